@@ -1,0 +1,110 @@
+"""Errors, sorted by what happens next.
+
+    OpsError
+    ├── TransientError   try again: network, lock, commit conflict        → Retry
+    ├── DataError        the delivered data is at fault                   → INC-02
+    │   └── QualityError   a `fail` rule failed; gold keeps its last state
+    ├── ConfigError      site, feed, setting or credential is wrong       → stop at the door
+    ├── NotFoundError    the named run, table, feed or file does not exist
+    ├── LockedError      another process holds the state, or time ran out
+    └── StepError        a job of a run failed; carries which one
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every `hops` command."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    CONFIG = 4
+    STEP_FAILED = 5
+    QUALITY_FAILED = 6
+    DRIFT = 7
+    TIMEOUT_OR_LOCK = 8
+    INTERRUPTED = 130
+
+
+class OpsError(Exception):
+    """Base of every error this product raises on purpose.
+
+    Parameters
+    ----------
+    message
+        What was found and which rule it breaks, with the value.
+    next_step
+        What the operator can do now, as an imperative sentence.
+    """
+
+    exit_code = ExitCode.UNEXPECTED
+    code = "Unexpected"
+
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        super().__init__(message, next_step)
+        self.message = message
+        self.next_step = next_step
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments do not survive the default exception protocol between processes.
+        return (_rebuild, (type(self), self.message, self.next_step))
+
+    def __str__(self) -> str:
+        return f"{self.message} Next: {self.next_step}" if self.next_step else self.message
+
+
+def _rebuild(kind: type[OpsError], message: str, next_step: str) -> OpsError:
+    return kind(message, next_step=next_step)
+
+
+class TransientError(OpsError):
+    """The same call may succeed later; retried with backoff."""
+
+    exit_code = ExitCode.STEP_FAILED
+    code = "Transient"
+
+
+class DataError(OpsError):
+    """Delivered data cannot be used as it is; opens INC-02."""
+
+    exit_code = ExitCode.STEP_FAILED
+    code = "Data"
+
+
+class QualityError(DataError):
+    """A data-quality rule of severity `fail` failed; gold is not touched."""
+
+    exit_code = ExitCode.QUALITY_FAILED
+    code = "DataQuality"
+
+
+class ConfigError(OpsError):
+    """A setting, site file, feed file or credential is missing or wrong."""
+
+    exit_code = ExitCode.CONFIG
+    code = "Config"
+
+
+class NotFoundError(OpsError):
+    """The thing that was named does not exist."""
+
+    exit_code = ExitCode.NOT_FOUND
+    code = "NotFound"
+
+
+class LockedError(OpsError):
+    """Another process holds the state directory, or a time limit ran out."""
+
+    exit_code = ExitCode.TIMEOUT_OR_LOCK
+    code = "Locked"
+
+
+class StepError(OpsError):
+    """A job of a run failed; the message names the job and its cause."""
+
+    exit_code = ExitCode.STEP_FAILED
+    code = "StepFailed"
