@@ -1,0 +1,32 @@
+"""Settings of one state directory, read once from `settings.toml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from healthcare_ops.core.validated import Strict, read_toml
+
+SETTINGS_FILE = "settings.toml"
+SITE_FILE = "site.toml"
+FEEDS_DIR = "feeds"
+
+
+class Settings(Strict):
+    """Every setting with its unit and default; an absent file means the defaults."""
+
+    engine: Literal["duckdb"] = Field(default="duckdb", description="Where Ibis expressions run.")
+    memory_limit_mb: int = Field(default=1500, ge=256, description="Memory of the engine before it spills to disk.")
+    threads: int = Field(default=0, ge=0, description="Threads of the engine; 0 = every core.")
+    keep_snapshots: int = Field(default=20, ge=2, description="Untagged snapshots kept per table.")
+    horizon_h: int = Field(default=48, ge=1, le=168, description="Farthest hour of a forecast.")
+    train_days: int = Field(default=728, ge=21, description="Longest history a model is trained on.")
+    quarantine_warn_share: float = Field(default=0.05, ge=0, le=1, description="Share of a batch that warns.")
+
+
+def read_settings(state: Path) -> Settings:
+    """Return the settings of the state directory; `ConfigError` names key, value and file."""
+    path = state / SETTINGS_FILE
+    return read_toml(path, Settings) if path.exists() else Settings()

@@ -1,0 +1,161 @@
+"""`feeds/<feed_id>.toml`: how one supplier's files map to the platform's columns."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from healthcare_ops.core.site import Identifier, ZoneName
+from healthcare_ops.core.tables import DISPOSITIONS, ENCOUNTER_TIMES, MILESTONES
+from healthcare_ops.core.validated import Strict
+
+Shape = Literal["encounters", "events", "start_complete"]
+IGNORE = "ignore"
+LEFT = "left"
+EVENT_TYPES = (*MILESTONES, LEFT, IGNORE)
+
+ENCOUNTER_COLUMNS = (
+    "encounter_id",
+    "patient_id",
+    "version_time",
+    *ENCOUNTER_TIMES,
+    "sector",
+    "bed",
+    "triage_level",
+    "disposition",
+    "transfer_sector",
+)
+EVENT_COLUMNS = (
+    "encounter_id",
+    "patient_id",
+    "version_time",
+    "source_event_id",
+    "event_type",
+    "event_time",
+    "sector",
+    "bed",
+    "triage_level",
+    "disposition",
+)
+
+
+class Owner(Strict):
+    """Who answers for the feed."""
+
+    name: str = Field(min_length=1)
+    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+
+
+class Plausible(Strict):
+    """Times outside these days (feed zone, both included) are quarantined."""
+
+    first: date
+    last: date
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Plausible:
+        if self.first > self.last:
+            raise ValueError(f"first {self.first} is after last {self.last}")
+        if self.last.year - self.first.year > 200:
+            raise ValueError("the range spans more than 200 years")
+        return self
+
+
+class Cadence(Strict):
+    """When a delivery is expected."""
+
+    every_min: int = Field(ge=1, description="Minutes between deliveries.")
+    late_after_min: int = Field(ge=1, description="Minutes without one until the feed counts as silent.")
+
+
+class Times(Strict):
+    """How times are written."""
+
+    formats: tuple[str, ...] = Field(
+        default=("ISO",),
+        min_length=1,
+        description="'ISO' (with or without offset, fractions allowed) or strptime formats of "
+        "%Y %y %m %d %H %M %S %f %I %p %b, tried in order.",
+    )
+    skipped_hour: Literal["quarantine", "shift_forward"] = "quarantine"
+    repeated_hour: Literal["quarantine", "first", "second"] = "quarantine"
+
+
+class Source(Strict):
+    """Where a platform column comes from: a source column (only `when` others match), or a constant."""
+
+    column: str | None = None
+    when: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Source column → accepted values; otherwise the column is empty."
+    )
+    const: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Source:
+        if (self.column is None) == (self.const is None):
+            raise ValueError("give either `column` or `const`")
+        return self
+
+
+class Values(Strict):
+    """Value maps: code as delivered → the platform's value; `"*"` stands for every other code."""
+
+    sector: dict[str, str] = Field(default_factory=dict)
+    triage_level: dict[str, Annotated[int, Field(ge=1, le=5)]] = Field(default_factory=dict)
+    disposition: dict[str, Literal[DISPOSITIONS]] = Field(default_factory=dict)  # type: ignore[valid-type]  # literal from the contract
+    event_type: dict[str, Literal[EVENT_TYPES]] = Field(default_factory=dict)  # type: ignore[valid-type]  # literal from the contract
+
+
+class Feed(Strict):
+    """One feed: a supplier's stream of files with one mapping."""
+
+    feed_id: Identifier
+    description: str = ""
+    format: Literal["csv", "tsv", "parquet", "ndjson"]
+    encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    shape: Shape
+    zone: ZoneName = Field(description="IANA zone of the times as written (ignored where they carry an offset).")
+    owner: Owner
+    plausible: Plausible
+    cadence: Cadence
+    times: Times = Times()
+    null_values: tuple[str, ...] = Field(default=("",), description="Texts that mean 'not delivered'.")
+    lifecycle_column: str | None = Field(
+        default=None, description="start_complete: the column saying 'start' or 'complete'."
+    )
+    columns: dict[str, str | Source] = Field(description="Platform column → source column, or a table.")
+    values: Values = Values()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Feed:
+        _check_columns(self)
+        if (self.shape == "start_complete") != (self.lifecycle_column is not None):
+            raise ValueError("`lifecycle_column` goes with shape 'start_complete', and only with it")
+        if self.shape != "encounters" and not self.values.event_type:
+            raise ValueError("`values.event_type` must map the source's event codes")
+        return self
+
+    @property
+    def table_columns(self) -> tuple[str, ...]:
+        """Return the platform columns that this shape can map, in storage order."""
+        return ENCOUNTER_COLUMNS if self.shape == "encounters" else EVENT_COLUMNS
+
+    def source(self, column: str) -> Source | None:
+        """Return where a platform column comes from; None if it is not mapped."""
+        found = self.columns.get(column)
+        return Source(column=found) if isinstance(found, str) else found
+
+
+def _check_columns(feed: Feed) -> None:
+    unknown = [name for name in feed.columns if name not in feed.table_columns]
+    if unknown:
+        raise ValueError(
+            f"columns.{unknown[0]} is not a column of shape {feed.shape!r}; known: {', '.join(feed.table_columns)}"
+        )
+    needed = ("arrival_time", "sector") if feed.shape == "encounters" else ("event_type", "event_time", "encounter_id")
+    missing = [name for name in needed if name not in feed.columns]
+    if missing:
+        raise ValueError(f"columns.{missing[0]} must be mapped for shape {feed.shape!r}")

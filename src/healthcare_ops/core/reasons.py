@@ -1,0 +1,42 @@
+"""Why a record is kept out of silver: codes that alarms, reports and people match on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Reason code of a quarantined record; the docstring of each member is its meaning."""
+
+    ENCOUNTER_ID_MISSING = "ENCOUNTER_ID_MISSING"
+    TIME_UNREADABLE = "TIME_UNREADABLE"
+    TIME_OUT_OF_RANGE = "TIME_OUT_OF_RANGE"
+    TIME_IN_SKIPPED_HOUR = "TIME_IN_SKIPPED_HOUR"
+    TIME_IN_REPEATED_HOUR = "TIME_IN_REPEATED_HOUR"
+    EVENT_TIME_MISSING = "EVENT_TIME_MISSING"
+    ARRIVAL_MISSING = "ARRIVAL_MISSING"
+    SECTOR_UNKNOWN = "SECTOR_UNKNOWN"
+    SECTOR_MISSING = "SECTOR_MISSING"
+    TRIAGE_UNKNOWN = "TRIAGE_UNKNOWN"
+    DISPOSITION_UNKNOWN = "DISPOSITION_UNKNOWN"
+    EVENT_TYPE_UNKNOWN = "EVENT_TYPE_UNKNOWN"
+    EVENTS_REVERSED = "EVENTS_REVERSED"
+    STAY_TOO_LONG = "STAY_TOO_LONG"
+
+
+EXPLANATIONS: dict[Reason, str] = {
+    Reason.ENCOUNTER_ID_MISSING: "the record names no encounter",
+    Reason.TIME_UNREADABLE: "a time fits none of the declared formats",
+    Reason.TIME_OUT_OF_RANGE: "a time lies outside the feed's plausible range",
+    Reason.TIME_IN_SKIPPED_HOUR: "a civil time that the spring clock change skipped",
+    Reason.TIME_IN_REPEATED_HOUR: "a civil time that happened twice at the autumn clock change",
+    Reason.EVENT_TIME_MISSING: "the event has no time",
+    Reason.ARRIVAL_MISSING: "the encounter has no arrival, so no day and no waits",
+    Reason.SECTOR_UNKNOWN: "the place is not mapped to a sector of site.toml",
+    Reason.SECTOR_MISSING: "no event of the encounter names a place",
+    Reason.TRIAGE_UNKNOWN: "the triage code is not mapped to a level 1–5",
+    Reason.DISPOSITION_UNKNOWN: "the outcome code is not mapped",
+    Reason.EVENT_TYPE_UNKNOWN: "the event code is neither mapped nor declared ignored",
+    Reason.EVENTS_REVERSED: "an event precedes the one it must follow; a wait or stay would be negative",
+    Reason.STAY_TOO_LONG: "the stay exceeds the site's max_stay_days",
+}

@@ -1,0 +1,105 @@
+"""`site.toml`: the hospital, its zone, its sectors and their capacity."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, model_validator
+
+from healthcare_ops.core.civil_time import load_zone, offset_spans
+from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.metrics import MANCHESTER_TARGET_MIN
+from healthcare_ops.core.validated import Strict
+
+
+def check_zone(name: str) -> str:
+    """Return the name if it is an IANA zone, for use as a pydantic validator."""
+    try:
+        load_zone(name)
+    except ConfigError as error:
+        raise ValueError(error.message) from error
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(check_zone)]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+class Holidays(Strict):
+    """Public holidays, by the country and state codes of the `holidays` package."""
+
+    country: str = Field(min_length=2, max_length=3, description="ISO 3166 code, e.g. 'BR'.")
+    subdivision: str = Field(default="", description="State or province, e.g. 'SP'.")
+
+    @model_validator(mode="after")
+    def _exists(self) -> Holidays:
+        import holidays as calendar
+
+        supported = calendar.list_supported_countries()
+        if self.country not in supported:
+            raise ValueError(f"country {self.country!r} has no holiday calendar")
+        if self.subdivision and self.subdivision not in supported[self.country]:
+            raise ValueError(f"subdivision {self.subdivision!r} is not known for {self.country}")
+        return self
+
+
+class Triage(Strict):
+    """The triage scale and its targets."""
+
+    scale: str = "Manchester"
+    target_min: tuple[int, int, int, int, int] = Field(
+        default=MANCHESTER_TARGET_MIN, description="Minutes to first contact, level 1 to 5."
+    )
+
+
+class Nedocs(Strict):
+    """Inputs of NEDOCS that no feed delivers; an assumption is written beside every score it enters."""
+
+    assume_ventilated: int | None = Field(default=None, ge=0, description="Ventilated patients in the ED.")
+
+
+class Sector(Strict):
+    """A place with beds or chairs that patients occupy."""
+
+    sector_id: Identifier
+    name: str = Field(min_length=1)
+    kind: Literal["ed", "ward", "icu", "other"] = "ed"
+    functional_capacity: int | None = Field(default=None, ge=1, description="Beds that can be staffed.")
+
+
+class Site(Strict):
+    """One facility."""
+
+    facility_id: Identifier
+    name: str = Field(min_length=1)
+    zone: ZoneName = Field(description="IANA zone of the operational day.")
+    hospital_beds: int | None = Field(default=None, ge=1, description="Beds of the whole hospital (NEDOCS).")
+    max_stay_days: int = Field(default=60, ge=1, le=400, description="Longer stays are quarantined.")
+    holidays: Holidays | None = None
+    triage: Triage = Triage()
+    nedocs: Nedocs = Nedocs()
+    sectors: tuple[Sector, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Site:
+        ids = [sector.sector_id for sector in self.sectors]
+        repeated = sorted({name for name in ids if ids.count(name) > 1})
+        if repeated:
+            raise ValueError(f"sector_id {', '.join(repeated)} is declared twice")
+        spans = offset_spans(ZoneInfo(self.zone), date(2000, 1, 1), date.today() + timedelta(days=730))
+        if len({span.offset_min % 60 for span in spans}) > 1:
+            raise ValueError(f"zone {self.zone!r} changes by a part of an hour; hourly tables need whole hours")
+        return self
+
+    @cached_property
+    def tz(self) -> ZoneInfo:
+        """Return the zone object."""
+        return ZoneInfo(self.zone)
+
+    @property
+    def sector_ids(self) -> tuple[str, ...]:
+        """Return the sectors in the order of the file."""
+        return tuple(sector.sector_id for sector in self.sectors)

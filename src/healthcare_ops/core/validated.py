@@ -1,0 +1,60 @@
+"""Read a TOML file into a validated model; every mistake names key, value and file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from healthcare_ops.core.errors import ConfigError, NotFoundError
+
+
+class Strict(BaseModel):
+    """Base of every configuration model: frozen, and no key may be unknown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Model = TypeVar("Model", bound=Strict)
+
+
+def read_toml(path: Path, model: type[Model]) -> Model:
+    """Return the file as `model`.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such file.
+    ConfigError
+        If it is not TOML, or a key is unknown, missing or has a bad value.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{path} does not exist.", next_step="Check the path.") from error
+    except (UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.", next_step="Save it as UTF-8 text.") from error
+    try:
+        return model.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.", next_step="Mend that line.") from error
+    except ValidationError as error:
+        raise ConfigError(
+            f"{path}: {_in_words(error)}", next_step=f"See `hops {model.__name__.lower()} schema`."
+        ) from error
+
+
+def _in_words(error: ValidationError) -> str:
+    return " ".join(_finding(item) for item in error.errors())
+
+
+def _finding(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"]) or "(file)"
+    if item["type"] == "extra_forbidden":
+        return f"unknown key `{key}` = {item['input']!r}."
+    if item["type"] == "missing":
+        return f"key `{key}` is missing."
+    message = item["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"key `{key}` = {item['input']!r}: {message}."

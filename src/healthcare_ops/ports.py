@@ -1,0 +1,114 @@
+"""What the jobs need from the outside world, as small protocols; `bootstrap` chooses who fulfils them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from healthcare_ops.core.tables import Table
+
+
+@dataclass(frozen=True)
+class DayChanges:
+    """Which days of a table changed since a point, and the point to remember for next time.
+
+    `marker` is empty for a table that was never written.
+    """
+
+    days: frozenset[date]
+    marker: str
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What to write with a commit beside the rows: notes that later runs read back."""
+
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Lake(Protocol):
+    """Tables of `core.tables`, stored by day; every write is one atomic commit."""
+
+    def read(self, table: Table, first: date | None = None, last: date | None = None) -> ir.Table:
+        """Return the rows of the days `first`…`last` (open ends allowed), instants as naive UTC."""
+        ...
+
+    def append(self, table: Table, rows: ir.Table, notes: Mapping[str, str]) -> int:
+        """Add rows; return how many."""
+        ...
+
+    def replace_days(
+        self, table: Table, rows: ir.Table, days: Sequence[date], notes: Mapping[str, str]
+    ) -> int:
+        """Put `rows` in the place of whatever stood at `days`; return how many rows were written."""
+        ...
+
+    def changes(self, table: Table, since: str) -> DayChanges:
+        """Return the days written after marker `since` (empty = ever)."""
+        ...
+
+    def note(self, table: Table, key: str) -> str:
+        """Return the newest note of that key, or an empty string."""
+        ...
+
+
+class Engine(Protocol):
+    """Runs Ibis expressions."""
+
+    def collect(self, rows: ir.Table) -> pa.Table:
+        """Return the result; for small results only."""
+        ...
+
+    def stage(self, name: str, rows: ir.Table) -> AbstractContextManager[ir.Table]:
+        """Compute `rows` once and yield a table that reads the stored result."""
+        ...
+
+    def from_arrow(self, rows: pa.Table) -> AbstractContextManager[ir.Table]:
+        """Yield a table over rows in memory."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Plain objects by key (`reports/dt=…/x.json`); every write replaces the object atomically."""
+
+    def read(self, key: str) -> bytes:
+        """Return the object; `NotFoundError` if there is none."""
+        ...
+
+    def write(self, key: str, data: bytes) -> None:
+        """Store the object, all of it or nothing."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is such an object."""
+        ...
+
+    def list(self, prefix: str) -> list[str]:
+        """Return the keys under the prefix, sorted."""
+        ...
+
+    def path(self, key: str) -> str:
+        """Return where a person can open the object."""
+        ...
+
+
+class SecretStore(Protocol):
+    """Named secrets; values never reach logs, arguments or state in the clear."""
+
+    def get(self, name: str) -> bytes:
+        """Return the secret; `ConfigError` if it is not set."""
+        ...
+
+    def put(self, name: str, value: bytes) -> None:
+        """Store the secret, replacing an earlier one."""
+        ...
+
+    def names(self) -> list[str]:
+        """Return the names that are set, sorted."""
+        ...
