@@ -1,0 +1,72 @@
+"""Engines that run Ibis expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+
+class DuckDBEngine:
+    """Ibis on an in-process DuckDB that spills to `spill_dir` beyond `memory_limit_mb`."""
+
+    def __init__(self, spill_dir: Path, *, memory_limit_mb: int, threads: int = 0) -> None:
+        settings = {
+            "memory_limit": f"{memory_limit_mb}MB",
+            "temp_directory": str(spill_dir),
+            # Row order is never part of a result here; keeping it would cost memory.
+            "preserve_insertion_order": False,
+            # Autoloading would try to download extensions.
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        if threads:
+            settings["threads"] = threads
+        self._con = ibis.duckdb.connect(**settings)
+        # A session in another zone shifts every hour bucket.
+        self._con.raw_sql("SET TimeZone = 'UTC'")
+        self._names = (f"hops_{number}" for number in count())
+
+    def collect(self, rows: ir.Table) -> pa.Table:
+        """Return the result in memory."""
+        return self._con.to_pyarrow(rows)
+
+    @contextmanager
+    def stage(self, rows: ir.Table) -> Iterator[ir.Table]:
+        """Compute `rows` once into a temporary table, dropped at the end."""
+        name = next(self._names)
+        yield self._con.create_table(name, rows, temp=True)
+        self._con.drop_table(name)
+
+    @contextmanager
+    def from_arrow(self, rows: pa.Table) -> Iterator[ir.Table]:
+        """Yield a table over rows in memory."""
+        name = next(self._names)
+        yield self._con.create_table(name, rows, temp=True)
+        self._con.drop_table(name)
+
+    def read_files(self, paths: Sequence[str]) -> ir.Table:
+        """Return a table over Parquet files of one schema."""
+        return self._con.read_parquet(list(paths), table_name=next(self._names), hive_partitioning=False)
+
+    def empty(self, schema: pa.Schema) -> ir.Table:
+        """Return a table without rows."""
+        return self._con.create_table(next(self._names), schema.empty_table(), temp=True)
+
+    def write_files(self, rows: ir.Table, folder: Path, partition: str) -> list[Path]:
+        """Write Parquet below `folder`, a subfolder a partition value; return the files."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self._con.to_parquet(
+            rows,
+            folder,
+            partition_by=(partition,),
+            write_partition_columns=True,
+            compression="zstd",
+            overwrite_or_ignore=True,
+        )
+        return sorted(folder.rglob("*.parquet"))

@@ -1,0 +1,247 @@
+"""The lake as Apache Iceberg tables through PyIceberg, with an SQLite catalog beside the data."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import ibis.expr.types as ir
+import pyarrow as pa
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
+from pyiceberg.expressions import And, BooleanExpression, GreaterThanOrEqual, In, LessThanOrEqual
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table as IcebergTable
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import (
+    BooleanType,
+    DateType,
+    DoubleType,
+    IcebergType,
+    LongType,
+    NestedField,
+    StringType,
+    TimestamptzType,
+)
+
+from healthcare_ops.adapters.engines import DuckDBEngine
+from healthcare_ops.core.errors import TransientError
+from healthcare_ops.core.tables import ColumnType, Table
+from healthcare_ops.ports import DayChanges
+
+_DAYS = "hops.days"
+_NOTE = "hops.note."
+_ICEBERG_TYPES: Mapping[ColumnType, IcebergType] = {
+    "string": StringType(),
+    "int64": LongType(),
+    "float64": DoubleType(),
+    "boolean": BooleanType(),
+    "timestamp": TimestamptzType(),
+    "date": DateType(),
+}
+_ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
+    "string": pa.string(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "boolean": pa.bool_(),
+    "timestamp": pa.timestamp("us"),
+    "date": pa.date32(),
+}
+
+
+class IcebergLake:
+    """Tables of `core.tables` in one folder; files are written first, then added in one atomic commit."""
+
+    def __init__(self, root: Path, engine: DuckDBEngine, *, keep_snapshots: int) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self._root = root
+        self._engine = engine
+        self._keep_snapshots = keep_snapshots
+        self._catalog = SqlCatalog("hops", uri=f"sqlite:///{root / 'catalog.db'}", warehouse=root.as_uri())
+
+    def read(self, table: Table, first: date | None = None, last: date | None = None) -> ir.Table:
+        """Return the rows of the days `first`…`last`, instants as naive UTC."""
+        paths = [task.file.file_path.removeprefix("file://") for task in self._files(table, first, last)]
+        if not paths:
+            return self._engine.empty(arrow_schema(table))
+        rows = self._engine.read_files(paths)
+        # The engine's zone-aware type stays at the boundary: stages see naive UTC on every engine.
+        instants = {name: rows[name].cast("timestamp") for name, kind in table.types().items() if kind == "timestamp"}
+        return rows.mutate(**instants) if instants else rows
+
+    def append(self, table: Table, rows: ir.Table, notes: Mapping[str, str]) -> int:
+        """Add rows in one commit."""
+        return self._commit(table, rows, days=None, notes=notes)
+
+    def replace_days(self, table: Table, rows: ir.Table, days: Sequence[date], notes: Mapping[str, str]) -> int:
+        """Put `rows` in the place of `days` in one commit."""
+        return self._commit(table, rows, days=days, notes=notes)
+
+    def changes(self, table: Table, since: str) -> DayChanges:
+        """Return the days written since; all days where the marker is empty or has expired."""
+        iceberg = self._load(table)
+        head = iceberg.current_snapshot() if iceberg else None
+        if iceberg is None or head is None:
+            return DayChanges(frozenset(), "")
+        changed: set[date] = set()
+        for snapshot in _lineage(iceberg):
+            if str(snapshot.snapshot_id) == since:
+                return DayChanges(frozenset(changed), str(head.snapshot_id))
+            changed |= set(_parse_days((snapshot.summary or {}).get(_DAYS, "")))  # type: ignore[call-overload]  # Summary is a mapping
+        return DayChanges(frozenset(changed | self._days(table)), str(head.snapshot_id))
+
+    def note(self, table: Table, key: str) -> str:
+        """Return the note last committed under `key`."""
+        iceberg = self._load(table)
+        return iceberg.properties.get(_NOTE + key, "") if iceberg else ""
+
+    def location(self, table: Table) -> Path:
+        """Return the folder of the table."""
+        return self._root / table.layer / table.name
+
+    def _commit(self, table: Table, rows: ir.Table, days: Sequence[date] | None, notes: Mapping[str, str]) -> int:
+        iceberg = self._load_or_create(table)
+        folder = self.location(table) / "data" / uuid.uuid4().hex
+        files = self._engine.write_files(_to_contract(rows, table), folder, table.partition)
+        written = {date.fromisoformat(file.parent.name.partition("=")[2]) for file in files}
+        touched = format_days(written | set(days or ()))
+        try:
+            with iceberg.transaction() as transaction:
+                if days and self._has_files(table, days):
+                    transaction.delete(_day_filter(table.partition, days), snapshot_properties={_DAYS: touched})
+                if files:
+                    paths = [f"file://{file}" for file in files]
+                    transaction.add_files(paths, snapshot_properties={_DAYS: touched}, check_duplicate_files=False)
+                if notes:
+                    transaction.set_properties({_NOTE + key: value for key, value in notes.items()})
+        except (CommitFailedException, ValidationException) as error:
+            raise TransientError(
+                f"another writer changed {table.id} first: {error}.", next_step="Run it again."
+            ) from error
+        self._expire(iceberg)
+        return _row_count(files)
+
+    def _expire(self, iceberg: IcebergTable) -> None:
+        """Drop the oldest snapshots beyond the limit: commit cost grows with their number."""
+        lineage = list(_lineage(iceberg))
+        # Expiring is itself a commit, so it is done in strides.
+        if len(lineage) > 2 * self._keep_snapshots:
+            old = [snapshot.snapshot_id for snapshot in lineage[self._keep_snapshots :]]
+            iceberg.maintenance.expire_snapshots().by_ids(old).commit()
+
+    def _has_files(self, table: Table, days: Sequence[date]) -> bool:
+        wanted = set(days)
+        return any(_file_day(task) in wanted for task in self._files(table, min(days), max(days)))
+
+    def _days(self, table: Table) -> set[date]:
+        return {_file_day(task) for task in self._files(table, None, None)}
+
+    def _files(self, table: Table, first: date | None, last: date | None) -> Iterable[Any]:
+        iceberg = self._load(table)
+        if iceberg is None:
+            return ()
+        bounds: list[BooleanExpression] = []
+        if first is not None:
+            bounds.append(GreaterThanOrEqual(table.partition, first.isoformat()))
+        if last is not None:
+            bounds.append(LessThanOrEqual(table.partition, last.isoformat()))
+        scan = iceberg.scan()
+        for bound in bounds:
+            scan = scan.filter(bound)
+        return scan.plan_files()
+
+    def _load(self, table: Table) -> IcebergTable | None:
+        try:
+            return self._catalog.load_table(table.id)
+        except NoSuchTableError:
+            return None
+
+    def _load_or_create(self, table: Table) -> IcebergTable:
+        iceberg = self._load(table)
+        if iceberg is not None:
+            return iceberg
+        self._catalog.create_namespace_if_not_exists(table.layer)
+        schema = Schema(
+            *(
+                NestedField(number, column.name, _ICEBERG_TYPES[column.type], required=False, doc=column.description)
+                for number, column in enumerate(table.columns, start=1)
+            )
+        )
+        day = schema.find_field(table.partition)
+        spec = PartitionSpec(PartitionField(day.field_id, 1000, IdentityTransform(), table.partition))
+        return self._catalog.create_table(
+            table.id,
+            schema,
+            location=self.location(table).as_uri(),
+            partition_spec=spec,
+            properties={"schema.name-mapping.default": schema.name_mapping.model_dump_json()},
+        )
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """Return the table's columns as Arrow types, instants as naive UTC microseconds."""
+    return pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in table.types().items()])
+
+
+def format_days(days: Iterable[date]) -> str:
+    """Return days as runs: `2017-01-01..2017-01-31,2017-03-05..2017-03-05`."""
+    return ",".join(f"{first}..{last}" for first, last in day_runs(days))
+
+
+def day_runs(days: Iterable[date]) -> Iterator[tuple[date, date]]:
+    """Yield the runs of consecutive days, in order."""
+    ordered = sorted(set(days))
+    start = None
+    for index, day in enumerate(ordered):
+        start = start or day
+        if index + 1 == len(ordered) or ordered[index + 1] != day + timedelta(days=1):
+            yield start, day
+            start = None
+
+
+def _parse_days(text: str) -> Iterator[date]:
+    for run in filter(None, text.split(",")):
+        first, last = map(date.fromisoformat, run.split(".."))
+        yield from (first + timedelta(days=n) for n in range((last - first).days + 1))
+
+
+def _to_contract(rows: ir.Table, table: Table) -> ir.Table:
+    """Cast every column to the contract: engines drop casts that they believe redundant."""
+    return rows.select(
+        **{
+            name: rows[name].cast("timestamp('UTC')" if kind == "timestamp" else kind)
+            for name, kind in table.types().items()
+        }
+    )
+
+
+def _day_filter(column: str, days: Sequence[date]) -> BooleanExpression:
+    runs = list(day_runs(days))
+    if len(runs) == 1:
+        first, last = runs[0]
+        return And(GreaterThanOrEqual(column, first.isoformat()), LessThanOrEqual(column, last.isoformat()))
+    return In(column, [day.isoformat() for day in sorted(set(days))])
+
+
+def _file_day(task: Any) -> date:
+    value = task.file.partition[0]
+    return value if isinstance(value, date) else date(1970, 1, 1) + timedelta(days=value)
+
+
+def _lineage(iceberg: IcebergTable) -> Iterator[Any]:
+    """Yield the snapshots from the newest back to the oldest kept."""
+    snapshot = iceberg.current_snapshot()
+    while snapshot is not None:
+        yield snapshot
+        parent = snapshot.parent_snapshot_id
+        snapshot = iceberg.snapshot_by_id(parent) if parent is not None else None
+
+
+def _row_count(files: Iterable[Path]) -> int:
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(file).num_rows for file in files)

@@ -1,0 +1,244 @@
+"""Delivered records, typed and judged: what each one says, and what becomes of it.
+
+Every record meets exactly one fate: applied, superseded, duplicate, quarantined or ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from healthcare_ops.core.civil_time import OffsetSpan
+from healthcare_ops.core.feed import IGNORE, LEFT, Feed
+from healthcare_ops.core.reasons import Reason
+from healthcare_ops.core.tables import DISPOSITIONS, ENCOUNTER_TIMES, LINEAGE
+from healthcare_ops.pipeline import civil
+
+LINEAGE_NAMES = tuple(column.name for column in LINEAGE)
+_COMMON = (*LINEAGE_NAMES, "encounter_id", "patient_id", "content_hash", "dt")
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A condition that holds a record back, with the column it speaks of."""
+
+    is_bad: Any
+    reason: Reason
+    column: str
+
+
+def type_encounters(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors: Sequence[str]) -> ir.Table:
+    """Return one row per record of an encounter feed: instants, codes, `reason_code` (null = sound).
+
+    Parameters
+    ----------
+    raw
+        Rows of `bronze.encounters_raw` of this feed.
+    spans
+        Offsets of the feed's zone over every time the rows can hold.
+    sectors
+        Sector ids of the site.
+    """
+    rows = _read_times(raw, feed, (*ENCOUNTER_TIMES, "version_time"), spans)
+    rows = _read_codes(rows, feed, sectors)
+    checks = [
+        _Check(rows.encounter_id.isnull(), Reason.ENCOUNTER_ID_MISSING, "encounter_id"),
+        *_time_checks(rows, feed, ENCOUNTER_TIMES),
+        *_code_checks(rows, ("sector", "transfer_sector", "triage_level", "disposition")),
+    ]
+    verdicts = _verdicts(checks)
+    return rows.select(
+        *_COMMON,
+        record_key=_record_key(rows, rows.encounter_id),
+        version=rows["version_time_at"],
+        is_ignored=ibis.literal(False),
+        resolved=_resolved(rows, feed, ENCOUNTER_TIMES),
+        **verdicts,
+        **{f"{name}_at": rows[f"{name}_at"] for name in ENCOUNTER_TIMES},
+        **{f"{name}_id": rows[f"{name}_id"] for name in ("sector", "transfer_sector")},
+        bed_id=rows.bed,
+        level=rows["triage_level_id"],
+        outcome=rows["disposition_id"],
+    )
+
+
+def type_events(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors: Sequence[str]) -> ir.Table:
+    """Return one row per record of an event feed: instant, codes, `reason_code` (null = sound).
+
+    Two records are versions of one event when they share the source's event id or, where it has none,
+    encounter, type and time.
+    """
+    rows = _read_times(raw, feed, ("event_time", "version_time"), spans)
+    rows = _read_codes(rows, feed, sectors)
+    kind = rows["event_type_id"]
+    checks = [
+        _Check(kind.isnull(), Reason.EVENT_TYPE_UNKNOWN, "event_type"),
+        _Check(rows.encounter_id.isnull(), Reason.ENCOUNTER_ID_MISSING, "encounter_id"),
+        _Check(rows.event_time.isnull(), Reason.EVENT_TIME_MISSING, "event_time"),
+        *_time_checks(rows, feed, ("event_time",)),
+        *_code_checks(rows, ("sector", "triage_level", "disposition")),
+    ]
+    natural = kind.fill_null("?") + "|" + rows.event_time.fill_null("?")
+    event_key = rows.encounter_id + "|" + rows.source_event_id.fill_null(natural)
+    return rows.select(
+        *_COMMON,
+        record_key=_record_key(rows, event_key),
+        version=rows["version_time_at"],
+        is_ignored=(kind == IGNORE).fill_null(False),
+        resolved=_resolved(rows, feed, ("event_time",)),
+        **_verdicts(checks),
+        source_event_id=rows.source_event_id,
+        event_type=ibis.ifelse(kind == LEFT, "discharge", kind),
+        event_time=rows["event_time_at"],
+        sector_id=rows["sector_id"],
+        bed_id=rows.bed,
+        level=rows["triage_level_id"],
+        outcome=ibis.ifelse(kind == LEFT, "left_without_care", rows["disposition_id"]),
+    )
+
+
+def judge(typed: ir.Table) -> ir.Table:
+    """Add `fate`: the newest version of a thing stands for it, all others give way.
+
+    Newest is decided by (source version time, delivery_seq, record_no), never by processing time.
+    """
+    newest_first = ibis.window(
+        group_by=["feed_id", "record_key"],
+        order_by=[
+            typed.version.desc(nulls_first=False),
+            typed.delivery_seq.desc(),
+            typed.record_no.desc(),
+            typed.source_sha256,
+        ],
+    )
+    ranked = typed.mutate(
+        version_rank=ibis.row_number().over(newest_first),
+        newest_hash=typed.content_hash.first().over(newest_first),
+    )
+    is_old = ranked.version_rank > 0
+    fate = ibis.cases(
+        (is_old & (ranked.content_hash == ranked.newest_hash), "duplicate"),
+        (is_old, "superseded"),
+        (ranked.is_ignored, "ignored"),
+        (ranked.reason_code.notnull(), "quarantined"),
+        else_="applied",
+    )
+    return ranked.mutate(fate=fate).drop("version_rank", "newest_hash")
+
+
+def _record_key(rows: ir.Table, key: Any) -> Any:
+    """Return the key, or one of the record's own where it names no encounter."""
+    return key.fill_null(rows.source_sha256 + "|" + rows.record_no.cast("string"))
+
+
+def _read_times(raw: ir.Table, feed: Feed, names: Sequence[str], spans: Sequence[OffsetSpan]) -> ir.Table:
+    """Add `<name>_clock`, `<name>_offset`, `<name>_kind` and `<name>_at` (naive UTC) for each time column."""
+    clocks: dict[str, Any] = {}
+    for name in names:
+        read = civil.read(raw[name], feed.times.formats) if name in feed.columns else civil.NOTHING
+        clocks |= {f"{name}_clock": read.clock, f"{name}_offset": read.offset_min}
+    rows = raw.mutate(**clocks)
+    return rows.mutate(
+        **{f"{name}_at": _instant(rows, feed, name, spans) for name in names},
+        **{f"{name}_kind": civil.civil_kind(rows[f"{name}_clock"], spans) for name in names},
+    )
+
+
+def _instant(rows: ir.Table, feed: Feed, name: str, spans: Sequence[OffsetSpan]) -> Any:
+    if name not in feed.columns:
+        return ibis.null("timestamp")
+    clock, offset = rows[f"{name}_clock"], rows[f"{name}_offset"]
+    local = civil.to_utc(clock, spans, repeated_hour=feed.times.repeated_hour)
+    if "ISO" not in feed.times.formats:
+        return local
+    return ibis.ifelse(offset.isnull(), local, clock - offset.as_interval("m"))
+
+
+def _time_checks(rows: ir.Table, feed: Feed, names: Sequence[str]) -> list[_Check]:
+    checks = []
+    for name in (name for name in names if name in feed.columns):
+        clock = rows[f"{name}_clock"]
+        day = clock.date()
+        is_outside = (day < ibis.literal(feed.plausible.first)) | (day > ibis.literal(feed.plausible.last))
+        checks += [
+            _Check(rows[name].notnull() & clock.isnull(), Reason.TIME_UNREADABLE, name),
+            _Check(is_outside, Reason.TIME_OUT_OF_RANGE, name),
+        ]
+        for kind, policy, reason in _clock_changes(feed):
+            if policy == "quarantine":
+                checks.append(_Check(_is_kind(rows, name, kind), reason, name))
+    return checks
+
+
+def _clock_changes(feed: Feed) -> tuple[tuple[str, str, Reason], ...]:
+    return (
+        ("skipped", feed.times.skipped_hour, Reason.TIME_IN_SKIPPED_HOUR),
+        ("repeated", feed.times.repeated_hour, Reason.TIME_IN_REPEATED_HOUR),
+    )
+
+
+def _is_kind(rows: ir.Table, name: str, kind: str) -> Any:
+    return rows[f"{name}_offset"].isnull() & (rows[f"{name}_kind"] == kind)
+
+
+def _resolved(rows: ir.Table, feed: Feed, names: Sequence[str]) -> Any:
+    """Return how many of the record's times lay in a skipped or repeated hour and were resolved."""
+    counts = [
+        _is_kind(rows, name, kind).fill_null(False).cast("int64")
+        for name in names
+        if name in feed.columns
+        for kind, policy, _ in _clock_changes(feed)
+        if policy != "quarantine"
+    ]
+    return reduce(lambda left, right: left + right, counts, ibis.literal(0, "int64"))
+
+
+def _read_codes(rows: ir.Table, feed: Feed, sectors: Sequence[str]) -> ir.Table:
+    """Add `<name>_id` for each code column: the platform's value, null where unknown or not delivered."""
+    maps: dict[str, Mapping[str, Any]] = {
+        "sector": feed.values.sector or {name: name for name in sectors},
+        "triage_level": feed.values.triage_level or {str(level): level for level in range(1, 6)},
+        "disposition": feed.values.disposition or {name: name for name in DISPOSITIONS},
+        "event_type": feed.values.event_type,
+    }
+    maps["transfer_sector"] = maps["sector"]
+    codes = {name: mapping for name, mapping in maps.items() if name in rows.columns}
+    return rows.mutate(**{f"{name}_id": _map_code(rows[name], mapping) for name, mapping in codes.items()})
+
+
+def _map_code(code: Any, mapping: Mapping[str, Any]) -> Any:
+    kind = "int64" if any(isinstance(value, int) for value in mapping.values()) else "string"
+    known = {text: value for text, value in mapping.items() if text != "*"}
+    other = ibis.literal(mapping["*"], kind) if "*" in mapping else ibis.null(kind)
+    if not known:
+        return ibis.ifelse(code.notnull(), other, ibis.null(kind))
+    trimmed = code.strip()
+    return ibis.cases(
+        (code.isnull(), ibis.null(kind)),
+        *((trimmed == text, ibis.literal(value, kind)) for text, value in known.items()),
+        else_=other,
+    )
+
+
+def _code_checks(rows: ir.Table, names: Sequence[str]) -> list[_Check]:
+    reasons = {
+        "sector": Reason.SECTOR_UNKNOWN,
+        "transfer_sector": Reason.SECTOR_UNKNOWN,
+        "triage_level": Reason.TRIAGE_UNKNOWN,
+        "disposition": Reason.DISPOSITION_UNKNOWN,
+    }
+    return [_Check(rows[name].notnull() & rows[f"{name}_id"].isnull(), reasons[name], name) for name in names]
+
+
+def _verdicts(checks: Sequence[_Check]) -> dict[str, Any]:
+    """Return the first failed check's reason and column."""
+    null = ibis.null("string")
+    return {
+        "reason_code": ibis.cases(*((c.is_bad, c.reason.value) for c in checks), else_=null),
+        "column": ibis.cases(*((c.is_bad, c.column) for c in checks), else_=null),
+    }

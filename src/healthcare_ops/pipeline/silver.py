@@ -1,0 +1,271 @@
+"""Bronze records to silver: events, encounters, stays, quarantine and the account of every record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import reduce
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from healthcare_ops.core.civil_time import OffsetSpan
+from healthcare_ops.core.reasons import Reason
+from healthcare_ops.core.tables import (
+    BATCH_ACCOUNTS,
+    ENCOUNTERS,
+    ENCOUNTERS_RAW,
+    EVENTS,
+    EVENTS_RAW,
+    MILESTONES,
+    QUARANTINE,
+    STAYS,
+)
+from healthcare_ops.core.site import Site
+from healthcare_ops.pipeline import civil
+from healthcare_ops.pipeline.records import LINEAGE_NAMES
+
+_FATES = ("applied", "superseded", "duplicate", "quarantined", "ignored")
+_TIME_OF = {
+    "arrival": "arrival_time",
+    "triage_start": "triage_start",
+    "triage_end": "triage_end",
+    "care_start": "care_start",
+    "admit": "admit_time",
+    "transfer": "transfer_time",
+    "discharge": "discharge_time",
+}
+
+
+@dataclass(frozen=True)
+class Silver:
+    """The silver tables of one recomputation, restricted to its days."""
+
+    encounters: ir.Table
+    stays: ir.Table
+    events: ir.Table
+    quarantine: ir.Table
+    accounts: ir.Table
+
+
+def events_of_encounters(judged: ir.Table) -> ir.Table:
+    """Return one row per milestone of the applied encounter records."""
+    applied = judged.filter(judged.fate == "applied")
+    parts = []
+    for milestone, name in _TIME_OF.items():
+        part = applied.filter(applied[f"{name}_at"].notnull())
+        nothing = ibis.null("string")
+        sector = {"arrival": part["sector_id"], "transfer": part["transfer_sector_id"]}.get(milestone, nothing)
+        parts.append(
+            part.select(
+                "encounter_id",
+                "patient_id",
+                "feed_id",
+                source_event_id=nothing,
+                event_type=ibis.literal(milestone),
+                event_time=part[f"{name}_at"],
+                sector_id=sector,
+                bed_id=part.bed_id if milestone == "arrival" else nothing,
+                level=part.level if milestone == "arrival" else ibis.null("int64"),
+                outcome=part.outcome if milestone == "discharge" else nothing,
+            )
+        )
+    return ibis.union(*parts)
+
+
+def events_of_events(judged: ir.Table) -> ir.Table:
+    """Return one row per applied event record."""
+    applied = judged.filter(judged.fate == "applied")
+    return applied.select(
+        "encounter_id",
+        "patient_id",
+        "feed_id",
+        "source_event_id",
+        "event_type",
+        "event_time",
+        "sector_id",
+        "bed_id",
+        "level",
+        "outcome",
+    )
+
+
+def places(events: ir.Table) -> ir.Table:
+    """Return one row per change of place: encounter, sector, bed, when, until the next change, and its number.
+
+    An event that names a sector says where the patient is from then on; a bed counts within its sector.
+    """
+    placed = events.filter(events.sector_id.notnull()).mutate(milestone_rank=_milestone_rank)
+    in_order = ibis.window(
+        group_by="encounter_id",
+        order_by=[placed.event_time, placed.milestone_rank, placed.sector_id, placed.bed_id],
+    )
+    before = placed.mutate(
+        sector_before=placed.sector_id.lag().over(in_order), bed_before=placed.bed_id.lag().over(in_order)
+    )
+    is_change = (
+        before.sector_before.isnull()
+        | (before.sector_before != before.sector_id)
+        | (before.bed_id.notnull() & (before.bed_before.isnull() | (before.bed_before != before.bed_id)))
+    )
+    changes = before.filter(is_change)
+    by_encounter = ibis.window(
+        group_by="encounter_id",
+        order_by=[changes.event_time, changes.milestone_rank, changes.sector_id, changes.bed_id],
+    )
+    return changes.select(
+        "encounter_id",
+        "sector_id",
+        "bed_id",
+        start_time=changes.event_time,
+        next_time=changes.event_time.lead().over(by_encounter),
+        place_no=ibis.row_number().over(by_encounter),
+    )
+
+
+def assemble(events: ir.Table, placed: ir.Table, site: Site, spans: Sequence[OffsetSpan]) -> ir.Table:
+    """Return one row per encounter with the columns of `silver.encounters` and `reason_code` (null = sound)."""
+    rows = _milestones(events)
+    first = placed.filter(placed.place_no == 0).select("encounter_id", "sector_id")
+    rows = rows.left_join(first, "encounter_id").drop("encounter_id_right")
+    rows = rows.mutate(
+        facility_id=ibis.literal(site.facility_id),
+        wait_triage_min=_minutes_between(rows.arrival_time, rows.triage_start),
+        wait_service_min=_minutes_between(rows.triage_end.coalesce(rows.arrival_time), rows.care_start),
+        total_wait_min=_minutes_between(rows.arrival_time, rows.care_start),
+        los_min=_minutes_between(rows.arrival_time, rows.discharge_time),
+        dt=civil.to_civil(rows.arrival_time, spans).date(),
+    )
+    return rows.mutate(reason_code=_encounter_reason(rows, site))
+
+
+def silver(
+    judged: Sequence[tuple[str, ir.Table]],
+    events: ir.Table,
+    placed: ir.Table,
+    encounters: ir.Table,
+    days: Sequence[tuple[date, date]],
+) -> Silver:
+    """Return the silver tables for runs of `days` from (bronze table id, judged records) pairs and what they give."""
+    sound = encounters.filter(encounters.reason_code.isnull() & _within(encounters.dt, days))
+    faulty = encounters.filter(encounters.reason_code.notnull()).select(
+        "encounter_id", encounter_reason=encounters.reason_code
+    )
+    fates = [(table, _with_encounter_fate(rows.filter(_within(rows.dt, days)), faulty)) for table, rows in judged]
+    return Silver(
+        encounters=sound.select(*ENCOUNTERS.column_names),
+        stays=_stays(placed, sound),
+        events=_events(events, sound),
+        quarantine=ibis.union(*(_quarantine(table, rows) for table, rows in fates)),
+        accounts=ibis.union(*(_accounts(rows) for _, rows in fates)),
+    )
+
+
+def _milestones(events: ir.Table) -> ir.Table:
+    def when(milestone: str) -> Any:
+        return events.event_type == milestone
+
+    at = events.event_time
+    # The latest level counts; at one instant the more urgent. As an integer, so that no engine has to order structs.
+    order = civil.epoch_us(at) * 8 + (5 - events.level)
+    rows = events.group_by("encounter_id").aggregate(
+        patient_id=events.patient_id.max(),
+        feed_id=events.feed_id.min(),
+        arrival_time=at.min(where=when("arrival")),
+        triage_start=at.min(where=when("triage_start")),
+        triage_end=at.max(where=when("triage_end")),
+        care_start=at.min(where=when("care_start")),
+        admit_time=at.min(where=when("admit")),
+        discharge_time=at.max(where=when("discharge")),
+        disposition=events.outcome.max(),
+        level_order=order.max(where=events.level.notnull()),
+    )
+    return rows.mutate(triage_level=5 - rows.level_order % 8).drop("level_order")
+
+
+def _encounter_reason(rows: ir.Table, site: Site) -> Any:
+    ordered = (
+        ("arrival_time", "triage_start"),
+        ("triage_start", "triage_end"),
+        ("arrival_time", "triage_end"),
+        ("triage_end", "care_start"),
+        ("arrival_time", "care_start"),
+        ("arrival_time", "admit_time"),
+        ("arrival_time", "discharge_time"),
+        ("triage_start", "discharge_time"),
+        ("triage_end", "discharge_time"),
+        ("care_start", "discharge_time"),
+        ("admit_time", "discharge_time"),
+    )
+    reversed_ = reduce(lambda left, right: left | right, ((rows[b] < rows[a]).fill_null(False) for a, b in ordered))
+    return ibis.cases(
+        (rows.arrival_time.isnull(), Reason.ARRIVAL_MISSING.value),
+        (rows.sector_id.isnull(), Reason.SECTOR_MISSING.value),
+        (reversed_, Reason.EVENTS_REVERSED.value),
+        (rows.los_min > float(site.max_stay_days * 1440), Reason.STAY_TOO_LONG.value),
+        else_=ibis.null("string"),
+    )
+
+
+def _stays(placed: ir.Table, encounters: ir.Table) -> ir.Table:
+    rows = placed.inner_join(
+        encounters.select("encounter_id", "facility_id", "discharge_time", "dt"), "encounter_id"
+    )
+    rows = rows.mutate(end_time=rows.next_time.coalesce(rows.discharge_time))
+    # Two changes at one instant leave a stay of no length that nobody was in.
+    lasting = rows.filter(rows.end_time.isnull() | (rows.end_time > rows.start_time) | rows.next_time.isnull())
+    return lasting.select(*STAYS.column_names)
+
+
+def _events(events: ir.Table, encounters: ir.Table) -> ir.Table:
+    rows = events.inner_join(encounters.select("encounter_id", "dt"), "encounter_id")
+    natural = rows.event_type + "|" + civil.epoch_us(rows.event_time).cast("string")
+    return rows.mutate(event_id=rows.encounter_id + "|" + rows.source_event_id.fill_null(natural)).select(
+        *EVENTS.column_names
+    )
+
+
+def _with_encounter_fate(judged: ir.Table, faulty: ir.Table) -> ir.Table:
+    """Hold back the sound records of a faulty encounter, with the encounter's reason."""
+    rows = judged.left_join(faulty, "encounter_id")
+    is_held = (rows.fate == "applied") & rows.encounter_reason.notnull()
+    return rows.mutate(
+        fate=ibis.ifelse(is_held, "quarantined", rows.fate),
+        reason_code=ibis.ifelse(is_held, rows.encounter_reason, rows.reason_code),
+    )
+
+
+def _quarantine(source_table: str, rows: ir.Table) -> ir.Table:
+    held = rows.filter(rows.fate == "quarantined")
+    return held.mutate(
+        source_table=ibis.literal(source_table), rule_ids=held.reason_code, state=ibis.literal("held")
+    ).select(*QUARANTINE.column_names)
+
+
+def _accounts(rows: ir.Table) -> ir.Table:
+    grain = ("feed_id", "batch_id", "source_file", "source_sha256", "delivery_seq", "dt")
+    counts = {fate: (rows.fate == fate).cast("int64").sum() for fate in _FATES}
+    return (
+        rows.group_by(grain)
+        .aggregate(delivered=rows.count(), civil_times_resolved=rows.resolved.sum(), **counts)
+        .select(*BATCH_ACCOUNTS.column_names)
+    )
+
+
+def _within(day: Any, runs: Sequence[tuple[date, date]]) -> Any:
+    return reduce(
+        lambda left, right: left | right,
+        (day.between(ibis.literal(first), ibis.literal(last)) for first, last in runs),
+    )
+
+
+def _milestone_rank(rows: ir.Table) -> Any:
+    return ibis.cases(*((rows.event_type == name, rank) for rank, name in enumerate(MILESTONES)), else_=len(MILESTONES))
+
+
+def _minutes_between(start: Any, end: Any) -> Any:
+    return (civil.epoch_us(end) - civil.epoch_us(start)).cast("float64") / 60e6
+
+

@@ -1,0 +1,73 @@
+"""Source columns to platform columns; identifiers leave here as pseudonyms only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from healthcare_ops.core.feed import Feed, Source
+from healthcare_ops.pipeline.sources.pseudonyms import Pseudonymiser, Purpose
+
+_IDENTIFIERS: dict[str, Purpose] = {
+    "encounter_id": "encounter",
+    "patient_id": "patient",
+    "source_event_id": "event",
+}
+
+
+def map_records(
+    batch: pa.RecordBatch, feed: Feed, *, source_sha256: str, pseudonymiser: Pseudonymiser
+) -> pa.RecordBatch:
+    """Return the platform's text columns of a batch, and `record_no`.
+
+    A column that is not mapped is null; so is a text that the feed declares to mean "not delivered". Where
+    an encounter feed has no encounter id, file hash and record number stand for it.
+    """
+    columns = {name: _column(batch, feed, name) for name in feed.table_columns}
+    if feed.shape == "encounters" and "encounter_id" not in feed.columns:
+        columns["encounter_id"] = _synthetic_id(batch, source_sha256)
+    for name, purpose in _IDENTIFIERS.items():
+        if name in columns:
+            columns[name] = pseudonymiser.encode(columns[name], purpose)
+    columns["record_no"] = batch["record_no"]
+    return pa.record_batch(list(columns.values()), list(columns))
+
+
+def _column(batch: pa.RecordBatch, feed: Feed, name: str) -> Any:
+    source = feed.source(name)
+    if source is None:
+        return pa.nulls(batch.num_rows, pa.string())
+    values = _source_values(batch, feed, source)
+    if name == "event_type" and feed.lifecycle_column:
+        values = pc.binary_join_element_wise(values, _text(batch, feed.lifecycle_column, feed), "|")
+    if not source.when:
+        return values
+    return pc.if_else(_matches(batch, source), values, pa.scalar(None, pa.string()))
+
+
+def _source_values(batch: pa.RecordBatch, feed: Feed, source: Source) -> Any:
+    if source.const is not None:
+        return pa.repeat(pa.scalar(source.const, pa.string()), batch.num_rows)
+    assert source.column is not None
+    return _text(batch, source.column, feed)
+
+
+def _text(batch: pa.RecordBatch, column: str, feed: Feed) -> Any:
+    """Return a source column with the feed's null texts as null."""
+    values = batch[column]
+    is_null = pc.is_in(pc.utf8_trim_whitespace(values), value_set=pa.array(feed.null_values, pa.string()))
+    return pc.if_else(is_null, pa.scalar(None, pa.string()), values)
+
+
+def _matches(batch: pa.RecordBatch, source: Source) -> Any:
+    matches = pa.repeat(pa.scalar(True), batch.num_rows)
+    for column, accepted in source.when.items():
+        is_accepted = pc.is_in(pc.utf8_trim_whitespace(batch[column]), value_set=pa.array(accepted, pa.string()))
+        matches = pc.and_(matches, is_accepted)
+    return matches
+
+
+def _synthetic_id(batch: pa.RecordBatch, source_sha256: str) -> Any:
+    return pc.binary_join_element_wise(source_sha256, batch["record_no"].cast(pa.string()), "#")
