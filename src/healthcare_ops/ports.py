@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Protocol
 
 import ibis.expr.types as ir
@@ -26,10 +27,19 @@ class DayChanges:
 
 
 @dataclass(frozen=True)
-class Commit:
-    """What to write with a commit beside the rows: notes that later runs read back."""
+class Delivery:
+    """One delivered file, as it lies in raw."""
 
-    notes: Mapping[str, str] = field(default_factory=dict)
+    feed_id: str
+    delivery_seq: int
+    source_file: str
+    source_sha256: str
+    delivered_on: date
+
+    @property
+    def batch_id(self) -> str:
+        """Return the name of the delivery: feed and number."""
+        return f"{self.feed_id}-{self.delivery_seq:06d}"
 
 
 class Lake(Protocol):
@@ -65,12 +75,16 @@ class Engine(Protocol):
         """Return the result; for small results only."""
         ...
 
-    def stage(self, name: str, rows: ir.Table) -> AbstractContextManager[ir.Table]:
+    def stage(self, rows: ir.Table) -> AbstractContextManager[ir.Table]:
         """Compute `rows` once and yield a table that reads the stored result."""
         ...
 
     def from_arrow(self, rows: pa.Table) -> AbstractContextManager[ir.Table]:
         """Yield a table over rows in memory."""
+        ...
+
+    def from_batches(self, batches: Iterable[pa.RecordBatch]) -> AbstractContextManager[ir.Table | None]:
+        """Yield a table over a stream of rows, kept on disk; None for a stream without rows."""
         ...
 
 
@@ -95,6 +109,22 @@ class ObjectStore(Protocol):
 
     def path(self, key: str) -> str:
         """Return where a person can open the object."""
+        ...
+
+
+class RawStore(Protocol):
+    """Deliveries exactly as they came, numbered within their feed and never changed."""
+
+    def land(self, feed_id: str, file: Path, sha256: str, delivered_on: date) -> Delivery:
+        """Keep a copy of the file under the feed's next number."""
+        ...
+
+    def deliveries(self, feed_id: str) -> list[Delivery]:
+        """Return the feed's deliveries in the order of their numbers."""
+        ...
+
+    def open(self, delivery: Delivery) -> AbstractContextManager[Path]:
+        """Yield a local path of the delivered file, with its name as delivered."""
         ...
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 
 class DuckDBEngine:
@@ -27,6 +29,7 @@ class DuckDBEngine:
         }
         if threads:
             settings["threads"] = threads
+        self._spill_dir = spill_dir
         self._con = ibis.duckdb.connect(**settings)
         # A session in another zone shifts every hour bucket.
         self._con.raw_sql("SET TimeZone = 'UTC'")
@@ -50,6 +53,14 @@ class DuckDBEngine:
         yield self._con.create_table(name, rows, temp=True)
         self._con.drop_table(name)
 
+    @contextmanager
+    def from_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[ir.Table | None]:
+        """Yield a table over a stream of rows, kept in a temporary file until the end."""
+        self._spill_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._spill_dir) as folder:
+            file = Path(folder) / "rows.parquet"
+            yield self.read_files([str(file)]) if _write_batches(batches, file) else None
+
     def read_files(self, paths: Sequence[str]) -> ir.Table:
         """Return a table over Parquet files of one schema."""
         return self._con.read_parquet(list(paths), table_name=next(self._names), hive_partitioning=False)
@@ -70,3 +81,16 @@ class DuckDBEngine:
             overwrite_or_ignore=True,
         )
         return sorted(folder.rglob("*.parquet"))
+
+
+def _write_batches(batches: Iterable[pa.RecordBatch], file: Path) -> bool:
+    """Write the stream to a Parquet file; tell whether there was anything."""
+    writer = None
+    try:
+        for batch in batches:
+            writer = writer or pq.ParquetWriter(file, batch.schema, compression="zstd")
+            writer.write_batch(batch)
+    finally:
+        if writer is not None:
+            writer.close()
+    return writer is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -12,22 +11,7 @@ import ibis.expr.types as ir
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.tables import ENCOUNTER_TIMES, ENCOUNTERS_RAW, EVENTS_RAW, Table
 from healthcare_ops.pipeline import civil
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One delivered file, as it lies in raw."""
-
-    feed_id: str
-    delivery_seq: int
-    source_file: str
-    source_sha256: str
-    delivered_on: date
-
-    @property
-    def batch_id(self) -> str:
-        """Return the name of the delivery: feed and number."""
-        return f"{self.feed_id}-{self.delivery_seq:06d}"
+from healthcare_ops.ports import Delivery
 
 
 def bronze_table(feed: Feed) -> Table:

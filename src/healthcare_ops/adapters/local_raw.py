@@ -1,0 +1,48 @@
+"""Raw deliveries in a folder: the file, and beside it what is known of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+from healthcare_ops.adapters.local_files import copy_file, write_bytes
+from healthcare_ops.ports import Delivery
+
+
+class LocalRaw:
+    """`raw/<feed_id>/dt=…/<seq>/<file>` with `delivery.json`, which is written last and makes it count."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def land(self, feed_id: str, file: Path, sha256: str, delivered_on: date) -> Delivery:
+        """Keep a copy of the file under the feed's next number."""
+        known = self.deliveries(feed_id)
+        sequence = known[-1].delivery_seq + 1 if known else 1
+        delivery = Delivery(feed_id, sequence, file.name, sha256, delivered_on)
+        folder = self._folder(delivery)
+        copy_file(file, folder / file.name)
+        facts = asdict(delivery) | {"delivered_on": delivered_on.isoformat()}
+        write_bytes(folder / "delivery.json", json.dumps(facts, indent=1).encode())
+        return delivery
+
+    def deliveries(self, feed_id: str) -> list[Delivery]:
+        """Return the feed's deliveries in the order of their numbers."""
+        found = []
+        for facts_file in (self._root / feed_id).glob("dt=*/*/delivery.json"):
+            facts = json.loads(facts_file.read_text())
+            found.append(Delivery(**facts | {"delivered_on": date.fromisoformat(facts["delivered_on"])}))
+        return sorted(found, key=lambda delivery: delivery.delivery_seq)
+
+    @contextmanager
+    def open(self, delivery: Delivery) -> Iterator[Path]:
+        """Yield the path of the delivered file."""
+        yield self._folder(delivery) / delivery.source_file
+
+    def _folder(self, delivery: Delivery) -> Path:
+        day = f"dt={delivery.delivered_on.isoformat()}"
+        return self._root / delivery.feed_id / day / f"{delivery.delivery_seq:06d}"

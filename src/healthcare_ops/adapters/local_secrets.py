@@ -1,0 +1,96 @@
+"""Secrets in an AES-256-GCM file whose key lies beside it, readable by its owner only."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from healthcare_ops.adapters.local_files import write_bytes
+from healthcare_ops.core.clock import Clock
+from healthcare_ops.core.errors import ConfigError
+
+_NONCE_BYTES = 12
+
+
+class LocalSecrets:
+    """Named secrets in one folder; each is sealed under its own name, so that none can pose as another."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._key_file = folder / "key"
+        self._store_file = folder / "store.json"
+        self._clock = clock
+
+    def get(self, name: str) -> bytes:
+        """Return the secret."""
+        entry = self._entries().get(name)
+        if entry is None:
+            raise ConfigError(f"secret {name!r} is not set.", next_step="Run `hops init`.")
+        try:
+            sealed = base64.b64decode(entry["sealed"], validate=True)
+            return AESGCM(self._key()).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode())
+        except (InvalidTag, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"secret {name!r} in {self._store_file} does not open: wrong key or altered file.",
+                next_step="Restore key and store from the same backup.",
+            ) from error
+
+    def put(self, name: str, value: bytes) -> None:
+        """Store the secret, replacing an earlier one."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = nonce + AESGCM(self._key()).encrypt(nonce, value, name.encode())
+        entry = {"sealed": base64.b64encode(sealed).decode(), "created_at": self._clock.now().isoformat()}
+        entries = self._entries() | {name: entry}
+        write_bytes(self._store_file, json.dumps(entries, indent=1, sort_keys=True).encode(), mode=0o600)
+
+    def names(self) -> list[str]:
+        """Return the names that are set, sorted."""
+        return sorted(self._entries())
+
+    def _entries(self) -> dict[str, Any]:
+        if not self._store_file.exists():
+            return {}
+        try:
+            entries = json.loads(self._store_file.read_bytes())
+        except (json.JSONDecodeError, UnicodeDecodeError, binascii.Error) as error:
+            raise ConfigError(
+                f"{self._store_file} is not a secret store: {error}.", next_step="Restore it from a backup."
+            ) from error
+        if not isinstance(entries, dict):
+            raise ConfigError(f"{self._store_file} is not a secret store.", next_step="Restore it from a backup.")
+        return entries
+
+    def _key(self) -> bytes:
+        if not self._key_file.exists():
+            self._create_key()
+        mode = stat.S_IMODE(self._key_file.stat().st_mode)
+        if mode & 0o077:
+            raise ConfigError(
+                f"{self._key_file} has mode {mode:04o}: others can read it.",
+                next_step=f"Run `chmod 600 {self._key_file}` and rotate the secrets.",
+            )
+        key = self._key_file.read_bytes()
+        if len(key) != 32:
+            raise ConfigError(f"{self._key_file} is not a 256-bit key.", next_step="Restore it from a backup.")
+        return key
+
+    def _create_key(self) -> None:
+        if self._store_file.exists():
+            raise ConfigError(
+                f"{self._key_file} is missing, and {self._store_file} needs it.", next_step="Restore it from a backup."
+            )
+        self._key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # O_EXCL: of two processes that start together, one makes the key and both use it.
+        try:
+            handle = os.open(self._key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(AESGCM.generate_key(bit_length=256))
