@@ -29,6 +29,7 @@ from pyiceberg.types import (
 )
 
 from healthcare_ops.adapters.engines import DuckDBEngine
+from healthcare_ops.core.days import day_runs, days_between
 from healthcare_ops.core.errors import TransientError
 from healthcare_ops.core.tables import ColumnType, Table
 from healthcare_ops.ports import DayChanges
@@ -192,21 +193,10 @@ def format_days(days: Iterable[date]) -> str:
     return ",".join(f"{first}..{last}" for first, last in day_runs(days))
 
 
-def day_runs(days: Iterable[date]) -> Iterator[tuple[date, date]]:
-    """Yield the runs of consecutive days, in order."""
-    ordered = sorted(set(days))
-    start = None
-    for index, day in enumerate(ordered):
-        start = start or day
-        if index + 1 == len(ordered) or ordered[index + 1] != day + timedelta(days=1):
-            yield start, day
-            start = None
-
-
 def _parse_days(text: str) -> Iterator[date]:
     for run in filter(None, text.split(",")):
         first, last = map(date.fromisoformat, run.split(".."))
-        yield from (first + timedelta(days=n) for n in range((last - first).days + 1))
+        yield from days_between(first, last)
 
 
 def _to_contract(rows: ir.Table, table: Table) -> ir.Table:

@@ -149,11 +149,11 @@ def silver(
     days: Sequence[tuple[date, date]],
 ) -> Silver:
     """Return the silver tables for runs of `days` from (bronze table id, judged records) pairs and what they give."""
-    sound = encounters.filter(encounters.reason_code.isnull() & _within(encounters.dt, days))
+    sound = encounters.filter(encounters.reason_code.isnull() & within(encounters.dt, days))
     faulty = encounters.filter(encounters.reason_code.notnull()).select(
         "encounter_id", encounter_reason=encounters.reason_code
     )
-    fates = [(table, _with_encounter_fate(rows.filter(_within(rows.dt, days)), faulty)) for table, rows in judged]
+    fates = [(table, _with_encounter_fate(rows.filter(within(rows.dt, days)), faulty)) for table, rows in judged]
     return Silver(
         encounters=sound.select(*ENCOUNTERS.column_names),
         stays=_stays(placed, sound),
@@ -254,7 +254,8 @@ def _accounts(rows: ir.Table) -> ir.Table:
     )
 
 
-def _within(day: Any, runs: Sequence[tuple[date, date]]) -> Any:
+def within(day: Any, runs: Sequence[tuple[date, date]]) -> Any:
+    """Tell whether a day lies in one of the runs, both ends included."""
     return reduce(
         lambda left, right: left | right,
         (day.between(ibis.literal(first), ibis.literal(last)) for first, last in runs),

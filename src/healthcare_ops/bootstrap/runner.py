@@ -1,0 +1,165 @@
+"""Run the orchestrator's state machine in this process."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+from healthcare_ops.core.civil_time import civil_day
+from healthcare_ops.core.clock import SystemClock
+from healthcare_ops.core.errors import ConfigError, ExitCode, OpsError, TransientError
+from healthcare_ops.core.runs import RunRecord, StateRecord
+from healthcare_ops.jobs import TICK_JOBS, load_job
+from healthcare_ops.jobs.context import Context, Outcome, Request, RunType
+from healthcare_ops.orchestrator.asl import StateMachine, load, render
+from healthcare_ops.orchestrator.interpreter import Attempt, Interpreter, StateEntry, TaskFailure, World
+
+_log = logging.getLogger(__name__)
+_RUN_TYPES = ("daily", "inference", "weekly_train")
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that ended, with the exit code of what ended it."""
+
+    record: RunRecord
+    exit_code: ExitCode
+
+
+def load_orchestrator() -> StateMachine:
+    """Return the product's state machine, as it is deployed with an empty prefix."""
+    text = files("healthcare_ops.jobs").joinpath("orchestrator.asl.json").read_text(encoding="utf-8")
+    return load(render(text))
+
+
+def run_orchestrator(
+    context: Context, run_type: RunType, run_date: date | None = None, progress: Progress = lambda state: None
+) -> Finished:
+    """Run the state machine once and keep its record."""
+    started = context.clock.now()
+    run_id = f"{run_type}-{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    execution_input = {"type": run_type} | ({"run_date": run_date.isoformat()} if run_date else {})
+    tasks = LocalTasks(context)
+    record = RunRecord(run_id, run_type, "", started.isoformat())
+    watcher = _Recorder(context, record, progress)
+    world = World(tasks, watcher, SystemClock().now, time.sleep, random.random)
+    execution = Interpreter(load_orchestrator(), world).run(execution_input, execution_id=run_id)
+    record.status = execution.status
+    record.error, record.cause = execution.error or "", execution.cause or ""
+    record.ended_at = datetime.now(UTC).isoformat()
+    record.run_date, record.outcomes = tasks.run_date, tasks.outcomes
+    watcher.save()
+    exit_code = ExitCode.OK if execution.status == "SUCCEEDED" else tasks.exit_code
+    return Finished(record, exit_code)
+
+
+@dataclass
+class LocalTasks:
+    """Fulfils the state machine's resources with the jobs of this package.
+
+    Jobs run in this process; `timeout_s` is not enforced on them, because a thread cannot be ended from
+    outside.
+    """
+
+    context: Context
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    exit_code: ExitCode = ExitCode.STEP_FAILED
+    run_date: str = ""
+
+    def run(self, resource: str, parameters: Any, *, timeout_s: float | None) -> Any:
+        """Return the result in the shape of the service that the resource names."""
+        try:
+            if resource == "arn:aws:states:::glue:startJobRun.sync":
+                arguments = {name.removeprefix("--"): value for name, value in parameters["Arguments"].items()}
+                self._job(parameters["JobName"], self._request(arguments))
+                return {"JobName": parameters["JobName"], "JobRunState": "SUCCEEDED"}
+            return {"Payload": self._function(parameters["FunctionName"], parameters["Payload"])}
+        except TransientError as error:
+            self.exit_code = error.exit_code
+            raise TaskFailure("TransientError", str(error)) from error
+        except OpsError as error:
+            self.exit_code = error.exit_code
+            raise TaskFailure("States.TaskFailed", f"{error.code}: {error}") from error
+        except Exception as error:
+            _log.exception("%s failed", parameters.get("JobName") or parameters.get("FunctionName"))
+            self.exit_code = ExitCode.STEP_FAILED
+            raise TaskFailure("States.TaskFailed", f"Unexpected: {type(error).__name__}: {error}") from error
+
+    def _function(self, name: str, payload: Any) -> Any:
+        functions: dict[str, Callable[[Any], Any]] = {
+            "resolve_run_date": self._resolve_run_date,
+            "inference_tick": self._tick,
+            "open_incident": self._open_incident,
+        }
+        return functions[name](payload)
+
+    def _resolve_run_date(self, payload: Any) -> Any:
+        given = payload.get("input") or {}
+        run_type = given.get("type") or "daily"
+        if run_type not in _RUN_TYPES:
+            raise ConfigError(f"type {run_type!r} is not a run type.", next_step=f"Use {', '.join(_RUN_TYPES)}.")
+        today = civil_day(self.context.clock.now(), self.context.site.tz)
+        default = today if run_type == "inference" else today - timedelta(days=1)
+        self.run_date = given.get("run_date") or default.isoformat()
+        return {"type": run_type, "run_date": self.run_date}
+
+    def _tick(self, payload: Any) -> Any:
+        request = self._request(payload)
+        for name in TICK_JOBS:
+            self._job(name, request)
+        return {"jobs": list(TICK_JOBS)}
+
+    def _open_incident(self, payload: Any) -> Any:
+        _log.error("run %s failed: %s", payload["run_id"], payload["input"].get("failure"))
+        return {}
+
+    def _request(self, arguments: Any) -> Request:
+        run_date = date.fromisoformat(arguments["run_date"])
+        # A daily run rebuilds its day even if nothing new came; a tick touches only what did.
+        days = frozenset() if arguments["type"] == "inference" else frozenset({run_date})
+        return Request(arguments["run_id"], arguments["type"], run_date, days)
+
+    def _job(self, name: str, request: Request) -> None:
+        try:
+            self.outcomes[name] = load_job(name)(self.context, request)
+        except OpsError as error:
+            raise type(error)(f"{name}: {error.message}", next_step=error.next_step) from error
+
+
+@dataclass
+class _Recorder:
+    """Keeps the run's record up to date while it runs."""
+
+    context: Context
+    record: RunRecord
+    progress: Progress
+
+    def entered(self, entry: StateEntry) -> None:
+        self.progress(entry.name)
+        self.record.states.append(StateRecord(entry.name, entry.entered_at.isoformat()))
+        self.save()
+
+    def attempted(self, entry: StateEntry, attempt: Attempt) -> None:
+        self.record.states[-1].attempts.append(
+            {
+                "started_at": attempt.started_at.isoformat(),
+                "ended_at": attempt.ended_at.isoformat(),
+                "error": attempt.error,
+                "cause": attempt.cause,
+            }
+        )
+
+    def left(self, entry: StateEntry) -> None:
+        self.record.states[-1].exited_at = (entry.exited_at or entry.entered_at).isoformat()
+
+    def save(self) -> None:
+        self.context.objects.write(self.record.key, self.record.to_json())

@@ -1,0 +1,137 @@
+"""`bronze_to_silver`: the days that new bronze records touch, rebuilt whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+import ibis
+import ibis.expr.types as ir
+
+from healthcare_ops.core.civil_time import OffsetSpan, offset_spans
+from healthcare_ops.core.days import day_runs
+from healthcare_ops.core.feed import Feed
+from healthcare_ops.core.tables import (
+    BATCH_ACCOUNTS,
+    ENCOUNTERS,
+    ENCOUNTERS_RAW,
+    EVENTS,
+    EVENTS_RAW,
+    QUARANTINE,
+    STAYS,
+    Table,
+)
+from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.pipeline import records, silver
+from healthcare_ops.pipeline.bronze import bronze_table
+
+_BRONZE = (ENCOUNTERS_RAW, EVENTS_RAW)
+
+
+def run(context: Context, request: Request) -> Outcome:
+    """Rebuild silver for the days of every encounter that new records speak of."""
+    days, notes = _affected_days(context, request)
+    if not days:
+        return {"days": 0}
+    runs = list(day_runs(days))
+    with _silver(context, runs) as tables:
+        counts = {
+            table.id: context.lake.replace_days(table, rows, sorted(days), {})
+            for table, rows in (
+                (EVENTS, tables.events),
+                (STAYS, tables.stays),
+                (QUARANTINE, tables.quarantine),
+                (BATCH_ACCOUNTS, tables.accounts),
+            )
+        }
+        # Last, with the markers: after a crash before this commit the same days are rebuilt again.
+        counts[ENCOUNTERS.id] = context.lake.replace_days(ENCOUNTERS, tables.encounters, sorted(days), notes)
+    return {"days": len(days), "rows": counts}
+
+
+def _affected_days(context: Context, request: Request) -> tuple[set[date], dict[str, str]]:
+    """Return the days of all records of the encounters that changed, a day of margin, and bronze's markers."""
+    notes, changed, everything = {}, set(), set()
+    for table in _BRONZE:
+        key = f"from.{table.id}"
+        changes = context.lake.changes(table, context.lake.note(ENCOUNTERS, key))
+        notes[key] = changes.marker
+        changed |= changes.days
+        everything |= context.lake.changes(table, "").days
+    if everything:
+        changed |= request.days
+    if not changed:
+        return set(), {}
+    touched = changed if changed >= everything else changed | _days_of_encounters_on(context, changed)
+    # Arrival days follow the site's clock, record days the feed's: they can differ by one.
+    return {day + timedelta(days=shift) for day in touched for shift in (-1, 0, 1)}, notes
+
+
+def _days_of_encounters_on(context: Context, days: set[date]) -> set[date]:
+    margin = timedelta(days=context.site.max_stay_days + 1)
+    parts = [
+        context.lake.read(table, min(days) - margin, max(days) + margin).select("encounter_id", "dt")
+        for table in _BRONZE
+    ]
+    rows = ibis.union(*parts)
+    there = rows.filter(silver.within(rows.dt, list(day_runs(days)))).select("encounter_id").distinct()
+    found = rows.semi_join(there, "encounter_id").select("dt").distinct()
+    return set(context.engine.collect(found)["dt"].to_pylist())
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The days of bronze that the rebuilt days can depend on."""
+
+    first: date
+    last: date
+
+    def spans(self, zone: str, reach: timedelta) -> tuple[OffsetSpan, ...]:
+        return offset_spans(ZoneInfo(zone), self.first - reach, self.last + reach)
+
+
+@contextmanager
+def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.Silver]:
+    reach = timedelta(days=context.site.max_stay_days + 1)
+    window = _Window(runs[0][0] - reach, runs[-1][1] + reach)
+    with ExitStack() as stack:
+
+        def stage(rows: ir.Table) -> ir.Table:
+            return stack.enter_context(context.engine.stage(rows))
+
+        judged, parts = [], []
+        for table, typed, events_of in _typed_records(context, window, reach):
+            rows = stage(records.judge(typed))
+            judged.append((table.id, rows))
+            parts.append(events_of(rows))
+        events = stage(ibis.union(*parts))
+        placed = stage(silver.places(events))
+        spans = window.spans(context.site.zone, reach)
+        encounters = stage(silver.assemble(events, placed, context.site, spans))
+        yield silver.silver(judged, events, placed, encounters, runs)
+
+
+_Stage = Callable[..., ir.Table]
+
+
+def _typed_records(
+    context: Context, window: _Window, reach: timedelta
+) -> Iterator[tuple[Table, ir.Table, _Stage]]:
+    """Yield per bronze table that has a feed: the table, its typed records, and how they become events."""
+    shapes: tuple[tuple[Table, _Stage, _Stage], ...] = (
+        (ENCOUNTERS_RAW, records.type_encounters, silver.events_of_encounters),
+        (EVENTS_RAW, records.type_events, silver.events_of_events),
+    )
+    for table, typer, events_of in shapes:
+        feeds = [feed for feed in context.feeds.values() if bronze_table(feed) == table]
+        if not feeds:
+            continue
+        raw = context.lake.read(table, window.first, window.last)
+        parts = [
+            typer(raw.filter(raw.feed_id == feed.feed_id), feed, window.spans(feed.zone, reach), context.site.sector_ids)
+            for feed in feeds
+        ]
+        yield table, ibis.union(*parts), events_of
