@@ -1,0 +1,34 @@
+"""`monitor_models`: every prediction scored once its hour has passed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from healthcare_ops.core.tables import OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
+from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
+from healthcare_ops.pipeline.scores import score_predictions
+
+
+def run(context: Context, request: Request) -> Outcome:
+    """Score the days of predictions that can still have open hours; scoring again changes nothing."""
+    noted = context.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL)
+    predicted = context.lake.changes(PREDICTIONS, "").days
+    if not noted or not predicted:
+        return {"rows": 0}
+    known_until = datetime.fromisoformat(noted)
+    # Late records change what happened for as long as a stay can last; older scores stand.
+    oldest = (known_until - timedelta(days=context.site.max_stay_days)).date()
+    days = sorted(day for day in predicted if oldest <= day <= known_until.date() + timedelta(days=1))
+    if not days:
+        return {"rows": 0}
+    metrics = context.lake.read(OPS_METRICS_HOURLY, days[0])
+    whole = metrics.filter(metrics.hour_start <= (known_until - timedelta(hours=1)).replace(tzinfo=None))
+    scores = score_predictions(context.lake.read(PREDICTIONS, days[0], days[-1]), whole)
+    with context.engine.stage(scores) as rows:
+        count = context.lake.replace_days(PREDICTION_SCORES, rows, days, {})
+        summary = rows.aggregate(
+            error=rows.absolute_error.mean(), covered=rows.is_covered_90.cast("float64").mean(), pinball=rows.pinball.mean()
+        )
+        (measured,) = context.engine.collect(summary).to_pylist()
+    return {"rows": count, "mae": measured["error"], "coverage_90": measured["covered"], "pinball": measured["pinball"]}
