@@ -1,0 +1,107 @@
+"""`dq_check`: judge the silver days that gold has not taken yet; a failed rule stops the run here."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import UTC, date, timedelta
+from typing import Any
+
+from healthcare_ops.core.days import day_runs
+from healthcare_ops.core.errors import QualityError
+from healthcare_ops.core.tables import (
+    BATCH_ACCOUNTS,
+    ENCOUNTERS,
+    EVENTS,
+    OPS_METRICS_HOURLY,
+    QUARANTINE,
+    STAYS,
+    Table,
+)
+from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.silver_to_gold import SILVER_MARKER
+from healthcare_ops.pipeline.quality.evaluate import Finding, Limits, evaluate
+from healthcare_ops.pipeline.quality.report import FATES, FeedAccount, build_report, report_key
+from healthcare_ops.pipeline.quality.rules import RULES
+from healthcare_ops.pipeline.silver import within
+
+
+def run(context: Context, request: Request) -> Outcome:
+    """Write the report, then raise `QualityError` if a `fail` rule is broken."""
+    changes = context.lake.changes(ENCOUNTERS, context.lake.note(OPS_METRICS_HOURLY, SILVER_MARKER))
+    days = sorted(changes.days | request.days)
+    if not days:
+        return {"days": 0}
+    findings = _findings(context, days)
+    report = build_report(
+        run_id=request.run_id,
+        as_of=context.clock.now(),
+        days=days,
+        findings=findings,
+        accounts=read_accounts(context, days),
+    )
+    key = report_key(request.run_date, request.run_id)
+    context.objects.write(key, json.dumps(report, indent=1, ensure_ascii=False).encode())
+    failed = [finding for finding in findings if finding.verdict == "fail"]
+    if failed:
+        raise QualityError(_complaint(failed), next_step=f"Read {context.objects.path(key)}; see runbook INC-02.")
+    return {"days": len(days), "verdict": report["verdict"], "dq_risk_score": report["dq_risk_score"], "report": key}
+
+
+def read_accounts(context: Context, days: list[date]) -> list[FeedAccount]:
+    """Return what became of each feed's records on the days; a feed without records has zeros."""
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(FATES, 0))
+    rows = _on(context, BATCH_ACCOUNTS, days)
+    grouped = rows.group_by("feed_id").aggregate(**{fate: rows[fate].sum() for fate in FATES})
+    for row in context.engine.collect(grouped).to_pylist():
+        counts[row.pop("feed_id")] = row
+    reasons: dict[str, dict[str, int]] = defaultdict(dict)
+    held = _on(context, QUARANTINE, days)
+    by_reason = held.group_by("feed_id", "reason_code").aggregate(records=held.count()).order_by("reason_code")
+    for row in context.engine.collect(by_reason).to_pylist():
+        reasons[row["feed_id"]][row["reason_code"]] = row["records"]
+    return [FeedAccount(feed, counts[name], reasons[name]) for name, feed in sorted(context.feeds.items())]
+
+
+def _findings(context: Context, days: list[date]) -> tuple[Finding, ...]:
+    tables = {table.id: _on(context, table, days) for table in (ENCOUNTERS, STAYS, EVENTS)}
+    feeds = context.feeds.values()
+    margin = timedelta(days=1)
+    limits = Limits(
+        # Plausible days are the feeds' own; instants can fall on the day beside.
+        first_day=min((feed.plausible.first for feed in feeds), default=days[0]) - margin,
+        last_day=max((feed.plausible.last for feed in feeds), default=days[-1]) + margin,
+        now=context.clock.now().astimezone(UTC).replace(tzinfo=None),
+    )
+    delivered = {column for feed in feeds for column in _delivered(feed.shape, feed.columns, feed.values.event_type)}
+    return evaluate(
+        RULES,
+        tables,
+        collect=context.engine.collect,
+        limits=limits,
+        delivered=delivered,
+        encounters=tables[ENCOUNTERS.id],
+    )
+
+
+def _delivered(shape: str, columns: Any, event_types: Any) -> set[str]:
+    """Return the encounter columns that a feed can fill."""
+    if shape == "encounters":
+        return set(columns)
+    milestones = {"care_start": "care_start", "discharge": "discharge_time", "left": "discharge_time"}
+    return set(columns) | {milestones[name] for name in event_types.values() if name in milestones}
+
+
+def _on(context: Context, table: Table, days: list[date]) -> Any:
+    rows = context.lake.read(table, days[0], days[-1])
+    return rows.filter(within(rows.dt, list(day_runs(days))))
+
+
+def _complaint(failed: list[Finding]) -> str:
+    worst = max(failed, key=lambda finding: finding.share)
+    rule = worst.rule
+    more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+    return (
+        f"rule {rule.rule_id}{more}: {worst.violations} of {worst.checked} rows of {rule.table} "
+        f"({worst.share:.1%}) exceed the threshold {rule.threshold:.1%}: {rule.reason}."
+    )

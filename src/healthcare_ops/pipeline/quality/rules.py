@@ -1,0 +1,184 @@
+"""The data-quality rules of silver, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from healthcare_ops.core.tables import DISPOSITIONS, ENCOUNTERS, EVENTS, MILESTONES, STAYS
+
+Kind = Literal["completeness", "uniqueness", "allowed_values", "range", "time_range", "order", "reference"]
+Severity = Literal["fail", "warn"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule on one table.
+
+    `columns` are the columns it speaks of: the key for uniqueness, (earlier, later) for order. `threshold`
+    is the share of checked rows that may violate it. `allowed` holds the values, or (lowest, highest). A
+    rule of an optional column is judged only where a feed delivers that column (`needs`).
+    """
+
+    rule_id: str
+    table: str
+    kind: Kind
+    columns: tuple[str, ...]
+    severity: Severity
+    threshold: float
+    reason: str
+    next_step: str
+    allowed: tuple[str | float, ...] = ()
+    needs: str = ""
+
+
+_SUPPLIER = "Contact the feed's supplier with file and record numbers."
+_ZONE = "Check the feed's zone and plausible range against the supplier's clock."
+_INTERNAL = "Rebuild the days with `hops backfill`; if it stays, report a defect."
+
+
+def _completeness(column: str, threshold: float, needs: str) -> Rule:
+    return Rule(
+        f"encounters.{column}.complete",
+        ENCOUNTERS.id,
+        "completeness",
+        (column,),
+        "warn",
+        threshold,
+        f"{column} is delivered, so most encounters should have it",
+        _SUPPLIER,
+        needs=needs,
+    )
+
+
+def _order(earlier: str, later: str) -> Rule:
+    return Rule(
+        f"encounters.{earlier}_before_{later}",
+        ENCOUNTERS.id,
+        "order",
+        (earlier, later),
+        "fail",
+        0.0,
+        "a wait or stay would be negative",
+        _SUPPLIER,
+    )
+
+
+def _range(column: str, lowest: float, highest: float, severity: Severity, threshold: float) -> Rule:
+    return Rule(
+        f"encounters.{column}.range",
+        ENCOUNTERS.id,
+        "range",
+        (column,),
+        severity,
+        threshold,
+        f"{column} lies between {lowest:g} and {highest:g} minutes",
+        _ZONE,
+        allowed=(lowest, highest),
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "encounters.encounter_id.unique",
+        ENCOUNTERS.id,
+        "uniqueness",
+        ENCOUNTERS.key,
+        "fail",
+        0.0,
+        "one row per encounter, or every count is wrong",
+        _INTERNAL,
+    ),
+    Rule(
+        "encounters.arrival_time.complete",
+        ENCOUNTERS.id,
+        "completeness",
+        ("arrival_time",),
+        "fail",
+        0.0,
+        "an encounter without arrival has no day",
+        _INTERNAL,
+    ),
+    Rule(
+        "encounters.arrival_time.range",
+        ENCOUNTERS.id,
+        "time_range",
+        ("arrival_time",),
+        "fail",
+        0.0,
+        "arrivals lie in the plausible range of the feeds and not after now",
+        _ZONE,
+    ),
+    _completeness("triage_level", 0.20, "triage_level"),
+    _completeness("care_start", 0.30, "care_start"),
+    _completeness("discharge_time", 0.20, "discharge_time"),
+    Rule(
+        "encounters.disposition.allowed",
+        ENCOUNTERS.id,
+        "allowed_values",
+        ("disposition",),
+        "fail",
+        0.0,
+        "outcomes are the platform's own codes",
+        _INTERNAL,
+        allowed=DISPOSITIONS,
+    ),
+    _order("arrival_time", "triage_start"),
+    _order("triage_start", "triage_end"),
+    _order("arrival_time", "care_start"),
+    _order("care_start", "discharge_time"),
+    _order("arrival_time", "discharge_time"),
+    _range("total_wait_min", 0.0, 1440.0, "warn", 0.02),
+    _range("los_min", 0.0, 20160.0, "warn", 0.02),
+    Rule(
+        "stays.encounter_and_start.unique",
+        STAYS.id,
+        "uniqueness",
+        STAYS.key,
+        "fail",
+        0.0,
+        "a patient comes to one place at a time",
+        _SUPPLIER,
+    ),
+    Rule(
+        "stays.encounter_id.known",
+        STAYS.id,
+        "reference",
+        ("encounter_id",),
+        "fail",
+        0.0,
+        "every stay belongs to an encounter",
+        _INTERNAL,
+    ),
+    Rule(
+        "events.event_id.unique",
+        EVENTS.id,
+        "uniqueness",
+        EVENTS.key,
+        "fail",
+        0.0,
+        "one row per event",
+        _SUPPLIER,
+    ),
+    Rule(
+        "events.event_type.allowed",
+        EVENTS.id,
+        "allowed_values",
+        ("event_type",),
+        "fail",
+        0.0,
+        "event types are the platform's milestones",
+        _INTERNAL,
+        allowed=MILESTONES,
+    ),
+    Rule(
+        "events.encounter_id.known",
+        EVENTS.id,
+        "reference",
+        ("encounter_id",),
+        "fail",
+        0.0,
+        "every event belongs to an encounter",
+        _INTERNAL,
+    ),
+)

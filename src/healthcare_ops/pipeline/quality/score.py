@@ -1,0 +1,43 @@
+"""`dq_risk_score`: one number for how much the findings endanger gold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from healthcare_ops.pipeline.quality.evaluate import Finding
+
+FAIL_FLOOR = 60.0
+_WARN_CEILING = 50.0
+_WARN_POINTS = 10.0
+_QUARANTINE_POINTS = 20.0
+
+
+def risk_score(findings: Iterable[Finding], quarantined_share: float) -> tuple[float, dict[str, float]]:
+    """Return the score, 0 (sound) to 100, and each rule's contribution in points.
+
+    A broken `warn` rule adds 10 points and up to 10 more with its share; quarantine adds 20 points times
+    its share. Together they stop at 50. A broken `fail` rule lifts the score to 60, and 40 more points grow
+    with the sum of the failed shares. The score never falls when a share grows.
+
+    Parameters
+    ----------
+    quarantined_share
+        Quarantined ÷ delivered records of the same days, 0–1.
+    """
+    broken = [finding for finding in findings if finding.verdict in {"warn", "fail"}]
+    warns = {f.rule.rule_id: _WARN_POINTS * (1.0 + f.share) for f in broken if f.verdict == "warn"}
+    warns["quarantine"] = _QUARANTINE_POINTS * quarantined_share
+    fails = {f.rule.rule_id: f.share for f in broken if f.verdict == "fail"}
+    warned = min(sum(warns.values()), _WARN_CEILING)
+    contributions = _scaled(warns, warned)
+    if not fails:
+        return warned, contributions
+    total = FAIL_FLOOR + (100.0 - FAIL_FLOOR) * min(sum(fails.values()) + warned / 100.0, 1.0)
+    contributions |= _scaled({name: share + 1.0 for name, share in fails.items()}, total - warned)
+    return total, contributions
+
+
+def _scaled(points: dict[str, float], total: float) -> dict[str, float]:
+    """Return points shrunk or stretched to the total, without the empty ones."""
+    whole = sum(points.values())
+    return {name: value / whole * total for name, value in points.items() if whole and value}
