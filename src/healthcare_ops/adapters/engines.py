@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -12,6 +12,17 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from healthcare_ops.core.tables import ColumnType
+
+_SQL_TYPES: Mapping[ColumnType, str] = {
+    "string": "VARCHAR",
+    "int64": "BIGINT",
+    "float64": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "timestamp": "TIMESTAMPTZ",
+    "date": "DATE",
+}
 
 
 class DuckDBEngine:
@@ -69,18 +80,24 @@ class DuckDBEngine:
         """Return a table without rows."""
         return self._con.create_table(next(self._names), schema.empty_table(), temp=True)
 
-    def write_files(self, rows: ir.Table, folder: Path, partition: str) -> list[Path]:
-        """Write Parquet below `folder`, a subfolder a partition value; return the files."""
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        self._con.to_parquet(
-            rows,
-            folder,
-            partition_by=(partition,),
-            write_partition_columns=True,
-            compression="zstd",
-            overwrite_or_ignore=True,
+    def write_files(self, rows: ir.Table, folder: Path, partition: str, types: Mapping[str, ColumnType]) -> list[Path]:
+        """Write Parquet below `folder`, a subfolder a partition value; return the files.
+
+        Every column is cast in SQL: Ibis drops a cast that it believes redundant, and a sum then reaches the
+        file as DOUBLE.
+        """
+        columns = ", ".join(f'CAST("{name}" AS {_SQL_TYPES[kind]}) AS "{name}"' for name, kind in types.items())
+        folder.mkdir(parents=True, exist_ok=True)
+        self._con.raw_sql(
+            f"COPY (SELECT {columns} FROM ({self._con.compile(rows)})) TO '{_quoted(folder)}' "  # noqa: S608  # names of the contract
+            f"(FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({partition}), WRITE_PARTITION_COLUMNS true, "
+            "OVERWRITE_OR_IGNORE true)"
         )
         return sorted(folder.rglob("*.parquet"))
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def _write_batches(batches: Iterable[pa.RecordBatch], file: Path) -> bool:

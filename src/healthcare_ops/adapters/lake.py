@@ -88,6 +88,8 @@ class IcebergLake:
         head = iceberg.current_snapshot() if iceberg else None
         if iceberg is None or head is None:
             return DayChanges(frozenset(), "")
+        if not since:
+            return DayChanges(frozenset(self._days(table)), str(head.snapshot_id))
         changed: set[date] = set()
         for snapshot in _lineage(iceberg):
             if str(snapshot.snapshot_id) == since:
@@ -107,7 +109,7 @@ class IcebergLake:
     def _commit(self, table: Table, rows: ir.Table, days: Sequence[date] | None, notes: Mapping[str, str]) -> int:
         iceberg = self._load_or_create(table)
         folder = self.location(table) / "data" / uuid.uuid4().hex
-        files = self._engine.write_files(_to_contract(rows, table), folder, table.partition)
+        files = self._engine.write_files(rows, folder, table.partition, table.types())
         written = {date.fromisoformat(file.parent.name.partition("=")[2]) for file in files}
         touched = format_days(written | set(days or ()))
         try:
@@ -197,16 +199,6 @@ def _parse_days(text: str) -> Iterator[date]:
     for run in filter(None, text.split(",")):
         first, last = map(date.fromisoformat, run.split(".."))
         yield from days_between(first, last)
-
-
-def _to_contract(rows: ir.Table, table: Table) -> ir.Table:
-    """Cast every column to the contract: engines drop casts that they believe redundant."""
-    return rows.select(
-        **{
-            name: rows[name].cast("timestamp('UTC')" if kind == "timestamp" else kind)
-            for name, kind in table.types().items()
-        }
-    )
 
 
 def _day_filter(column: str, days: Sequence[date]) -> BooleanExpression:

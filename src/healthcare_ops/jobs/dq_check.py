@@ -7,6 +7,7 @@ from collections import defaultdict
 from datetime import UTC, date, timedelta
 from typing import Any
 
+from healthcare_ops.core.clock import SystemClock
 from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.errors import QualityError
 from healthcare_ops.core.tables import (
@@ -36,6 +37,7 @@ def run(context: Context, request: Request) -> Outcome:
     report = build_report(
         run_id=request.run_id,
         as_of=context.clock.now(),
+        written_at=SystemClock().now(),
         days=days,
         findings=findings,
         accounts=read_accounts(context, days),

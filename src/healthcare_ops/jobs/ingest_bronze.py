@@ -29,7 +29,7 @@ def run(context: Context, request: Request) -> Outcome:
 
 def new_deliveries(context: Context, feed: Feed) -> list[Delivery]:
     """Return the feed's deliveries beyond the last that bronze committed."""
-    last = int(context.lake.note(bronze_table(feed), _marker(feed)) or 0)
+    last = int(context.lake.note(bronze_table(feed), ingest_marker(feed)) or 0)
     return [delivery for delivery in context.raw.deliveries(feed.feed_id) if delivery.delivery_seq > last]
 
 
@@ -46,7 +46,7 @@ def read_pseudonymiser(secrets: SecretStore) -> Pseudonymiser:
 
 def _ingest(context: Context, feed: Feed, delivery: Delivery, pseudonymiser: Pseudonymiser) -> int:
     table = bronze_table(feed)
-    notes = {_marker(feed): str(delivery.delivery_seq)}
+    notes = {ingest_marker(feed): str(delivery.delivery_seq)}
     with context.raw.open(delivery) as path:
         mapped = (
             map_records(batch, feed, source_sha256=delivery.source_sha256, pseudonymiser=pseudonymiser)
@@ -59,5 +59,6 @@ def _ingest(context: Context, feed: Feed, delivery: Delivery, pseudonymiser: Pse
             return context.lake.append(table, bronze_rows(records, feed, delivery, ingested_at), notes)
 
 
-def _marker(feed: Feed) -> str:
+def ingest_marker(feed: Feed) -> str:
+    """Return the key of the note that holds the last delivery in bronze."""
     return f"ingested.{feed.feed_id}"

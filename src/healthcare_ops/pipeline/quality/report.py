@@ -13,6 +13,7 @@ from healthcare_ops.pipeline.quality.evaluate import Finding
 from healthcare_ops.pipeline.quality.score import risk_score
 
 SCHEMA_VERSION = 1
+REPORTS_PREFIX = "gold/data_quality_runs/"
 FATES = ("delivered", "applied", "superseded", "duplicate", "quarantined", "ignored")
 
 
@@ -27,13 +28,14 @@ class FeedAccount:
 
 def report_key(run_date: date, run_id: str) -> str:
     """Return where the report of a run is kept."""
-    return f"gold/data_quality_runs/dt={run_date.isoformat()}/{run_id}.json"
+    return f"{REPORTS_PREFIX}dt={run_date.isoformat()}/{run_id}.json"
 
 
 def build_report(
     *,
     run_id: str,
     as_of: datetime,
+    written_at: datetime,
     days: Sequence[date],
     findings: Sequence[Finding],
     accounts: Sequence[FeedAccount],
@@ -47,6 +49,7 @@ def build_report(
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
         "as_of": as_of.isoformat(),
+        "written_at": written_at.isoformat(),
         "days": {"first": min(days).isoformat(), "last": max(days).isoformat(), "count": len(days)},
         "verdict": next((verdict for verdict in ("fail", "warn") if verdict in verdicts), "pass"),
         "dq_risk_score": round(score, 2),

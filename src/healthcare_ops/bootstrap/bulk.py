@@ -1,0 +1,127 @@
+"""Bulk work on a state directory: many files, many days, one commit per table."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from healthcare_ops.bootstrap.platform import Platform
+from healthcare_ops.core.civil_time import civil_day
+from healthcare_ops.core.errors import NotFoundError
+from healthcare_ops.core.feed import Feed
+from healthcare_ops.core.reasons import EXPLANATIONS, Reason
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS_RAW, EVENTS_RAW, TABLES
+from healthcare_ops.jobs import REFINE_JOBS, load_job
+from healthcare_ops.jobs.context import Request
+from healthcare_ops.jobs.dq_check import read_accounts
+from healthcare_ops.jobs.ingest_bronze import ingest_marker
+from healthcare_ops.pipeline.bronze import bronze_table
+from healthcare_ops.pipeline.sources.readers import read_records
+
+JOBS = REFINE_JOBS
+Progress = Callable[[str], None]
+
+
+def feed_of(platform: Platform, feed_id: str) -> Feed:
+    """Return a feed of the state directory; `NotFoundError` names those there are."""
+    feeds = platform.context.feeds
+    if feed_id not in feeds:
+        raise NotFoundError(
+            f"there is no feed {feed_id!r}; there are: {', '.join(feeds) or 'none'}.",
+            next_step="Add it with `hops load --feed FEED.toml` or `hops init --feed`.",
+        )
+    return feeds[feed_id]
+
+
+def verify(paths: Iterable[Path], feed: Feed, progress: Progress) -> None:
+    """Read every file to its end; the first fault is raised and nothing was written."""
+    for path in paths:
+        progress(f"reading {path.name}")
+        for _ in read_records(path, feed):
+            pass
+
+
+def land(platform: Platform, feed: Feed, paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Keep the files in raw; a file whose bytes were delivered before is not kept twice."""
+    raw, clock = platform.context.raw, platform.context.clock
+    known = {delivery.source_sha256: delivery for delivery in raw.deliveries(feed.feed_id)}
+    landed = []
+    for path in paths:
+        digest = _sha256(path)
+        status = "already delivered" if digest in known else "landed"
+        if digest not in known:
+            today = civil_day(clock.now(), platform.context.site.tz)
+            known[digest] = raw.land(feed.feed_id, path, digest, today)
+        landed.append({"source_file": path.name, "batch_id": known[digest].batch_id, "status": status})
+    return landed
+
+
+def refine(
+    platform: Platform, progress: Progress, *, jobs: tuple[str, ...] = JOBS, days: frozenset[date] = frozenset()
+) -> dict[str, Any]:
+    """Run the jobs in order over everything that is new, and `days` in any case."""
+    context = platform.context
+    now = context.clock.now()
+    run_date = max(days, default=civil_day(now, context.site.tz))
+    request = Request(f"bulk-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}", "daily", run_date, days)
+    outcomes = {}
+    for name in jobs:
+        progress(name)
+        outcomes[name] = load_job(name)(context, request)
+    return {"run_id": request.run_id, "jobs": outcomes}
+
+
+def forget_bronze(platform: Platform) -> None:
+    """Empty bronze, so that the next ingest reads every raw file again."""
+    lake = platform.lake
+    for table in (ENCOUNTERS_RAW, EVENTS_RAW):
+        days = sorted(lake.changes(table, "").days)
+        feeds = [feed for feed in platform.context.feeds.values() if bronze_table(feed) == table]
+        if days:
+            nothing = lake.read(table, days[0], days[0]).limit(0)
+            lake.replace_days(table, nothing, days, {ingest_marker(feed): "0" for feed in feeds})
+
+
+def summary(platform: Platform) -> dict[str, Any]:
+    """Return the account of every feed, the quarantine by reason, and the size of every table."""
+    context = platform.context
+    days = sorted(context.lake.changes(BATCH_ACCOUNTS, "").days)
+    accounts = read_accounts(context, days) if days else []
+    return {
+        "feeds": [{"feed_id": account.feed.feed_id, **account.counts} for account in accounts],
+        "quarantine": [
+            {
+                "feed_id": account.feed.feed_id,
+                "reason_code": reason,
+                "records": records,
+                "explanation": EXPLANATIONS[Reason(reason)],
+            }
+            for account in accounts
+            for reason, records in account.reasons.items()
+        ],
+        "tables": [size for table in TABLES if (size := _size(platform, table))],
+    }
+
+
+def _size(platform: Platform, table: Any) -> dict[str, Any] | None:
+    days = platform.lake.changes(table, "").days
+    if not days:
+        return None
+    rows = platform.lake.read(table)
+    (counted,) = platform.context.engine.collect(rows.aggregate(rows=rows.count())).to_pylist()
+    return {
+        "table": table.id,
+        "rows": counted["rows"],
+        "first": min(days).isoformat(),
+        "last": max(days).isoformat(),
+        "path": str(platform.table_path(table)),
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,44 @@
+"""All commands of `hops`; each loads what it needs only when it runs, so that help is quick."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import typer
+
+from healthcare_ops.entrypoints.cli import demo, feeds, forecasts, lake, quality, runs, setup
+
+app = typer.Typer(
+    name="hops",
+    help="Run a hospital's patient-flow data operation: ingest, refine, guard, forecast, explain.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (
+    demo.demo,
+    setup.init,
+    setup.doctor,
+    lake.load,
+    lake.ingest,
+    lake.backfill,
+    runs.run,
+    runs.status,
+    forecasts.predict,
+    lake.export,
+    setup.version,
+):
+    app.command()(_command)
+app.add_typer(feeds.feed_app, name="feed")
+app.add_typer(feeds.site_app, name="site")
+app.add_typer(quality.app, name="dq")
+
+
+@app.callback()
+def configure() -> None:
+    """Run a hospital's patient-flow data operation: ingest, refine, guard, forecast, explain."""
+    level = os.environ.get("HOPS_LOG", "error").upper()
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s")

@@ -1,0 +1,102 @@
+"""`hops demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State
+from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
+
+if TYPE_CHECKING:
+    from healthcare_ops.bootstrap.demo import Demo
+
+_STATES = 13
+
+
+def demo(
+    language: Annotated[Literal["en", "pt-BR"], typer.Option("--lang", help="Language of the page.")] = "en",
+    out: Annotated[Path | None, typer.Option("--out", help="Page to write; default: report.html in the state.")] = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Run the whole job on a year of real emergency visits and show what came of it.
+
+    Example: hops demo --state /tmp/hops-demo
+    """
+    from healthcare_ops.bootstrap.demo import run_demo
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.bootstrap.reading import page_report
+    from healthcare_ops.adapters.local_files import write_bytes
+    from healthcare_ops.entrypoints.page.render import render
+
+    with steps("demo", _STATES) as progress:
+        result = run_demo(state, progress)
+        progress("writing the page")
+        with open_platform(state, result.clock, exclusive=False) as platform:
+            report = page_report(platform, sample_note=result.attribution)
+        page = out or state / "report.html"
+        write_bytes(page, render(report, language).encode())
+    if as_json:
+        emit_json({**result.document, "page": str(page)})
+    else:
+        _print(result, page)
+
+
+def _print(result: Demo, page: Path) -> None:
+    out = console()
+    document = result.document
+    feed = document["feeds"][0]
+    out.print(f"\n{document['facility']}: the year 2017, read as if it were {result.clock.now():%Y-%m-%d %H:%M} UTC")
+    fates = ("delivered", "applied", "superseded", "duplicate", "quarantined", "ignored")
+    out.print(table("Records: delivered = applied + superseded + duplicate + quarantined + ignored", fates, [[feed[f] for f in fates]]))
+    rows = [[item["reason_code"], item["records"], item["explanation"]] for item in document["quarantine"]]
+    out.print(table("In quarantine", ["reason", "records", "meaning"], rows))
+    dq = document["data_quality"]
+    out.print(f"Data quality: {dq['verdict']}, risk score {dq['dq_risk_score']} of 100\n")
+    for walk in document["backtests"]:
+        out.print(table(_walk_title(walk), _WALK_HEADINGS, [_walk_line(item) for item in walk["comparisons"]]))
+    out.print(table("Forecast of arrivals per hour", _FORECAST_HEADINGS, [_forecast_line(item) for item in document["forecast"]]))
+    rows = [[item["table"], item["rows"], item["first"], item["last"], item["path"]] for item in document["tables"]]
+    out.print(table("Where to look", ["table", "rows", "first day", "last day", "folder"], rows))
+    out.print(f"report: {dq['path']}", markup=False)
+    out.print(f"page:   {page.resolve()}", style="bold", markup=False)
+    out.print("next:   hops status · hops dq show --quarantine · hops export gold.ops_metrics_hourly --out hours.csv")
+
+
+def _walk_title(walk: dict[str, Any]) -> str:
+    return (
+        f"Backtest of {walk['sector_id']}: {walk['origins']} origins from {walk['first_origin'][:10]}, "
+        f"{walk['refits']} refits, against the same hour last week"
+    )
+
+
+_WALK_HEADINGS = ["lead", "MAE", "naive", "WAPE", "naive", "MAPE", "its floor", "pinball", "naive", "90 % cover", "bias", "better"]
+
+
+def _walk_line(item: dict[str, Any]) -> list[Any]:
+    model, naive = item["model"], item["naive"]
+    return [
+        "all" if item["lead_h"] is None else f"+{item['lead_h']} h",
+        model["mae"],
+        naive["mae"],
+        f"{model['wape']:.1%}",
+        f"{naive['wape']:.1%}",
+        "–" if model["mape"] is None else f"{model['mape']:.0%}",
+        f"{model['mape_floor']:.0%}",
+        model["pinball"],
+        naive["pinball"],
+        f"{model['coverage_pit']:.1%}",
+        f"{model['bias']:+.2f}",
+        f"p = {item['better_probability']:.2f}",
+    ]
+
+
+_FORECAST_HEADINGS = ["sector", "in", "hour", "expected", "90 % interval"]
+
+
+def _forecast_line(item: dict[str, Any]) -> list[Any]:
+    interval = f"{item['q05']:.1f} – {item['q95']:.1f}"
+    return [item["sector_id"], f"+{item['horizon_h']} h", item["target_local"], item["mean"], interval]

@@ -1,0 +1,146 @@
+"""`hops load`, `ingest`, `backfill`, `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
+from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
+
+Paths = Annotated[list[Path], typer.Argument(help="Delivered files.", show_default=False)]
+
+
+def load(
+    paths: Paths,
+    feed: Annotated[Path, typer.Option("--feed", help="Feed file: see `hops feed schema`.")],
+    site: Annotated[Path | None, typer.Option("--site", help="Site file, for a new state directory.")] = None,
+    state: State = DEFAULT_STATE,
+    as_of: AsOf = "",
+    as_json: Json = False,
+) -> None:
+    """Take files into the lake and build every day they hold, in one go.
+
+    Example: hops load --feed feeds/ed.toml --site site.toml 2025.csv.gz --state .hops
+    """
+    from healthcare_ops.bootstrap import bulk
+    from healthcare_ops.bootstrap.platform import add_feed, create_state, open_platform
+    from healthcare_ops.core.errors import NotFoundError
+    from healthcare_ops.core.config import SITE_FILE
+    from healthcare_ops.core.feed import Feed
+    from healthcare_ops.core.validated import read_toml
+
+    clock = clock_at(as_of)
+    if site is None and not (state / SITE_FILE).exists():
+        raise NotFoundError(f"{state} is not a state directory yet.", next_step="Give --site SITE.toml.")
+    mapping = read_toml(feed, Feed)
+    with steps("load", len(paths) + len(bulk.JOBS)) as progress:
+        # Every file is read through before anything is written: a bad one leaves no trace.
+        bulk.verify(paths, mapping, progress)
+        if site is not None:
+            create_state(state, site, clock)
+        add_feed(state, feed)
+        with open_platform(state, clock) as platform:
+            landed = bulk.land(platform, mapping, paths)
+            result = bulk.refine(platform, progress)
+            document = {"deliveries": landed, **result, **bulk.summary(platform)}
+    if as_json:
+        emit_json(document)
+    else:
+        _print_accounts(document)
+
+
+def ingest(
+    paths: Paths,
+    feed: Annotated[str, typer.Option("--feed", help="Id of a feed of the state directory.")],
+    state: State = DEFAULT_STATE,
+    as_of: AsOf = "",
+    as_json: Json = False,
+) -> None:
+    """Take files into raw and bronze only; the next run refines them.
+
+    Example: hops ingest --feed ed --state .hops today.csv
+    """
+    from healthcare_ops.bootstrap import bulk
+    from healthcare_ops.bootstrap.platform import open_platform
+
+    with open_platform(state, clock_at(as_of)) as platform, steps("ingest", len(paths) + 1) as progress:
+        mapping = bulk.feed_of(platform, feed)
+        bulk.verify(paths, mapping, progress)
+        landed = bulk.land(platform, mapping, paths)
+        result = bulk.refine(platform, progress, jobs=("ingest_bronze",))
+    if as_json:
+        emit_json({"deliveries": landed, **result})
+        return
+    rows = [[item["source_file"], item["batch_id"], item["status"]] for item in landed]
+    console().print(table("Deliveries", ["file", "batch", "status"], rows))
+
+
+def backfill(
+    first: Annotated[str, typer.Option("--from", metavar="DAY", help="First operational day.")],
+    last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last operational day.")],
+    from_raw: Annotated[bool, typer.Option("--from-raw", help="Read every raw file again first.")] = False,
+    state: State = DEFAULT_STATE,
+    as_of: AsOf = "",
+    as_json: Json = False,
+) -> None:
+    """Build days again from bronze, with today's feed and site files.
+
+    Example: hops backfill --from 2025-01-01 --to 2025-12-31
+    """
+    from healthcare_ops.bootstrap import bulk
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.core.days import days_between
+
+    start, end = day(first, "--from"), day(last, "--to")
+    if end < start:
+        raise typer.BadParameter(f"{last} is before {first}.", param_hint="--to")
+    with open_platform(state, clock_at(as_of)) as platform, steps("backfill", len(bulk.JOBS)) as progress:
+        if from_raw:
+            bulk.forget_bronze(platform)
+        result = bulk.refine(platform, progress, days=frozenset(days_between(start, end)))
+        document = {**result, **bulk.summary(platform)}
+    if as_json:
+        emit_json(document)
+    else:
+        _print_accounts(document)
+
+
+def export(
+    name: Annotated[str, typer.Argument(help="Table, such as gold.ops_metrics_hourly.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write: .csv, .parquet or .ndjson.")],
+    first: Annotated[str, typer.Option("--from", metavar="DAY", help="First day.")] = "",
+    last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day.")] = "",
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Write a table to a file.
+
+    Example: hops export gold.ops_metrics_hourly --from 2025-03-01 --out march.csv
+    """
+    from healthcare_ops.bootstrap.exports import export_table
+    from healthcare_ops.bootstrap.platform import open_platform
+
+    days = tuple(day(text, option) if text else None for text, option in ((first, "--from"), (last, "--to")))
+    with open_platform(state, exclusive=False) as platform:
+        rows = export_table(platform, name, out, days[0], days[1])
+    if as_json:
+        emit_json({"table": name, "rows": rows, "file": str(out)})
+    else:
+        console().print(f"{rows:,} rows of {name} in {out}")
+
+
+def _print_accounts(document: dict[str, Any]) -> None:
+    out = console()
+    fates = ("delivered", "applied", "superseded", "duplicate", "quarantined", "ignored")
+    for item in document.get("deliveries", ()):
+        if item["status"] != "landed":
+            out.print(f"{item['source_file']}: {item['status']} as {item['batch_id']}")
+    rows = [[item["feed_id"], *(item[fate] for fate in fates)] for item in document["feeds"]]
+    out.print(table("Records: delivered = applied + superseded + duplicate + quarantined + ignored", ["feed", *fates], rows))
+    reasons = [[item["feed_id"], item["reason_code"], item["records"], item["explanation"]] for item in document["quarantine"]]
+    if reasons:
+        out.print(table("In quarantine", ["feed", "reason", "records", "meaning"], reasons))
+    out.print(table("Tables", ["table", "rows", "first day", "last day"], [[t["table"], t["rows"], t["first"], t["last"]] for t in document["tables"]]))

@@ -1,0 +1,39 @@
+"""Options that many commands share."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from healthcare_ops.core.clock import Clock
+
+State = Annotated[Path, typer.Option("--state", envvar="HOPS_STATE", help="State directory.", show_default=True)]
+DEFAULT_STATE = Path(".hops")
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+AsOf = Annotated[
+    str, typer.Option("--as-of", metavar="INSTANT", help="Pretend that now is this instant (ISO 8601 with offset).")
+]
+
+
+def clock_at(as_of: str) -> Clock:
+    """Return the clock that `--as-of` asks for; the system's if it is empty."""
+    from healthcare_ops.core.clock import AsOfClock, SystemClock
+
+    if not as_of:
+        return SystemClock()
+    try:
+        return AsOfClock(datetime.fromisoformat(as_of))
+    except ValueError as error:
+        raise typer.BadParameter(f"{as_of!r}: {error}; write 2017-12-31T23:00:00+01:00.", param_hint="--as-of") from error
+
+
+def day(text: str, option: str) -> date:
+    """Return the day that an option gives."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a day; write 2017-12-31.", param_hint=option) from error

@@ -1,0 +1,91 @@
+"""What commands print: a table for people, one JSON document for machines; progress only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SCHEMA_VERSION = 1
+_FILE_WIDTH = 140
+
+
+def emit_json(document: Mapping[str, Any]) -> None:
+    """Print one JSON document on stdout."""
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **document}, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write(text + "\n")
+
+
+def console() -> Console:
+    """Return the console for results: stdout, plain where it is not a terminal."""
+    from rich.console import Console
+
+    # Redirected output has no width of its own: wide enough that no table breaks its words.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
+    """Return a table; numbers stand right, nothing of the data is read as markup."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="bold")
+    materialised = [list(row) for row in rows]
+    for number, name in enumerate(columns):
+        is_number = bool(materialised) and all(isinstance(row[number], int | float | None) for row in materialised)
+        shown.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in materialised:
+        shown.add_row(*(Text(display(value)) for value in row))
+    return shown
+
+
+def display(value: Any) -> str:
+    """Return a value as people read it: thousands apart, three digits of a fraction, a dash for null."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.3g}" if abs(value) < 1 else f"{value:,.2f}"
+    return str(value)
+
+
+class Steps:
+    """Tells which step of a longer work is being done."""
+
+    def __init__(self, advance: Any) -> None:
+        self._advance = advance
+
+    def __call__(self, name: str) -> None:
+        """Begin the next step."""
+        self._advance(name)
+
+
+@contextmanager
+def steps(title: str, total: int | None = None) -> Iterator[Steps]:
+    """Show a progress bar on stderr while the block runs; nothing where stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield Steps(lambda name: None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=total)
+        started = False
+
+        def advance(name: str) -> None:
+            nonlocal started
+            progress.update(task, description=f"{title}: {name}", advance=1 if started else 0)
+            started = True
+
+        yield Steps(advance)

@@ -1,0 +1,110 @@
+"""`hops dq show|check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
+from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+
+if TYPE_CHECKING:
+    from healthcare_ops.bootstrap.platform import Platform
+
+app = typer.Typer(help="Data quality of the lake.", no_args_is_help=True, rich_markup_mode=None)
+_LISTED = 50
+
+
+@app.command("show")
+def show(
+    run_id: Annotated[str, typer.Argument(help="Run; default: the newest report.")] = "",
+    quarantine: Annotated[bool, typer.Option("--quarantine", help="List held records by file and number.")] = False,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Show a data-quality report, or the records held in quarantine.
+
+    Example: hops dq show
+    """
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.bootstrap.reading import newest_report
+
+    with open_platform(state, exclusive=False) as platform:
+        report = newest_report(platform, run_id)
+        held = _held(platform) if quarantine else []
+    if as_json:
+        emit_json({**report, **({"quarantine": held} if quarantine else {})})
+        return
+    _print_report(report)
+    if quarantine:
+        rows = [[r["source_file"], r["record_no"], r["reason_code"], r["column"], r["feed_id"]] for r in held[:_LISTED]]
+        console().print(table(f"Quarantine ({len(held):,} records)", ["file", "record", "reason", "column", "feed"], rows))
+
+
+@app.command("check")
+def check(
+    first: Annotated[str, typer.Option("--from", metavar="DAY", help="First day; default: all days.")] = "",
+    last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day.")] = "",
+    state: State = DEFAULT_STATE,
+    as_of: AsOf = "",
+    as_json: Json = False,
+) -> None:
+    """Judge silver now and write a report; exit 6 if a `fail` rule is broken.
+
+    Example: hops dq check --from 2025-03-01 --to 2025-03-31
+    """
+    from healthcare_ops.bootstrap import bulk
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.bootstrap.reading import newest_report
+    from healthcare_ops.core.errors import NotFoundError, QualityError
+    from healthcare_ops.core.tables import ENCOUNTERS
+
+    with open_platform(state, clock_at(as_of)) as platform:
+        there = platform.lake.changes(ENCOUNTERS, "").days
+        lowest = day(first, "--from") if first else min(there, default=None)
+        highest = day(last, "--to") if last else max(there, default=None)
+        if lowest is None or highest is None:
+            raise NotFoundError("silver holds no day yet.", next_step="Run `hops load`.")
+        days = frozenset(d for d in there if lowest <= d <= highest)
+        failure = None
+        try:
+            bulk.refine(platform, lambda name: None, jobs=("dq_check",), days=days)
+        except QualityError as error:
+            failure = error
+        report = newest_report(platform)
+    if as_json and failure is None:
+        emit_json(report)
+    elif not as_json:
+        _print_report(report)
+    if failure is not None:
+        raise failure
+
+
+def _held(platform: Platform) -> list[dict[str, Any]]:
+    from healthcare_ops.core.tables import QUARANTINE
+
+    rows = platform.lake.read(QUARANTINE).order_by("feed_id", "delivery_seq", "record_no")
+    wanted = rows.select("feed_id", "batch_id", "source_file", "record_no", "reason_code", "column", "state")
+    held: list[dict[str, Any]] = platform.context.engine.collect(wanted).to_pylist()
+    return held
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    out = console()
+    days = report["days"]
+    out.print(
+        f"{report['verdict'].upper()}  risk score {report['dq_risk_score']} of 100  "
+        f"({days['first']} to {days['last']}, run {report['run_id']})"
+    )
+    marks = {"pass": "✓", "warn": "▲", "fail": "✗", "not_applicable": "·"}
+    order = list(marks)[::-1]
+    rules = sorted(report["rules"], key=lambda rule: (order.index(rule["verdict"]) if rule["verdict"] != "not_applicable" else 9))
+    rows = [
+        [marks[r["verdict"]] + " " + r["verdict"].replace("_", " "), r["rule_id"], r.get("null_count", r.get("violations")), r["checked"], r["severity"]]
+        for r in rules
+    ]
+    out.print(table("Rules", ["verdict", "rule", "violations", "checked", "severity"], rows))
+    for feed in report["feeds"]:
+        out.print(f"{feed['feed_id']} ({feed['owner']}): {feed['diagnosis']}", markup=False)
+    out.print(f"report: {report['path']}", markup=False)

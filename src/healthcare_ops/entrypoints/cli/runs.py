@@ -1,0 +1,110 @@
+"""`hops run`, `status`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
+from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
+
+if TYPE_CHECKING:
+    from healthcare_ops.bootstrap.platform import Platform
+
+_STATES = 13
+
+
+def run(
+    run_type: Annotated[Literal["daily", "inference", "weekly_train"], typer.Option("--type", help="Kind of run.")] = "daily",
+    run_date: Annotated[str, typer.Option("--date", metavar="DAY", help="Operational day; default: the last closed one.")] = "",
+    state: State = DEFAULT_STATE,
+    as_of: AsOf = "",
+    as_json: Json = False,
+) -> None:
+    """Run the orchestrator once.
+
+    Example: hops run --type daily --date 2025-03-01
+    """
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.bootstrap.runner import run_orchestrator
+
+    wanted = day(run_date, "--date") if run_date else None
+    with open_platform(state, clock_at(as_of)) as platform, steps(run_type, _STATES) as progress:
+        finished = run_orchestrator(platform.context, run_type, wanted, progress)
+    record = finished.record
+    if as_json:
+        emit_json(json.loads(record.to_json()))
+    else:
+        _print_run(record)
+    if finished.exit_code:
+        raise typer.Exit(int(finished.exit_code))
+
+
+def status(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
+    """Show what the lake holds, how old it is, and how the last run ended.
+
+    Example: hops status
+    """
+    from healthcare_ops.bootstrap.platform import open_platform
+
+    with open_platform(state, exclusive=False) as platform:
+        document = _status(platform)
+    if as_json:
+        emit_json(document)
+        return
+    out = console()
+    out.print(f"{document['facility']}: data known until {document['known_until'] or '–'}, model {document['model'] or '–'}")
+    last = document["last_run"]
+    if last:
+        cause = f": {last['cause']}" if last["cause"] else ""
+        out.print(f"last run {last['run_id']} {last['status']}{cause}")
+    out.print(table("Tables", ["table", "rows", "first day", "last day"], [[t["table"], t["rows"], t["first"], t["last"]] for t in document["tables"]]))
+
+
+def _status(platform: Platform) -> dict[str, Any]:
+    from healthcare_ops.bootstrap import bulk
+    from healthcare_ops.core.runs import RUNS_PREFIX
+    from healthcare_ops.core.tables import OPS_METRICS_HOURLY
+    from healthcare_ops.forecasting.registry import champion_history
+    from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
+
+    objects = platform.context.objects
+    records = [json.loads(objects.read(key)) for key in objects.list(RUNS_PREFIX)]
+    history = champion_history(objects)
+    return {
+        "facility": platform.context.site.name,
+        "known_until": platform.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL),
+        "model": history[-1]["version"] if history else "",
+        "last_run": max(records, key=lambda record: record["started_at"], default=None),
+        **bulk.summary(platform),
+    }
+
+
+def _print_run(record: Any) -> None:
+    rows = [
+        [
+            state.name,
+            len(state.attempts),
+            _outcome(state, record),
+            f"{_seconds(state):.2f} s",
+        ]
+        for state in record.states
+    ]
+    out = console()
+    out.print(table(f"{record.run_id}: {record.status}", ["state", "attempts", "result", "time"], rows))
+    if record.cause:
+        out.print(f"{record.error}: {record.cause}", markup=False)
+
+
+def _outcome(state: Any, record: Any) -> str:
+    if state.attempts and state.attempts[-1]["error"]:
+        return str(state.attempts[-1]["error"])
+    return "failed" if state.name == "PipelineFailed" else "ok"
+
+
+def _seconds(state: Any) -> float:
+    from datetime import datetime
+
+    return (datetime.fromisoformat(state.exited_at) - datetime.fromisoformat(state.entered_at)).total_seconds()

@@ -1,0 +1,61 @@
+"""`hops init`, `doctor`, `version`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State
+from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+
+
+def init(
+    site: Annotated[Path, typer.Option("--site", help="The hospital: see `hops site schema`.")],
+    feed: Annotated[list[Path] | None, typer.Option("--feed", help="Feed file; may be given again.")] = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Make a state directory for a hospital, with its pseudonymisation key.
+
+    Example: hops init --site site.toml --feed feeds/ed.toml --state .hops
+    """
+    from healthcare_ops.bootstrap.platform import add_feed, create_state
+
+    is_new = create_state(state, site)
+    feeds = [add_feed(state, path).feed_id for path in feed or ()]
+    if as_json:
+        emit_json({"state": str(state), "is_new": is_new, "feeds": feeds})
+        return
+    console().print(f"{'Created' if is_new else 'Updated'} {state}" + (f" with feeds {', '.join(feeds)}" if feeds else ""))
+
+
+def doctor(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
+    """Check that this machine and the state directory are fit for work.
+
+    Example: hops doctor --state .hops
+    """
+    from healthcare_ops.entrypoints.cli.checks import run_checks
+
+    checks = run_checks(state)
+    if as_json:
+        emit_json({"checks": [vars(check) for check in checks]})
+    else:
+        rows: list[list[Any]] = [[check.name, "ok" if check.is_ok else "FAILED", check.detail] for check in checks]
+        console().print(table("Health of this installation", ["check", "result", "detail"], rows))
+    if not all(check.is_ok for check in checks):
+        raise typer.Exit(4)
+
+
+def version(as_json: Json = False) -> None:
+    """Print the version.
+
+    Example: hops version
+    """
+    from healthcare_ops import __version__
+
+    if as_json:
+        emit_json({"version": __version__})
+    else:
+        console().print(f"hops {__version__}")
