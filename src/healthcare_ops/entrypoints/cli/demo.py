@@ -26,17 +26,17 @@ def demo(
 
     Example: hops demo --state /tmp/hops-demo
     """
+    from healthcare_ops.adapters.local_files import write_bytes
     from healthcare_ops.bootstrap.demo import run_demo
     from healthcare_ops.bootstrap.platform import open_platform
-    from healthcare_ops.bootstrap.reading import page_report
-    from healthcare_ops.adapters.local_files import write_bytes
+    from healthcare_ops.entrypoints.page.gather import gather
     from healthcare_ops.entrypoints.page.render import render
 
     with steps("demo", _STATES) as progress:
         result = run_demo(state, progress)
         progress("writing the page")
         with open_platform(state, result.clock, exclusive=False) as platform:
-            report = page_report(platform, sample_note=result.attribution)
+            report = gather(platform, note=result.attribution)
         page = out or state / "report.html"
         write_bytes(page, render(report, language).encode())
     if as_json:

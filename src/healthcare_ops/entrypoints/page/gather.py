@@ -1,0 +1,123 @@
+"""Read the page's values from a state directory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import ibis.expr.types as ir
+
+from healthcare_ops.bootstrap import bulk
+from healthcare_ops.bootstrap.platform import Platform
+from healthcare_ops.bootstrap.reading import newest_predictions, newest_report
+from healthcare_ops.core.errors import NotFoundError
+from healthcare_ops.core.site import Sector
+from healthcare_ops.core.tables import OPS_METRICS_HOURLY
+from healthcare_ops.entrypoints.page.model import Ahead, Days, Hour, Report, SectorView
+from healthcare_ops.forecasting.registry import champion_history, load_champion
+from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
+
+_RECENT_H = 7 * 24
+
+
+def gather(platform: Platform, *, note: str = "") -> Report:
+    """Return the page's values.
+
+    Raises
+    ------
+    NotFoundError
+        If gold holds nothing yet.
+    """
+    metrics = platform.lake.read(OPS_METRICS_HOURLY)
+    known_until = platform.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL)
+    days = sorted(platform.lake.changes(OPS_METRICS_HOURLY, "").days)
+    if not days or not known_until:
+        raise NotFoundError("gold holds no hour yet.", next_step="Run `hops load`.")
+    objects = platform.context.objects
+    model = load_champion(objects) if champion_history(objects) else None
+    summary = bulk.summary(platform)
+    predictions = newest_predictions(platform)
+    hourly = platform.context.engine.collect(_hourly(metrics)).to_pylist()
+    return Report(
+        facility=platform.context.site.name,
+        first_day=days[0],
+        last_day=days[-1],
+        data_as_of=datetime.fromisoformat(known_until).astimezone(platform.context.site.tz),
+        hours=len(hourly),
+        feeds=tuple(summary["feeds"]),
+        quarantine=tuple(summary["quarantine"]),
+        quality=newest_report(platform),
+        backtests=tuple(model.manifest["backtests"]) if model else (),
+        model_version=model.version if model else "",
+        sectors=tuple(_sector(platform, sector, hourly, predictions) for sector in platform.context.site.sectors),
+        tables=tuple(summary["tables"]),
+        note=note,
+    )
+
+
+def _hourly(metrics: ir.Table) -> ir.Table:
+    return metrics.select(
+        "sector_id", "hour_start", "arrivals_count", "wait_avg_min", "wait_p90_min", "occupied_beds", "dt"
+    ).order_by("hour_start")
+
+
+def _sector(
+    platform: Platform, sector: Sector, hourly: Sequence[dict[str, Any]], predictions: Sequence[dict[str, Any]]
+) -> SectorView:
+    zone = platform.context.site.tz
+    mine = [row for row in hourly if row["sector_id"] == sector.sector_id]
+    local = [row["hour_start"].replace(tzinfo=UTC).astimezone(zone) for row in mine]
+    recent = list(zip(local, mine, strict=True))[-_RECENT_H:]
+    return SectorView(
+        sector_id=sector.sector_id,
+        name=sector.name,
+        capacity=sector.functional_capacity,
+        days=_days(mine),
+        recent=tuple(Hour(start, row["arrivals_count"]) for start, row in recent),
+        ahead=tuple(_ahead(row, zone) for row in predictions if row["sector_id"] == sector.sector_id),
+        heat=_heat(local, [row["arrivals_count"] for row in mine]),
+    )
+
+
+def _ahead(row: dict[str, Any], zone: Any) -> Ahead:
+    return Ahead(
+        sector_id=row["sector_id"],
+        start=row["target_time"].astimezone(zone),
+        **{name: row[name] for name in ("horizon_h", "mean", "q05", "q25", "q75", "q95")},
+    )
+
+
+def _days(rows: Sequence[dict[str, Any]]) -> Days:
+    by_day: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        by_day[row["dt"]].append(row)
+    first, last = min(by_day), max(by_day)
+    days = tuple(first + timedelta(days=number) for number in range((last - first).days + 1))
+    groups = [by_day[day] for day in days]
+    return Days(
+        days=days,
+        arrivals=tuple(float(sum(row["arrivals_count"] for row in group)) for group in groups),
+        wait_mean_min=tuple(_weighted(group, "wait_avg_min") for group in groups),
+        wait_p90_min=tuple(_weighted(group, "wait_p90_min") for group in groups),
+        occupied_mean=tuple(sum(row["occupied_beds"] for row in group) / max(len(group), 1) for group in groups),
+        occupied_max=tuple(float(max((row["occupied_beds"] for row in group), default=0)) for group in groups),
+    )
+
+
+def _weighted(rows: Sequence[dict[str, Any]], name: str) -> float | None:
+    """Return the day's mean of an hourly value, each hour by its arrivals."""
+    seen = [(row[name], row["arrivals_count"]) for row in rows if row[name] is not None]
+    weight = sum(count for _, count in seen)
+    return sum(value * count for value, count in seen) / weight if weight else None
+
+
+def _heat(local: Sequence[datetime], arrivals: Sequence[int]) -> tuple[tuple[float, ...], ...]:
+    """Return mean arrivals per hour, seven weekdays (Monday first) by 24 hours."""
+    sums = [[0.0] * 24 for _ in range(7)]
+    hours = [[0] * 24 for _ in range(7)]
+    for start, count in zip(local, arrivals, strict=True):
+        sums[start.weekday()][start.hour] += count
+        hours[start.weekday()][start.hour] += 1
+    return tuple(tuple(s / max(n, 1) for s, n in zip(a, b, strict=True)) for a, b in zip(sums, hours, strict=True))

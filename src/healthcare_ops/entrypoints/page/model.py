@@ -1,0 +1,74 @@
+"""What the page shows, as plain values; instants are aware, in the site's zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Days:
+    """One value per day; null where the day has none."""
+
+    days: tuple[date, ...]
+    arrivals: tuple[float, ...]
+    wait_mean_min: tuple[float | None, ...]
+    wait_p90_min: tuple[float | None, ...]
+    occupied_mean: tuple[float, ...]
+    occupied_max: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Hour:
+    """What was seen in a recent hour."""
+
+    start: datetime
+    arrivals: int
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A forecast hour."""
+
+    sector_id: str
+    start: datetime
+    horizon_h: int
+    mean: float
+    q05: float
+    q25: float
+    q75: float
+    q95: float
+
+
+@dataclass(frozen=True)
+class SectorView:
+    """One sector: its days, the last week, the hours ahead, arrivals per weekday and hour."""
+
+    sector_id: str
+    name: str
+    capacity: int | None
+    days: Days
+    recent: tuple[Hour, ...]
+    ahead: tuple[Ahead, ...]
+    heat: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole page. `quality` and `backtests` are the stored documents."""
+
+    facility: str
+    first_day: date
+    last_day: date
+    data_as_of: datetime
+    hours: int
+    feeds: tuple[Mapping[str, Any], ...]
+    quarantine: tuple[Mapping[str, Any], ...]
+    quality: Mapping[str, Any]
+    backtests: tuple[Mapping[str, Any], ...]
+    model_version: str
+    sectors: tuple[SectorView, ...]
+    tables: tuple[Mapping[str, Any], ...]
+    note: str = ""

@@ -1,0 +1,146 @@
+"""The report as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from healthcare_ops.entrypoints.page import svg
+from healthcare_ops.entrypoints.page.model import Ahead, Report, SectorView
+from healthcare_ops.entrypoints.page.texts import Language, Words
+
+_SHOWN_H = (1, 4, 24)
+_MARKS = {"pass": "✓", "warn": "▲", "fail": "✗", "not_applicable": "·"}
+_ORDER = ("fail", "warn", "pass", "not_applicable")
+
+
+def render(report: Report, language: Language = "en") -> str:
+    """Return the page; every text of the data is escaped, and nothing is loaded or run."""
+    environment = Environment(
+        loader=PackageLoader("healthcare_ops.entrypoints.page", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    words = Words(language)
+    return environment.get_template("template.html.j2").render(
+        report=report,
+        t=words,
+        marks=_MARKS,
+        tiles=_tiles(report, words),
+        sectors=[(sector, _charts(sector, words)) for sector in report.sectors],
+        shown=[hour for sector in report.sectors for hour in sector.ahead if hour.horizon_h in _SHOWN_H],
+        rules=sorted(report.quality["rules"], key=lambda rule: _ORDER.index(rule["verdict"])),
+    )
+
+
+def _tiles(report: Report, words: Words) -> list[dict[str, str]]:
+    delivered = sum(feed["delivered"] for feed in report.feeds)
+    applied = sum(feed["applied"] for feed in report.feeds)
+    held = sum(feed["quarantined"] for feed in report.feeds)
+    verdict = report.quality["verdict"]
+    tiles = [
+        _tile(words.number(applied), words("accepted"), words("of_delivered", count=words.number(delivered))),
+        _tile(words.number(held), words("held"), words.share(held / max(delivered, 1), 2)),
+        _tile(words.number(report.hours), words("hours"), ""),
+        _tile(
+            words.number(report.quality["dq_risk_score"]),
+            words("risk"),
+            f"{words('of_100')} · {_MARKS[verdict]} {words(verdict)}",
+            style=verdict,
+        ),
+    ]
+    if report.backtests:
+        overall = report.backtests[0]["comparisons"][-1]
+        gain = overall["model"]["mae"] / overall["naive"]["mae"] - 1.0
+        tiles.append(_tile(words.share(gain), words("skill"), words("skill_note")))
+    ahead = [hour for sector in report.sectors for hour in sector.ahead]
+    if ahead:
+        tiles.append(_next_day(ahead, words))
+    return tiles
+
+
+def _tile(value: str, label: str, note: str, *, style: str = "") -> dict[str, str]:
+    return {"value": value, "label": label, "note": note, "style": style}
+
+
+def _next_day(ahead: list[Ahead], words: Words) -> dict[str, str]:
+    expected = sum(hour.mean for hour in ahead if hour.horizon_h < 24)
+    first = next(hour for hour in ahead if hour.horizon_h == 0)
+    note = words(
+        "per_hour_now",
+        mean=words.number(first.mean, 1),
+        low=words.number(first.q05, 1),
+        high=words.number(first.q95, 1),
+    )
+    return _tile(words.number(expected), words("next_day"), note)
+
+
+def _charts(sector: SectorView, words: Words) -> dict[str, Any]:
+    return {
+        "arrivals": _arrivals(sector, words),
+        "waits": _waits(sector, words),
+        "occupied": _occupied(sector, words),
+        "fan": _fan(sector, words),
+        "heat": svg.heat_map(
+            words("heat"), sector.heat, [words.weekday(n) for n in range(7)], [f"{hour:02d}" for hour in range(24)]
+        ),
+    }
+
+
+def _month_ticks(sector: SectorView, words: Words) -> list[svg.Tick]:
+    days = sector.days.days
+    starts = [(index, day) for index, day in enumerate(days) if day.day == 1 or (index == 0 and day.day < 20)]
+    return [svg.Tick(index + 14, words.month(day.month)) for index, day in starts if index + 14 < len(days)]
+
+
+def _arrivals(sector: SectorView, words: Words) -> Markup:
+    values = sector.days.arrivals
+    frame = svg.Frame(words("arrivals_day"), len(values), svg.nice_top(values))
+    mean = [sum(week) / len(week) for week in (values[max(0, n - 6) : n + 1] for n in range(len(values)))]
+    return svg.chart(
+        frame, _month_ticks(sector, words), svg.bars(frame, values, "bars"), svg.line(frame, mean, "line strong")
+    )
+
+
+def _waits(sector: SectorView, words: Words) -> Markup:
+    days = sector.days
+    frame = svg.Frame(words("waits_day"), len(days.days), svg.nice_top(days.wait_p90_min))
+    return svg.chart(
+        frame,
+        _month_ticks(sector, words),
+        svg.line(frame, days.wait_p90_min, "line soft"),
+        svg.line(frame, days.wait_mean_min, "line strong"),
+    )
+
+
+def _occupied(sector: SectorView, words: Words) -> Markup:
+    days = sector.days
+    limit = [float(sector.capacity)] if sector.capacity else []
+    frame = svg.Frame(words("occupied_day"), len(days.days), svg.nice_top([*days.occupied_max, *limit]))
+    parts = [svg.line(frame, days.occupied_max, "line soft"), svg.line(frame, days.occupied_mean, "line strong")]
+    if sector.capacity:
+        parts.append(svg.level(frame, sector.capacity, f"{words('capacity')} {sector.capacity}"))
+    return svg.chart(frame, _month_ticks(sector, words), *parts)
+
+
+def _fan(sector: SectorView, words: Words) -> Markup:
+    seen = [float(hour.arrivals) for hour in sector.recent]
+    ahead = sector.ahead
+    top = svg.nice_top([*seen, *(hour.q95 for hour in ahead)])
+    frame = svg.Frame(words("fan"), len(seen) + len(ahead), top, height=260)
+    starts = [hour.start for hour in sector.recent] + [hour.start for hour in ahead]
+    ticks = [svg.Tick(n, words.weekday(s.weekday())) for n, s in enumerate(starts) if s.hour == 12]
+    parts = [svg.bars(frame, seen, "bars")]
+    if ahead:
+        first = len(seen)
+        parts += [
+            svg.band(frame, [hour.q05 for hour in ahead], [hour.q95 for hour in ahead], "band wide", first),
+            svg.band(frame, [hour.q25 for hour in ahead], [hour.q75 for hour in ahead], "band", first),
+            svg.line(frame, [hour.mean for hour in ahead], "line strong", first),
+            svg.moment(frame, first - 0.5, words("now")),
+        ]
+    return svg.chart(frame, ticks, *parts)

@@ -1,0 +1,138 @@
+"""The page's words in English and Brazilian Portuguese, and how each writes numbers and dates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Literal
+
+Language = Literal["en", "pt-BR"]
+
+_PAIRS: Mapping[str, tuple[str, str]] = {
+    "subtitle": ("Patient flow from {first} to {last}", "Fluxo de pacientes de {first} a {last}"),
+    "as_of": ("data as of", "dados até"),
+    "accepted": ("visits accepted", "atendimentos aceitos"),
+    "of_delivered": ("of {count} delivered", "de {count} entregues"),
+    "held": ("held in quarantine", "retidos em quarentena"),
+    "hours": ("hours of operation", "horas de operação"),
+    "risk": ("data-quality risk", "risco de qualidade"),
+    "of_100": ("of 100", "de 100"),
+    "skill": ("error against last week's hour", "erro frente à semana anterior"),
+    "skill_note": ("absolute error, all leads", "erro absoluto, todos os horizontes"),
+    "next_day": ("arrivals expected in 24 h", "chegadas esperadas em 24 h"),
+    "per_hour_now": ("next full hour: {mean} ({low}–{high})", "próxima hora cheia: {mean} ({low}–{high})"),
+    "year": ("The period at a glance", "O período em resumo"),
+    "arrivals_day": ("Arrivals per day, with the mean of seven days", "Chegadas por dia, com a média de sete dias"),
+    "waits_day": ("Wait until care: mean and 90th percentile, minutes", "Espera até o atendimento: média e percentil 90, minutos"),
+    "occupied_day": ("Patients present: mean and highest of the day", "Pacientes presentes: média e máximo do dia"),
+    "capacity": ("capacity", "capacidade"),
+    "week": ("The last week and the next two days", "A última semana e os próximos dois dias"),
+    "fan": (
+        "Arrivals per hour: seen, and forecast with the middle 50 % and 90 %",
+        "Chegadas por hora: observadas e previstas, com os 50 % e 90 % centrais",
+    ),
+    "now": ("now", "agora"),
+    "heat": ("Arrivals per hour of the week", "Chegadas por hora da semana"),
+    "forecast": ("Forecast", "Previsão"),
+    "no_forecast": (
+        "No forecast: a model needs 21 days of history. Run `hops run --type weekly_train`.",
+        "Sem previsão: um modelo precisa de 21 dias de histórico. Execute `hops run --type weekly_train`.",
+    ),
+    "sector": ("Sector", "Setor"),
+    "ahead": ("Ahead", "Horizonte"),
+    "hour": ("Hour", "Hora"),
+    "expected": ("Expected", "Esperado"),
+    "interval": ("90 % interval", "Intervalo de 90 %"),
+    "backtest": ("How good the forecasts were", "Quão boas foram as previsões"),
+    "backtest_note": (
+        "{origins} forecasts of 49 hours each, made only with what was known then, against “the same hour last "
+        "week”. MAPE leaves out hours without arrivals; its floor is what a forecaster who knew the true rate would get.",
+        "{origins} previsões de 49 horas cada, feitas só com o que se sabia então, frente a “a mesma hora da semana "
+        "anterior”. O MAPE exclui horas sem chegadas; o piso é o erro de quem soubesse a taxa verdadeira.",
+    ),
+    "lead": ("Lead", "Horizonte"),
+    "all": ("all", "todos"),
+    "error": ("Mean error", "Erro médio"),
+    "naive": ("last week", "semana anterior"),
+    "floor": ("floor", "piso"),
+    "cover": ("In 90 % interval", "No intervalo de 90 %"),
+    "cover_pit": ("calibrated", "calibrado"),
+    "bias": ("Bias", "Viés"),
+    "better": ("Better, probability", "Melhor, probabilidade"),
+    "accounts": ("Every record accounted for", "Cada registro contabilizado"),
+    "feed": ("Feed", "Fonte"),
+    "delivered": ("delivered", "entregues"),
+    "applied": ("applied", "aplicados"),
+    "superseded": ("superseded", "substituídos"),
+    "duplicate": ("duplicate", "duplicados"),
+    "quarantined": ("quarantined", "em quarentena"),
+    "ignored": ("ignored", "ignorados"),
+    "reason": ("Reason", "Motivo"),
+    "records": ("Records", "Registros"),
+    "meaning": ("Meaning", "Significado"),
+    "quality": ("Data-quality findings", "Achados de qualidade"),
+    "rule": ("Rule", "Regra"),
+    "verdict": ("Verdict", "Veredito"),
+    "violations": ("Violations", "Violações"),
+    "checked": ("Checked", "Verificados"),
+    "severity": ("Severity", "Severidade"),
+    "pass": ("pass", "aprovado"),
+    "warn": ("warning", "alerta"),
+    "fail": ("failed", "reprovado"),
+    "not_applicable": ("not delivered", "não entregue"),
+    "look": ("Where to look", "Onde olhar"),
+    "table": ("Table", "Tabela"),
+    "rows": ("Rows", "Linhas"),
+    "folder": ("Folder", "Pasta"),
+    "model": ("Model in use", "Modelo em uso"),
+}
+_WEEKDAYS = {
+    "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+    "pt-BR": ("seg", "ter", "qua", "qui", "sex", "sáb", "dom"),
+}
+_MONTHS = {
+    "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    "pt-BR": ("jan", "fev", "mar", "abr", "mai", "jun", "jul", "ago", "set", "out", "nov", "dez"),
+}
+
+
+class Words:
+    """One language: texts by key, numbers and dates as it writes them."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._index = 0 if language == "en" else 1
+
+    def __call__(self, key: str, **values: str) -> str:
+        """Return a text with its places filled."""
+        return _PAIRS[key][self._index].format(**values)
+
+    def number(self, value: float | None, digits: int = 0) -> str:
+        """Return a number with separators; a dash for null."""
+        if value is None:
+            return "–"
+        text = f"{value:,.{digits}f}".replace("-", "−")
+        if self.language == "pt-BR":
+            text = text.translate(str.maketrans(",.", ".,"))
+        return text
+
+    def share(self, value: float | None, digits: int = 0) -> str:
+        """Return a share as per cent."""
+        return "–" if value is None else f"{self.number(value * 100, digits)} %"
+
+    def day(self, value: date) -> str:
+        """Return a day."""
+        month = self.month(value.month)
+        return f"{value.day} {month} {value.year}" if self.language == "en" else f"{value.day} de {month}. de {value.year}"
+
+    def moment(self, value: datetime) -> str:
+        """Return a weekday, day and time."""
+        return f"{self.weekday(value.weekday())} {value.day} {self.month(value.month)}, {value:%H:%M}"
+
+    def weekday(self, number: int) -> str:
+        """Return a weekday's short name, Monday = 0."""
+        return _WEEKDAYS[self.language][number]
+
+    def month(self, number: int) -> str:
+        """Return a month's short name, January = 1."""
+        return _MONTHS[self.language][number - 1]
