@@ -53,9 +53,7 @@ class Lake(Protocol):
         """Add rows; return how many."""
         ...
 
-    def replace_days(
-        self, table: Table, rows: ir.Table, days: Sequence[date], notes: Mapping[str, str]
-    ) -> int:
+    def replace_days(self, table: Table, rows: ir.Table, days: Sequence[date], notes: Mapping[str, str]) -> int:
         """Put `rows` in the place of whatever stood at `days`; return how many rows were written."""
         ...
 

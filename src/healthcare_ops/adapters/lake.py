@@ -10,9 +10,9 @@ from typing import Any
 
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
-from pyiceberg.expressions import And, BooleanExpression, GreaterThanOrEqual, In, LessThanOrEqual
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
@@ -147,15 +147,12 @@ class IcebergLake:
         iceberg = self._load(table)
         if iceberg is None:
             return ()
-        bounds: list[BooleanExpression] = []
-        if first is not None:
-            bounds.append(GreaterThanOrEqual(table.partition, first.isoformat()))
-        if last is not None:
-            bounds.append(LessThanOrEqual(table.partition, last.isoformat()))
-        scan = iceberg.scan()
-        for bound in bounds:
-            scan = scan.filter(bound)
-        return scan.plan_files()
+        bounds = [
+            f"{table.partition} {operator} '{day}'"
+            for operator, day in ((">=", first), ("<=", last))
+            if day is not None
+        ]
+        return (iceberg.scan(row_filter=" and ".join(bounds)) if bounds else iceberg.scan()).plan_files()
 
     def _load(self, table: Table) -> IcebergTable | None:
         try:
@@ -201,12 +198,8 @@ def _parse_days(text: str) -> Iterator[date]:
         yield from days_between(first, last)
 
 
-def _day_filter(column: str, days: Sequence[date]) -> BooleanExpression:
-    runs = list(day_runs(days))
-    if len(runs) == 1:
-        first, last = runs[0]
-        return And(GreaterThanOrEqual(column, first.isoformat()), LessThanOrEqual(column, last.isoformat()))
-    return In(column, [day.isoformat() for day in sorted(set(days))])
+def _day_filter(column: str, days: Sequence[date]) -> str:
+    return " or ".join(f"({column} >= '{first}' and {column} <= '{last}')" for first, last in day_runs(days))
 
 
 def _file_day(task: Any) -> date:
@@ -224,6 +217,4 @@ def _lineage(iceberg: IcebergTable) -> Iterator[Any]:
 
 
 def _row_count(files: Iterable[Path]) -> int:
-    import pyarrow.parquet as pq
-
     return sum(pq.read_metadata(file).num_rows for file in files)

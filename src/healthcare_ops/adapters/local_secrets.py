@@ -84,7 +84,8 @@ class LocalSecrets:
     def _create_key(self) -> None:
         if self._store_file.exists():
             raise ConfigError(
-                f"{self._key_file} is missing, and {self._store_file} needs it.", next_step="Restore it from a backup."
+                f"{self._key_file} is missing, and {self._store_file} needs it.",
+                next_step="Restore it from a backup.",
             )
         self._key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # O_EXCL: of two processes that start together, one makes the key and both use it.

@@ -61,7 +61,11 @@ def land(platform: Platform, feed: Feed, paths: Iterable[Path]) -> list[dict[str
 
 
 def refine(
-    platform: Platform, progress: Progress, *, jobs: tuple[str, ...] = JOBS, days: frozenset[date] = frozenset()
+    platform: Platform,
+    progress: Progress,
+    *,
+    jobs: tuple[str, ...] = JOBS,
+    days: frozenset[date] = frozenset(),
 ) -> dict[str, Any]:
     """Run the jobs in order over everything that is new, and `days` in any case."""
     context = platform.context

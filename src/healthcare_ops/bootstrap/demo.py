@@ -43,7 +43,10 @@ def run_demo(state: Path, progress: Callable[[str], None]) -> Demo:
     """
     clock = AsOfClock(_YEAR_END)
     samples = files("healthcare_ops.samples")
-    with as_file(samples.joinpath("skane_site.toml")) as site, as_file(samples.joinpath("skane_feed.toml")) as feed:
+    with (
+        as_file(samples.joinpath("skane_site.toml")) as site,
+        as_file(samples.joinpath("skane_feed.toml")) as feed,
+    ):
         create_state(state, site, clock)
         mapping = add_feed(state, feed)
     with open_platform(state, clock) as platform:

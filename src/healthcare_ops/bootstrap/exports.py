@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,5 @@ def _parquet(rows: pa.Table, stream: Any) -> None:
 
 
 def _ndjson(rows: pa.Table, stream: Any) -> None:
-    import json
-
     for row in rows.to_pylist():
         stream.write(json.dumps(row, default=str, ensure_ascii=False).encode() + b"\n")

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.core.civil_time import offset_spans
-from healthcare_ops.core.feed import Feed
+from healthcare_ops.core.feed import Feed, Source
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.validated import read_toml
@@ -34,12 +34,13 @@ def check_feed(feed_file: Path, file: Path, site_file: Path | None) -> dict[str,
     sectors = _sectors(feed, read_toml(site_file, Site) if site_file else None)
     batch = next(iter(read_records(file, feed)), None)
     if batch is None:
-        return {"feed_id": feed.feed_id, "records": 0, "columns": [], "fates": {}, "reasons": [], "unmapped": []}
+        return _nothing(feed)
     mapped = map_records(batch, feed, source_sha256="check", pseudonymiser=_CHECK_KEY)
     with tempfile.TemporaryDirectory() as folder:
         engine = DuckDBEngine(Path(folder), memory_limit_mb=500)
         with engine.from_batches([mapped]) as rows:
-            assert rows is not None
+            if rows is None:
+                return _nothing(feed)
             judged = _judge(rows, feed, sectors)
             fates = engine.collect(judged.group_by("fate").aggregate(records=judged.count()).order_by("fate"))
             held = judged.filter(judged.fate == "quarantined")
@@ -49,13 +50,15 @@ def check_feed(feed_file: Path, file: Path, site_file: Path | None) -> dict[str,
     return {
         "feed_id": feed.feed_id,
         "records": batch.num_rows,
-        "columns": [_column(mapped, feed, name) for name in feed.table_columns if feed.source(name)],
+        "columns": [_column(mapped, source, name) for name in feed.table_columns if (source := feed.source(name))],
         "fates": {row["fate"]: row["records"] for row in fates.to_pylist()},
         "reasons": [row | {"explanation": EXPLANATIONS[Reason(row["reason_code"])]} for row in why.to_pylist()],
-        "unmapped": [
-            name for name in batch.schema.names if name != "record_no" and name not in source_columns(feed)
-        ],
+        "unmapped": [name for name in batch.schema.names if name != "record_no" and name not in source_columns(feed)],
     }
+
+
+def _nothing(feed: Feed) -> dict[str, Any]:
+    return {"feed_id": feed.feed_id, "records": 0, "columns": [], "fates": {}, "reasons": [], "unmapped": []}
 
 
 def _sectors(feed: Feed, site: Site | None) -> tuple[str, ...]:
@@ -71,9 +74,7 @@ def _judge(rows: ir.Table, feed: Feed, sectors: tuple[str, ...]) -> ir.Table:
     return records.judge(typer(bronze, feed, spans, sectors))
 
 
-def _column(mapped: Any, feed: Feed, name: str) -> dict[str, Any]:
-    source = feed.source(name)
-    assert source is not None
+def _column(mapped: Any, source: Source, name: str) -> dict[str, Any]:
     values = [value for value in mapped[name].to_pylist() if value is not None]
     samples = list(dict.fromkeys(values))[:_SAMPLES]
     origin = source.column if source.const is None else f"constant {source.const!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -64,7 +65,7 @@ def civil_spans(spans: tuple[OffsetSpan, ...]) -> tuple[CivilSpan, ...]:
     """Return the same offsets seen from the civil clock, with skipped and repeated times apart."""
     first = spans[0]
     out = [CivilSpan(_civil(first.from_utc, first.offset_min), "normal", first.offset_min, first.offset_min)]
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in itertools.pairwise(spans):
         old, new = before.offset_min, after.offset_min
         kind: CivilKind = "skipped" if new > old else "repeated"
         starts, ends = sorted((_civil(after.from_utc, old), _civil(after.from_utc, new)))
@@ -94,9 +95,8 @@ def day_start(day: date, zone: ZoneInfo) -> datetime:
 
 def _offset_min(zone: ZoneInfo, naive_utc: datetime) -> int:
     offset = naive_utc.replace(tzinfo=UTC).astimezone(zone).utcoffset()
-    assert offset is not None
     # Offsets before standard time carry seconds; no hospital feed reaches back there.
-    return round(offset.total_seconds() / 60)
+    return round(offset.total_seconds() / 60) if offset is not None else 0
 
 
 def _find_change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:

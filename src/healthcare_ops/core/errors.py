@@ -1,13 +1,13 @@
 """Errors, sorted by what happens next.
 
-    OpsError
-    ├── TransientError   try again: network, lock, commit conflict        → Retry
-    ├── DataError        the delivered data is at fault                   → INC-02
-    │   └── QualityError   a `fail` rule failed; gold keeps its last state
-    ├── ConfigError      site, feed, setting or credential is wrong       → stop at the door
-    ├── NotFoundError    the named run, table, feed or file does not exist
-    ├── LockedError      another process holds the state, or time ran out
-    └── StepError        a job of a run failed; carries which one
+OpsError
+├── TransientError   try again: network, lock, commit conflict        → Retry
+├── DataError        the delivered data is at fault                   → INC-02
+│   └── QualityError   a `fail` rule failed; gold keeps its last state
+├── ConfigError      site, feed, setting or credential is wrong       → stop at the door
+├── NotFoundError    the named run, table, feed or file does not exist
+├── LockedError      another process holds the state, or time ran out
+└── StepError        a job of a run failed; carries which one
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -36,7 +36,7 @@ class Holidays(Strict):
 
     @model_validator(mode="after")
     def _exists(self) -> Holidays:
-        import holidays as calendar
+        import holidays as calendar  # noqa: PLC0415  # slow to import, and most sites are read without it
 
         supported = calendar.list_supported_countries()
         if self.country not in supported:
@@ -89,7 +89,7 @@ class Site(Strict):
         repeated = sorted({name for name in ids if ids.count(name) > 1})
         if repeated:
             raise ValueError(f"sector_id {', '.join(repeated)} is declared twice")
-        spans = offset_spans(ZoneInfo(self.zone), date(2000, 1, 1), date.today() + timedelta(days=730))
+        spans = offset_spans(ZoneInfo(self.zone), date(2000, 1, 1), date(2037, 12, 31))
         if len({span.offset_min % 60 for span in spans}) > 1:
             raise ValueError(f"zone {self.zone!r} changes by a part of an hour; hourly tables need whole hours")
         return self

@@ -19,7 +19,7 @@ def holiday_dates(calendar: Holidays | None, years: Iterable[int]) -> frozenset[
     """Return the public holidays of the years; none where the site names no calendar."""
     if calendar is None:
         return frozenset()
-    import holidays
+    import holidays  # noqa: PLC0415  # slow to import, and many sites name no calendar
 
     wanted = sorted(set(years))
     found = holidays.country_holidays(calendar.country, subdiv=calendar.subdivision or None, years=wanted)

@@ -27,7 +27,7 @@ def cdf(mean: Floats, dispersion: float) -> Floats:
         first = (1.0 - share) ** size
         ratios = share[:, None] * (k + size - 1.0) / k
     pmf = np.cumprod(np.concatenate([first[:, None], ratios], axis=1), axis=1)
-    return np.minimum(np.cumsum(pmf, axis=1), 1.0)
+    return np.asarray(np.minimum(np.cumsum(pmf, axis=1), 1.0))
 
 
 def quantiles(mean: Floats, dispersion: float, levels: Sequence[float]) -> Floats:
@@ -43,7 +43,7 @@ def quantiles(mean: Floats, dispersion: float, levels: Sequence[float]) -> Float
         above = np.argmax(steps >= level, axis=1)
         low, high = steps[rows, above - 1], steps[rows, above]
         columns.append(above - 1.5 + (level - low) / np.maximum(high - low, 1e-300))
-    return np.maximum(np.stack(columns, axis=1), 0.0)
+    return np.asarray(np.maximum(np.stack(columns, axis=1), 0.0))
 
 
 def log_likelihood(actual: Floats, mean: Floats, dispersion: float) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,7 @@ class _Forecasts:
     quantiles: Floats
     naive: Floats
     naive_quantiles: Floats
+    days: Ints
     dispersion: float
 
 
@@ -106,11 +108,12 @@ def backtest(
     *,
     test_days: int = 56,
     refit_days: int = 28,
-    every_h: int = 6,
+    every_h: int = 5,
 ) -> Backtest | None:
     """Walk over the last `test_days`, refitting as time goes on; None if the history before them is too short.
 
-    Every forecast is made with the hours before its origin only.
+    Every forecast is made with the hours before its origin only. Five hours between origins share no
+    divisor with the day: otherwise each lead would always fall on the same hours.
     """
     first = max(len(series.values) - test_days * 24, MIN_HOURS)
     origins = np.arange(first, len(series.values) - _HORIZON - 1, every_h)
@@ -121,28 +124,28 @@ def backtest(
         _forecast(series, model, block, leads)
         for block, model in _walk(series, zone, holidays, origins, refit_days * 24)
     ]
-    walk = _Forecasts(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS),
-        dispersion=parts[-1].dispersion,
-    )
+    walk = _joined(parts)
     scale = _naive_error(series.values[:first])
     return Backtest(
         sector_id=series.sector_id,
-        first_origin=str(series.start + _hours(int(origins[0]))),
-        last_origin=str(series.start + _hours(int(origins[-1]))),
+        first_origin=str(series.start + timedelta(hours=int(origins[0]))),
+        last_origin=str(series.start + timedelta(hours=int(origins[-1]))),
         origins=len(origins),
         refits=len(parts),
         comparisons=tuple(_compare(walk, lead, scale) for lead in (*SHOWN_LEADS, None)),
     )
 
 
-_ARRAYS = ("actual", "mean", "quantiles", "naive", "naive_quantiles")
-
-
-def _hours(count: int) -> Any:
-    from datetime import timedelta
-
-    return timedelta(hours=count)
+def _joined(parts: Sequence[_Forecasts]) -> _Forecasts:
+    return _Forecasts(
+        actual=np.concatenate([part.actual for part in parts]),
+        mean=np.concatenate([part.mean for part in parts]),
+        quantiles=np.concatenate([part.quantiles for part in parts]),
+        naive=np.concatenate([part.naive for part in parts]),
+        naive_quantiles=np.concatenate([part.naive_quantiles for part in parts]),
+        days=np.concatenate([part.days for part in parts]),
+        dispersion=parts[-1].dispersion,
+    )
 
 
 def _walk(
@@ -167,6 +170,7 @@ def _forecast(series: HourlySeries, model: ArrivalsModel, origins: Ints, leads: 
         quantiles=model.quantiles(mean.ravel(), LEVELS).reshape(shape),
         naive=naive,
         naive_quantiles=counts.quantiles(naive_rate.ravel(), 0.0, LEVELS).reshape(shape),
+        days=origins // 24,
         dispersion=model.dispersion,
     )
 
@@ -180,7 +184,7 @@ def _compare(walk: _Forecasts, lead: int | None, scale: float) -> Comparison:
         lead_h=lead,
         model=measure(actual, walk.mean[:, pick], walk.quantiles[:, pick], scale, walk.dispersion),
         naive=measure(actual, walk.naive[:, pick], walk.naive_quantiles[:, pick], scale, 0.0),
-        better_probability=_better_probability((naive - model).mean(axis=1)),
+        better_probability=_better_probability((naive - model).mean(axis=1), walk.days),
     )
 
 
@@ -222,10 +226,10 @@ def _pit_coverage(actual: Floats, mean: Floats, dispersion: float) -> float:
     return float(((value >= 0.05) & (value <= 0.95)).mean())
 
 
-def _better_probability(gains: Floats) -> float:
-    """Return how often resampled days say that the model is better; four origins make a day."""
-    days = [gains[start : start + 4].mean() for start in range(0, len(gains), 4)]
-    drawn = np.random.default_rng(0).choice(np.array(days), size=(_BOOTSTRAPS, len(days)))
+def _better_probability(gains: Floats, days: Ints) -> float:
+    """Return how often days drawn with replacement say that the model is better; origins of a day stay together."""
+    by_day = np.array([gains[days == day].mean() for day in np.unique(days)])
+    drawn = np.random.default_rng(0).choice(by_day, size=(_BOOTSTRAPS, len(by_day)))
     return float((drawn.mean(axis=1) > 0).mean())
 
 

@@ -29,7 +29,10 @@ class StoredModel:
 
 
 def save_model(
-    objects: ObjectStore, sectors: Mapping[str, ArrivalsModel], trained_until: datetime, facts: Mapping[str, Any]
+    objects: ObjectStore,
+    sectors: Mapping[str, ArrivalsModel],
+    trained_until: datetime,
+    facts: Mapping[str, Any],
 ) -> str:
     """Store a version and return its name, which follows from its content: equal data, equal version."""
     content = json.dumps({name: model.to_dict() for name, model in sorted(sectors.items())}, sort_keys=True).encode()

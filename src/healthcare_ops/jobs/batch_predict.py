@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import ibis
 import numpy as np
@@ -41,54 +41,35 @@ def run(context: Context, request: Request) -> Outcome:
 
 
 def _predict(context: Context, model: StoredModel, series: HourlySeries, now: datetime) -> pa.Table:
+    """Return rows of `gold.predictions` for one sector: the next full hour (0) and those behind it."""
     first_target = _next_full_hour(now)
     ahead = round((first_target - series.end) / timedelta(hours=1))
     horizons = np.arange(context.settings.horizon_h + 1)
     forecaster = model.sectors[series.sector_id]
     mean = forecaster.predict(series, horizons + ahead)
-    return prediction_table(
-        context,
-        sector_id=series.sector_id,
-        now=now,
-        targets=[first_target + timedelta(hours=int(hour)) for hour in horizons],
-        mean=mean,
-        quantiles=forecaster.quantiles(mean, LEVELS),
-        version=model.version,
-        data_as_of=series.end,
-    )
-
-
-def prediction_table(
-    context: Context,
-    *,
-    sector_id: str,
-    now: datetime,
-    targets: Sequence[datetime],
-    mean: np.ndarray,
-    quantiles: np.ndarray,
-    version: str,
-    data_as_of: datetime,
-) -> pa.Table:
-    """Return rows of `gold.predictions` for one sector and origin."""
-    count = len(targets)
-
-    def instant(value: datetime) -> pa.Scalar:
-        return pa.scalar(value.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us"))
-
+    quantiles = forecaster.quantiles(mean, LEVELS)
+    targets = [_naive_utc(first_target + timedelta(hours=int(hour))) for hour in horizons]
+    same: dict[str, Any] = {
+        "facility_id": context.site.facility_id,
+        "sector_id": series.sector_id,
+        "metric": "arrivals",
+        "prediction_ts": _naive_utc(now),
+        "model_version": model.version,
+        "data_as_of": _naive_utc(series.end),
+        "dt": civil_day(now, context.site.tz),
+    }
     columns = {
-        "facility_id": pa.repeat(pa.scalar(context.site.facility_id), count),
-        "sector_id": pa.repeat(pa.scalar(sector_id), count),
-        "metric": pa.repeat(pa.scalar("arrivals"), count),
-        "prediction_ts": pa.repeat(instant(now), count),
-        "target_time": pa.array([instant(target).as_py() for target in targets], pa.timestamp("us")),
-        "horizon_h": pa.array(range(count), pa.int64()),
+        **{name: pa.repeat(pa.scalar(value), len(horizons)) for name, value in same.items()},
+        "target_time": pa.array(targets, pa.timestamp("us")),
+        "horizon_h": pa.array(horizons, pa.int64()),
         "mean": pa.array(mean, pa.float64()),
         **{name: pa.array(quantiles[:, column], pa.float64()) for column, name in enumerate(QUANTILES)},
-        "model_version": pa.repeat(pa.scalar(version), count),
-        "data_as_of": pa.repeat(instant(data_as_of), count),
-        "dt": pa.repeat(pa.scalar(civil_day(now, context.site.tz)), count),
     }
     return pa.table({name: columns[name] for name in PREDICTIONS.column_names})
+
+
+def _naive_utc(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def _next_full_hour(now: datetime) -> datetime:

@@ -13,7 +13,6 @@ import ibis.expr.types as ir
 
 from healthcare_ops.core.civil_time import OffsetSpan, offset_spans
 from healthcare_ops.core.days import day_runs
-from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.tables import (
     BATCH_ACCOUNTS,
     ENCOUNTERS,
@@ -54,7 +53,9 @@ def run(context: Context, request: Request) -> Outcome:
 
 def _affected_days(context: Context, request: Request) -> tuple[set[date], dict[str, str]]:
     """Return the days of all records of the encounters that changed, a day of margin, and bronze's markers."""
-    notes, changed, everything = {}, set(), set()
+    notes: dict[str, str] = {}
+    changed: set[date] = set()
+    everything: set[date] = set()
     for table in _BRONZE:
         key = f"from.{table.id}"
         changes = context.lake.changes(table, context.lake.note(ENCOUNTERS, key))
@@ -117,9 +118,7 @@ def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.
 _Stage = Callable[..., ir.Table]
 
 
-def _typed_records(
-    context: Context, window: _Window, reach: timedelta
-) -> Iterator[tuple[Table, ir.Table, _Stage]]:
+def _typed_records(context: Context, window: _Window, reach: timedelta) -> Iterator[tuple[Table, ir.Table, _Stage]]:
     """Yield per bronze table that has a feed: the table, its typed records, and how they become events."""
     shapes: tuple[tuple[Table, _Stage, _Stage], ...] = (
         (ENCOUNTERS_RAW, records.type_encounters, silver.events_of_encounters),
@@ -131,7 +130,12 @@ def _typed_records(
             continue
         raw = context.lake.read(table, window.first, window.last)
         parts = [
-            typer(raw.filter(raw.feed_id == feed.feed_id), feed, window.spans(feed.zone, reach), context.site.sector_ids)
+            typer(
+                raw.filter(raw.feed_id == feed.feed_id),
+                feed,
+                window.spans(feed.zone, reach),
+                context.site.sector_ids,
+            )
             for feed in feeds
         ]
         yield table, ibis.union(*parts), events_of

@@ -47,7 +47,12 @@ def run(context: Context, request: Request) -> Outcome:
     failed = [finding for finding in findings if finding.verdict == "fail"]
     if failed:
         raise QualityError(_complaint(failed), next_step=f"Read {context.objects.path(key)}; see runbook INC-02.")
-    return {"days": len(days), "verdict": report["verdict"], "dq_risk_score": report["dq_risk_score"], "report": key}
+    return {
+        "days": len(days),
+        "verdict": report["verdict"],
+        "dq_risk_score": report["dq_risk_score"],
+        "report": key,
+    }
 
 
 def read_accounts(context: Context, days: list[date]) -> list[FeedAccount]:

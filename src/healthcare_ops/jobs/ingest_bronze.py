@@ -40,7 +40,8 @@ def read_pseudonymiser(secrets: SecretStore) -> Pseudonymiser:
         return Pseudonymiser(stored["key_id"], bytes.fromhex(stored["key"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"secret {PSEUDONYM_KEY!r} is not a key with an id.", next_step="Restore the secret store from a backup."
+            f"secret {PSEUDONYM_KEY!r} is not a key with an id.",
+            next_step="Restore the secret store from a backup.",
         ) from error
 
 

@@ -28,7 +28,14 @@ def run(context: Context, request: Request) -> Outcome:
     with context.engine.stage(scores) as rows:
         count = context.lake.replace_days(PREDICTION_SCORES, rows, days, {})
         summary = rows.aggregate(
-            error=rows.absolute_error.mean(), covered=rows.is_covered_90.cast("float64").mean(), pinball=rows.pinball.mean()
+            error=rows.absolute_error.mean(),
+            covered=rows.is_covered_90.cast("float64").mean(),
+            pinball=rows.pinball.mean(),
         )
         (measured,) = context.engine.collect(summary).to_pylist()
-    return {"rows": count, "mae": measured["error"], "coverage_90": measured["covered"], "pinball": measured["pinball"]}
+    return {
+        "rows": count,
+        "mae": measured["error"],
+        "coverage_90": measured["covered"],
+        "pinball": measured["pinball"],
+    }

@@ -27,7 +27,8 @@ def arrivals_by_sector(context: Context, days: int) -> list[HourlySeries]:
         mine = [
             (hour, count)
             for name, hour, count in zip(
-                *(hours[column].to_pylist() for column in ("sector_id", "hour_start", "arrivals_count")), strict=True
+                *(hours[column].to_pylist() for column in ("sector_id", "hour_start", "arrivals_count")),
+                strict=True,
             )
             if name == sector
         ]

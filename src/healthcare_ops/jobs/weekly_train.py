@@ -21,9 +21,7 @@ def run(context: Context, request: Request) -> Outcome:
             next_step="Load more history.",
         )
     walks = [walk for series in trainable if (walk := _walk(context, series)) is not None]
-    models = {
-        series.sector_id: fit_arrivals(series, context.site.zone, context.site.holidays) for series in trainable
-    }
+    models = {series.sector_id: fit_arrivals(series, context.site.zone, context.site.holidays) for series in trainable}
     facts = {"hours": len(trainable[0].values), "backtests": [walk.to_dict() for walk in walks]}
     version = save_model(context.objects, models, trainable[0].end, facts)
     reason = _reason(walks)

@@ -85,7 +85,9 @@ def _check_state(name: str, state: Any) -> None:
 
 
 def _check_paths(name: str, state: Mapping[str, Any]) -> None:
-    single = [state[field] for field in ("InputPath", "OutputPath", "ResultPath", "ErrorPath", "CausePath") if field in state]
+    single = [
+        state[field] for field in ("InputPath", "OutputPath", "ResultPath", "ErrorPath", "CausePath") if field in state
+    ]
     templates = [state[field] for field in ("Parameters", "ResultSelector") if field in state]
     for path in (*(p for p in single if p is not None), *(p for t in templates for p in _template_paths(t))):
         try:

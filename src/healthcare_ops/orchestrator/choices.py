@@ -25,9 +25,12 @@ def _both(accepts: Callable[[Any], bool], compare: Operator) -> Operator:
 
 
 def _matches(value: Any, pattern: str) -> bool:
-    """Match with `*` as the only wildcard and `\\` before a literal one."""
+    """Match with `*` as the only wildcard; a backslash makes it literal."""
     parts = re.split(r"(\\\\|\\\*|\*)", pattern)
-    regex = "".join(".*" if part == "*" else re.escape(part.replace("\\", "", 1) if part in {r"\\", r"\*"} else part) for part in parts)
+    regex = "".join(
+        ".*" if part == "*" else re.escape(part.replace("\\", "", 1) if part in {r"\\", r"\*"} else part)
+        for part in parts
+    )
     return _is_text(value) and re.fullmatch(regex, value, re.DOTALL) is not None
 
 
@@ -65,6 +68,6 @@ def holds(rule: Mapping[str, Any], document: Any, context: Any) -> bool:
         return not holds(rule["Not"], document, context)
     (name,) = (key for key in rule if key in OPERATORS)
     if name == "IsPresent":
-        return paths.has(rule["Variable"], document, context) == rule[name]
+        return bool(paths.has(rule["Variable"], document, context) == rule[name])
     expected = paths.get(rule[name], document, context) if name.endswith("Path") else rule[name]
-    return OPERATORS[name](paths.get(rule["Variable"], document, context), expected)
+    return bool(OPERATORS[name](paths.get(rule["Variable"], document, context), expected))

@@ -73,15 +73,15 @@ class Observer(Protocol):
     """Is told what happens while it happens."""
 
     def entered(self, entry: StateEntry) -> None:
-        """A state was entered."""
+        """Hear that a state was entered."""
         ...
 
     def attempted(self, entry: StateEntry, attempt: Attempt) -> None:
-        """An attempt ended."""
+        """Hear that an attempt ended."""
         ...
 
     def left(self, entry: StateEntry) -> None:
-        """A state was left."""
+        """Hear that a state was left."""
         ...
 
 

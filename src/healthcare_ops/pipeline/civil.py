@@ -6,6 +6,7 @@ zone functions: the zone's offsets come in as data (`core.civil_time`) and becom
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,9 +56,7 @@ def read(text: Any, formats: Sequence[str]) -> Civil:
     """Return the time that the first fitting format reads; 'ISO' or strptime formats."""
     trimmed = text.strip()
     readings = [
-        read_iso(trimmed)
-        if time_format == "ISO"
-        else Civil(read_format(trimmed, time_format), NOTHING.offset_min)
+        read_iso(trimmed) if time_format == "ISO" else Civil(read_format(trimmed, time_format), NOTHING.offset_min)
         for time_format in formats
     ]
     if len(readings) == 1:
@@ -91,7 +90,7 @@ def read_format(text: Any, time_format: str) -> Any:
     """Return the clock of a text written in a strptime format; null where it does not fit."""
     pattern, names = format_pattern(time_format)
     part = {name: text.re_extract(pattern, index) for index, name in enumerate(names, start=1)}
-    year = part.get("year", "20" + part["year2"] if "year2" in part else None)
+    year = part["year"] if "year" in part else "20" + part["year2"]
     month = _month_number(part["month_name"]) if "month_name" in part else part["month"]
     iso = (
         year + "-" + _two(month) + "-" + _two(part["day"]) + " "
@@ -110,8 +109,6 @@ def format_pattern(time_format: str) -> tuple[str, tuple[str, ...]]:
     ConfigError
         If a directive is unknown or the date is incomplete.
     """
-    import re
-
     pattern, names, position = "^", [], 0
     for match in re.finditer(r"%(.)", time_format):
         pattern += re.escape(time_format[position : match.start()]).replace("\\ ", " ")
@@ -126,9 +123,7 @@ def format_pattern(time_format: str) -> tuple[str, tuple[str, ...]]:
         position = match.end()
     pattern += re.escape(time_format[position:]) + "$"
     if not ({"year", "year2"} & set(names) and {"month", "month_name"} & set(names) and "day" in names):
-        raise ConfigError(
-            f"times.formats = {time_format!r} names no full date.", next_step="Give year, month and day."
-        )
+        raise ConfigError(f"times.formats = {time_format!r} names no full date.", next_step="Give year, month and day.")
     return pattern, tuple(names)
 
 
@@ -140,7 +135,10 @@ def offset_at(instant: Any, spans: Sequence[OffsetSpan]) -> Any:
 def to_civil(instant: Any, spans: Sequence[OffsetSpan]) -> Any:
     """Return the civil clock at a naive UTC instant."""
     return _piecewise(
-        instant, [span.from_utc for span in spans], [s.offset_min for s in spans], lambda m: _shift(instant, m)
+        instant,
+        [span.from_utc for span in spans],
+        [s.offset_min for s in spans],
+        lambda m: _shift(instant, m),
     )
 
 
@@ -205,5 +203,6 @@ def _hour24(part: dict[str, Any]) -> Any:
 
 def _month_number(name: Any) -> ir.Value:
     return ibis.cases(
-        *((name.lower() == month, f"{number:02d}") for number, month in enumerate(_MONTHS, start=1)), else_="00"
+        *((name.lower() == month, f"{number:02d}") for number, month in enumerate(_MONTHS, start=1)),
+        else_="00",
     )

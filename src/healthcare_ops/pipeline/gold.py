@@ -197,7 +197,14 @@ def _emergency(site: Site) -> tuple[str, ...]:
 
 
 def _finish(rows: ir.Table, site: Site) -> ir.Table:
-    counts = ("arrivals_count", "departures_count", "left_without_care", "occupied_beds", "queue_length", "boarding")
+    counts = (
+        "arrivals_count",
+        "departures_count",
+        "left_without_care",
+        "occupied_beds",
+        "queue_length",
+        "boarding",
+    )
     rows = rows.mutate(
         facility_id=ibis.literal(site.facility_id),
         ventilated=ibis.null("int64")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import reduce
 from typing import Any
 
@@ -13,19 +13,16 @@ import ibis.expr.types as ir
 
 from healthcare_ops.core.civil_time import OffsetSpan
 from healthcare_ops.core.reasons import Reason
+from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import (
     BATCH_ACCOUNTS,
     ENCOUNTERS,
-    ENCOUNTERS_RAW,
     EVENTS,
-    EVENTS_RAW,
     MILESTONES,
     QUARANTINE,
     STAYS,
 )
-from healthcare_ops.core.site import Site
 from healthcare_ops.pipeline import civil
-from healthcare_ops.pipeline.records import LINEAGE_NAMES
 
 _FATES = ("applied", "superseded", "duplicate", "quarantined", "ignored")
 _TIME_OF = {
@@ -210,9 +207,7 @@ def _encounter_reason(rows: ir.Table, site: Site) -> Any:
 
 
 def _stays(placed: ir.Table, encounters: ir.Table) -> ir.Table:
-    rows = placed.inner_join(
-        encounters.select("encounter_id", "facility_id", "discharge_time", "dt"), "encounter_id"
-    )
+    rows = placed.inner_join(encounters.select("encounter_id", "facility_id", "discharge_time", "dt"), "encounter_id")
     rows = rows.mutate(end_time=rows.next_time.coalesce(rows.discharge_time))
     # Two changes at one instant leave a stay of no length that nobody was in.
     lasting = rows.filter(rows.end_time.isnull() | (rows.end_time > rows.start_time) | rows.next_time.isnull())
@@ -268,5 +263,3 @@ def _milestone_rank(rows: ir.Table) -> Any:
 
 def _minutes_between(start: Any, end: Any) -> Any:
     return (civil.epoch_us(end) - civil.epoch_us(start)).cast("float64") / 60e6
-
-

@@ -14,5 +14,5 @@ def main() -> None:
         app()
     except KeyboardInterrupt as error:
         sys.exit(end(error))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the last resort: told to the operator, traceback in the log
         sys.exit(end(error))

@@ -51,14 +51,26 @@ def _print(result: Demo, page: Path) -> None:
     feed = document["feeds"][0]
     out.print(f"\n{document['facility']}: the year 2017, read as if it were {result.clock.now():%Y-%m-%d %H:%M} UTC")
     fates = ("delivered", "applied", "superseded", "duplicate", "quarantined", "ignored")
-    out.print(table("Records: delivered = applied + superseded + duplicate + quarantined + ignored", fates, [[feed[f] for f in fates]]))
+    out.print(
+        table(
+            "Records: delivered = applied + superseded + duplicate + quarantined + ignored",
+            fates,
+            [[feed[f] for f in fates]],
+        )
+    )
     rows = [[item["reason_code"], item["records"], item["explanation"]] for item in document["quarantine"]]
     out.print(table("In quarantine", ["reason", "records", "meaning"], rows))
     dq = document["data_quality"]
     out.print(f"Data quality: {dq['verdict']}, risk score {dq['dq_risk_score']} of 100\n")
     for walk in document["backtests"]:
         out.print(table(_walk_title(walk), _WALK_HEADINGS, [_walk_line(item) for item in walk["comparisons"]]))
-    out.print(table("Forecast of arrivals per hour", _FORECAST_HEADINGS, [_forecast_line(item) for item in document["forecast"]]))
+    out.print(
+        table(
+            "Forecast of arrivals per hour",
+            _FORECAST_HEADINGS,
+            [_forecast_line(item) for item in document["forecast"]],
+        )
+    )
     rows = [[item["table"], item["rows"], item["first"], item["last"], item["path"]] for item in document["tables"]]
     out.print(table("Where to look", ["table", "rows", "first day", "last day", "folder"], rows))
     out.print(f"report: {dq['path']}", markup=False)
@@ -73,7 +85,20 @@ def _walk_title(walk: dict[str, Any]) -> str:
     )
 
 
-_WALK_HEADINGS = ["lead", "MAE", "naive", "WAPE", "naive", "MAPE", "its floor", "pinball", "naive", "90 % cover", "bias", "better"]
+_WALK_HEADINGS = [
+    "lead",
+    "MAE",
+    "naive",
+    "WAPE",
+    "naive",
+    "MAPE",
+    "its floor",
+    "pinball",
+    "naive",
+    "90 % cover",
+    "bias",
+    "better",
+]
 
 
 def _walk_line(item: dict[str, Any]) -> list[Any]:

@@ -12,7 +12,9 @@ import typer
 from healthcare_ops.entrypoints.cli.options import Json
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
 
-feed_app = typer.Typer(help="Feed files: the mapping of one supplier's data.", no_args_is_help=True, rich_markup_mode=None)
+feed_app = typer.Typer(
+    help="Feed files: the mapping of one supplier's data.", no_args_is_help=True, rich_markup_mode=None
+)
 site_app = typer.Typer(help="The site file: the hospital and its sectors.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -35,7 +37,13 @@ def check(
     else:
         out = console()
         columns = [[item["column"], item["source"], " · ".join(item["samples"]) or "–"] for item in result["columns"]]
-        out.print(table(f"{file.name} as feed {result['feed_id']} reads it", ["column", "from", "first values"], columns))
+        out.print(
+            table(
+                f"{file.name} as feed {result['feed_id']} reads it",
+                ["column", "from", "first values"],
+                columns,
+            )
+        )
         rows = [[fate, count] for fate, count in result["fates"].items()]
         out.print(table(f"The first {result['records']:,} records would be", ["fate", "records"], rows))
         if result["reasons"]:

@@ -15,22 +15,26 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = Fals
 
     Example: hops predict --json
     """
+    from healthcare_ops.bootstrap import bulk
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.bootstrap.reading import newest_predictions
-    from healthcare_ops.bootstrap import bulk
     from healthcare_ops.core.errors import NotFoundError
 
     with open_platform(state, clock_at(as_of)) as platform:
         outcome = bulk.refine(platform, lambda name: None, jobs=("batch_predict",))["jobs"]["batch_predict"]
         if not outcome["rows"]:
-            raise NotFoundError(f"nothing to predict: {outcome['reason']}.", next_step="Run `hops run --type weekly_train`.")
+            raise NotFoundError(
+                f"nothing to predict: {outcome['reason']}.", next_step="Run `hops run --type weekly_train`."
+            )
         rows = newest_predictions(platform)
         zone = platform.context.site.tz
     if as_json:
         emit_json({"model_version": outcome["model_version"], "predictions": rows})
         return
     shown = [row for row in rows if row["horizon_h"] in SHOWN_H]
-    console().print(table(f"Arrivals per hour ({outcome['model_version']})", _HEADINGS, [_line(row, zone) for row in shown]))
+    console().print(
+        table(f"Arrivals per hour ({outcome['model_version']})", _HEADINGS, [_line(row, zone) for row in shown])
+    )
 
 
 _HEADINGS = ["sector", "in", "hour", "expected", "90 % interval", "data as of"]

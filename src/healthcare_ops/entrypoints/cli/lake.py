@@ -27,8 +27,8 @@ def load(
     """
     from healthcare_ops.bootstrap import bulk
     from healthcare_ops.bootstrap.platform import add_feed, create_state, open_platform
-    from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.core.config import SITE_FILE
+    from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.core.feed import Feed
     from healthcare_ops.core.validated import read_toml
 
@@ -139,8 +139,22 @@ def _print_accounts(document: dict[str, Any]) -> None:
         if item["status"] != "landed":
             out.print(f"{item['source_file']}: {item['status']} as {item['batch_id']}")
     rows = [[item["feed_id"], *(item[fate] for fate in fates)] for item in document["feeds"]]
-    out.print(table("Records: delivered = applied + superseded + duplicate + quarantined + ignored", ["feed", *fates], rows))
-    reasons = [[item["feed_id"], item["reason_code"], item["records"], item["explanation"]] for item in document["quarantine"]]
+    out.print(
+        table(
+            "Records: delivered = applied + superseded + duplicate + quarantined + ignored",
+            ["feed", *fates],
+            rows,
+        )
+    )
+    reasons = [
+        [item["feed_id"], item["reason_code"], item["records"], item["explanation"]] for item in document["quarantine"]
+    ]
     if reasons:
         out.print(table("In quarantine", ["feed", "reason", "records", "meaning"], reasons))
-    out.print(table("Tables", ["table", "rows", "first day", "last day"], [[t["table"], t["rows"], t["first"], t["last"]] for t in document["tables"]]))
+    out.print(
+        table(
+            "Tables",
+            ["table", "rows", "first day", "last day"],
+            [[t["table"], t["rows"], t["first"], t["last"]] for t in document["tables"]],
+        )
+    )

@@ -15,7 +15,8 @@ State = Annotated[Path, typer.Option("--state", envvar="HOPS_STATE", help="State
 DEFAULT_STATE = Path(".hops")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 AsOf = Annotated[
-    str, typer.Option("--as-of", metavar="INSTANT", help="Pretend that now is this instant (ISO 8601 with offset).")
+    str,
+    typer.Option("--as-of", metavar="INSTANT", help="Pretend that now is this instant (ISO 8601 with offset)."),
 ]
 
 
@@ -28,7 +29,9 @@ def clock_at(as_of: str) -> Clock:
     try:
         return AsOfClock(datetime.fromisoformat(as_of))
     except ValueError as error:
-        raise typer.BadParameter(f"{as_of!r}: {error}; write 2017-12-31T23:00:00+01:00.", param_hint="--as-of") from error
+        raise typer.BadParameter(
+            f"{as_of!r}: {error}; write 2017-12-31T23:00:00+01:00.", param_hint="--as-of"
+        ) from error
 
 
 def day(text: str, option: str) -> date:

@@ -39,7 +39,9 @@ def show(
     _print_report(report)
     if quarantine:
         rows = [[r["source_file"], r["record_no"], r["reason_code"], r["column"], r["feed_id"]] for r in held[:_LISTED]]
-        console().print(table(f"Quarantine ({len(held):,} records)", ["file", "record", "reason", "column", "feed"], rows))
+        console().print(
+            table(f"Quarantine ({len(held):,} records)", ["file", "record", "reason", "column", "feed"], rows)
+        )
 
 
 @app.command("check")
@@ -99,9 +101,18 @@ def _print_report(report: dict[str, Any]) -> None:
     )
     marks = {"pass": "✓", "warn": "▲", "fail": "✗", "not_applicable": "·"}
     order = list(marks)[::-1]
-    rules = sorted(report["rules"], key=lambda rule: (order.index(rule["verdict"]) if rule["verdict"] != "not_applicable" else 9))
+    rules = sorted(
+        report["rules"],
+        key=lambda rule: order.index(rule["verdict"]) if rule["verdict"] != "not_applicable" else 9,
+    )
     rows = [
-        [marks[r["verdict"]] + " " + r["verdict"].replace("_", " "), r["rule_id"], r.get("null_count", r.get("violations")), r["checked"], r["severity"]]
+        [
+            marks[r["verdict"]] + " " + r["verdict"].replace("_", " "),
+            r["rule_id"],
+            r.get("null_count", r.get("violations")),
+            r["checked"],
+            r["severity"],
+        ]
         for r in rules
     ]
     out.print(table("Rules", ["verdict", "rule", "violations", "checked", "severity"], rows))

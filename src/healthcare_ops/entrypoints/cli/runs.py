@@ -17,8 +17,12 @@ _STATES = 13
 
 
 def run(
-    run_type: Annotated[Literal["daily", "inference", "weekly_train"], typer.Option("--type", help="Kind of run.")] = "daily",
-    run_date: Annotated[str, typer.Option("--date", metavar="DAY", help="Operational day; default: the last closed one.")] = "",
+    run_type: Annotated[
+        Literal["daily", "inference", "weekly_train"], typer.Option("--type", help="Kind of run.")
+    ] = "daily",
+    run_date: Annotated[
+        str, typer.Option("--date", metavar="DAY", help="Operational day; default: the last closed one.")
+    ] = "",
     state: State = DEFAULT_STATE,
     as_of: AsOf = "",
     as_json: Json = False,
@@ -55,12 +59,20 @@ def status(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
         emit_json(document)
         return
     out = console()
-    out.print(f"{document['facility']}: data known until {document['known_until'] or '–'}, model {document['model'] or '–'}")
+    out.print(
+        f"{document['facility']}: data known until {document['known_until'] or '–'}, model {document['model'] or '–'}"
+    )
     last = document["last_run"]
     if last:
         cause = f": {last['cause']}" if last["cause"] else ""
         out.print(f"last run {last['run_id']} {last['status']}{cause}")
-    out.print(table("Tables", ["table", "rows", "first day", "last day"], [[t["table"], t["rows"], t["first"], t["last"]] for t in document["tables"]]))
+    out.print(
+        table(
+            "Tables",
+            ["table", "rows", "first day", "last day"],
+            [[t["table"], t["rows"], t["first"], t["last"]] for t in document["tables"]],
+        )
+    )
 
 
 def _status(platform: Platform) -> dict[str, Any]:

@@ -28,7 +28,9 @@ def init(
     if as_json:
         emit_json({"state": str(state), "is_new": is_new, "feeds": feeds})
         return
-    console().print(f"{'Created' if is_new else 'Updated'} {state}" + (f" with feeds {', '.join(feeds)}" if feeds else ""))
+    console().print(
+        f"{'Created' if is_new else 'Updated'} {state}" + (f" with feeds {', '.join(feeds)}" if feeds else "")
+    )
 
 
 def doctor(state: State = DEFAULT_STATE, as_json: Json = False) -> None:

@@ -64,7 +64,10 @@ def _hourly(metrics: ir.Table) -> ir.Table:
 
 
 def _sector(
-    platform: Platform, sector: Sector, hourly: Sequence[dict[str, Any]], predictions: Sequence[dict[str, Any]]
+    platform: Platform,
+    sector: Sector,
+    hourly: Sequence[dict[str, Any]],
+    predictions: Sequence[dict[str, Any]],
 ) -> SectorView:
     zone = platform.context.site.tz
     mine = [row for row in hourly if row["sector_id"] == sector.sector_id]

@@ -86,7 +86,10 @@ def _charts(sector: SectorView, words: Words) -> dict[str, Any]:
         "occupied": _occupied(sector, words),
         "fan": _fan(sector, words),
         "heat": svg.heat_map(
-            words("heat"), sector.heat, [words.weekday(n) for n in range(7)], [f"{hour:02d}" for hour in range(24)]
+            words("heat"),
+            sector.heat,
+            [words.weekday(n) for n in range(7)],
+            [f"{hour:02d}" for hour in range(24)],
         ),
     }
 
@@ -102,7 +105,10 @@ def _arrivals(sector: SectorView, words: Words) -> Markup:
     frame = svg.Frame(words("arrivals_day"), len(values), svg.nice_top(values))
     mean = [sum(week) / len(week) for week in (values[max(0, n - 6) : n + 1] for n in range(len(values)))]
     return svg.chart(
-        frame, _month_ticks(sector, words), svg.bars(frame, values, "bars"), svg.line(frame, mean, "line strong")
+        frame,
+        _month_ticks(sector, words),
+        svg.bars(frame, values, "bars"),
+        svg.line(frame, mean, "line strong"),
     )
 
 
@@ -121,7 +127,10 @@ def _occupied(sector: SectorView, words: Words) -> Markup:
     days = sector.days
     limit = [float(sector.capacity)] if sector.capacity else []
     frame = svg.Frame(words("occupied_day"), len(days.days), svg.nice_top([*days.occupied_max, *limit]))
-    parts = [svg.line(frame, days.occupied_max, "line soft"), svg.line(frame, days.occupied_mean, "line strong")]
+    parts = [
+        svg.line(frame, days.occupied_max, "line soft"),
+        svg.line(frame, days.occupied_mean, "line strong"),
+    ]
     if sector.capacity:
         parts.append(svg.level(frame, sector.capacity, f"{words('capacity')} {sector.capacity}"))
     return svg.chart(frame, _month_ticks(sector, words), *parts)

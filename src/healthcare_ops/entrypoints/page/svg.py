@@ -120,10 +120,9 @@ def heat_map(title: str, values: Sequence[Sequence[float]], rows: Sequence[str],
         cells.append(f'<text x="42" y="{top + r * cell + 17}" text-anchor="end">{escape(rows[r])}</text>')
         for c, value in enumerate(row):
             share = value / highest
-            cells.append(
-                f'<rect class="heat" x="{50 + c * step:.1f}" y="{top + r * cell}" width="{step - 2:.1f}" height="{cell - 2}" rx="3" '
-                f'fill-opacity="{0.06 + 0.94 * share:.2f}"><title>{escape(rows[r])} {escape(columns[c])}: {value:.1f}</title></rect>'
-            )
+            place = f'x="{50 + c * step:.1f}" y="{top + r * cell}" width="{step - 2:.1f}" height="{cell - 2}"'
+            tip = f"<title>{escape(rows[r])} {escape(columns[c])}: {value:.1f}</title>"
+            cells.append(f'<rect class="heat" {place} rx="3" fill-opacity="{0.06 + 0.94 * share:.2f}">{tip}</rect>')
     heads = [
         f'<text x="{50 + c * step + step / 2:.1f}" y="12" text-anchor="middle">{escape(name)}</text>'
         for c, name in enumerate(columns)

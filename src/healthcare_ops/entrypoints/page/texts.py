@@ -22,9 +22,18 @@ _PAIRS: Mapping[str, tuple[str, str]] = {
     "next_day": ("arrivals expected in 24 h", "chegadas esperadas em 24 h"),
     "per_hour_now": ("next full hour: {mean} ({low}–{high})", "próxima hora cheia: {mean} ({low}–{high})"),
     "year": ("The period at a glance", "O período em resumo"),
-    "arrivals_day": ("Arrivals per day, with the mean of seven days", "Chegadas por dia, com a média de sete dias"),
-    "waits_day": ("Wait until care: mean and 90th percentile, minutes", "Espera até o atendimento: média e percentil 90, minutos"),
-    "occupied_day": ("Patients present: mean and highest of the day", "Pacientes presentes: média e máximo do dia"),
+    "arrivals_day": (
+        "Arrivals per day, with the mean of seven days",
+        "Chegadas por dia, com a média de sete dias",
+    ),
+    "waits_day": (
+        "Wait until care: mean and 90th percentile, minutes",
+        "Espera até o atendimento: média e percentil 90, minutos",
+    ),
+    "occupied_day": (
+        "Patients present: mean and highest of the day",
+        "Pacientes presentes: média e máximo do dia",
+    ),
     "capacity": ("capacity", "capacidade"),
     "week": ("The last week and the next two days", "A última semana e os próximos dois dias"),
     "fan": (
@@ -46,7 +55,7 @@ _PAIRS: Mapping[str, tuple[str, str]] = {
     "backtest": ("How good the forecasts were", "Quão boas foram as previsões"),
     "backtest_note": (
         "{origins} forecasts of 49 hours each, made only with what was known then, against “the same hour last "
-        "week”. MAPE leaves out hours without arrivals; its floor is what a forecaster who knew the true rate would get.",
+        "week”. MAPE leaves out hours without arrivals; its floor is the error of who knew the true rate.",
         "{origins} previsões de 49 horas cada, feitas só com o que se sabia então, frente a “a mesma hora da semana "
         "anterior”. O MAPE exclui horas sem chegadas; o piso é o erro de quem soubesse a taxa verdadeira.",
     ),
@@ -123,7 +132,9 @@ class Words:
     def day(self, value: date) -> str:
         """Return a day."""
         month = self.month(value.month)
-        return f"{value.day} {month} {value.year}" if self.language == "en" else f"{value.day} de {month}. de {value.year}"
+        return (
+            f"{value.day} {month} {value.year}" if self.language == "en" else f"{value.day} de {month}. de {value.year}"
+        )
 
     def moment(self, value: datetime) -> str:
         """Return a weekday, day and time."""

@@ -78,7 +78,9 @@ def evaluate(
     findings = []
     for rule in (rule for rule in rules if rule.table in tables):
         checked, violations = counts.get(rule.rule_id, (0, 0))
-        samples = _samples(rule, tables[rule.table], collect, limits) if violations and rule.kind not in _SET_RULES else ()
+        samples = (
+            _samples(rule, tables[rule.table], collect, limits) if violations and rule.kind not in _SET_RULES else ()
+        )
         findings.append(Finding(rule, checked, violations, samples))
     return tuple(findings)
 
@@ -86,9 +88,7 @@ def evaluate(
 _SET_RULES = {"uniqueness", "reference"}
 
 
-def _row_counts(
-    rules: Sequence[Rule], table: ir.Table, collect: Collect, limits: Limits
-) -> dict[str, tuple[int, int]]:
+def _row_counts(rules: Sequence[Rule], table: ir.Table, collect: Collect, limits: Limits) -> dict[str, tuple[int, int]]:
     if not rules:
         return {}
     sums = {"checked": table.count()}
@@ -110,7 +110,11 @@ def _is_bad(rule: Rule, table: ir.Table, limits: Limits) -> Any:
     if rule.kind == "order":
         return table[rule.columns[1]] < column
     day = column.date()
-    return (day < ibis.literal(limits.first_day)) | (day > ibis.literal(limits.last_day)) | (column > ibis.literal(limits.now))
+    return (
+        (day < ibis.literal(limits.first_day))
+        | (day > ibis.literal(limits.last_day))
+        | (column > ibis.literal(limits.now))
+    )
 
 
 def _set_counts(rule: Rule, table: ir.Table, encounters: ir.Table, collect: Collect) -> tuple[int, int]:

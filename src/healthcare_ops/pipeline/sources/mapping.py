@@ -50,8 +50,7 @@ def _column(batch: pa.RecordBatch, feed: Feed, name: str) -> Any:
 def _source_values(batch: pa.RecordBatch, feed: Feed, source: Source) -> Any:
     if source.const is not None:
         return pa.repeat(pa.scalar(source.const, pa.string()), batch.num_rows)
-    assert source.column is not None
-    return _text(batch, source.column, feed)
+    return _text(batch, source.column or "", feed)
 
 
 def _text(batch: pa.RecordBatch, column: str, feed: Feed) -> Any:

@@ -57,7 +57,8 @@ def read_records(path: Path, feed: Feed) -> Iterator[pa.RecordBatch]:
             yield batch.append_column("record_no", numbers)
     except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
         raise DataError(
-            f"{path.name} is not a whole {path.suffix} file: {error}.", next_step="Ask the supplier to send it again."
+            f"{path.name} is not a whole {path.suffix} file: {error}.",
+            next_step="Ask the supplier to send it again.",
         ) from error
 
 
@@ -65,10 +66,9 @@ def source_columns(feed: Feed) -> tuple[str, ...]:
     """Return every column of the delivered file that the feed's mapping reads, in order of first use."""
     named: list[str] = []
     for column in feed.columns:
-        source = feed.source(column)
-        assert source is not None
-        named += [source.column] if source.column else []
-        named += source.when
+        if source := feed.source(column):
+            named += [source.column] if source.column else []
+            named += source.when
     if feed.lifecycle_column:
         named.append(feed.lifecycle_column)
     return tuple(dict.fromkeys(named))
@@ -88,7 +88,8 @@ def _check_columns(path: Path, feed: Feed, present: Iterable[str]) -> None:
     repeated = sorted({name for name in present if present.count(name) > 1})
     if repeated:
         raise DataError(
-            f"{path.name}: column {repeated[0]!r} stands twice in the header.", next_step="Rename one at the source."
+            f"{path.name}: column {repeated[0]!r} stands twice in the header.",
+            next_step="Rename one at the source.",
         )
     missing = [name for name in source_columns(feed) if name not in present]
     if missing:
@@ -194,7 +195,8 @@ class _Checked(io.RawIOBase):
         if b"\0" in data:
             line = self._line + data.count(b"\n", 0, data.index(b"\0"))
             raise DataError(
-                f"{self._path.name}, line {line} holds a NUL byte.", next_step="Ask the supplier for a text file."
+                f"{self._path.name}, line {line} holds a NUL byte.",
+                next_step="Ask the supplier for a text file.",
             )
         position = 0
         while (newline := data.find(b"\n", position)) >= 0 and newline - position + self._since_newline <= (
@@ -234,7 +236,9 @@ def _delimited_batches(stream: _Checked, path: Path, header: list[str], delimite
             read_options=pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
             parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=pa_csv.ConvertOptions(
-                column_types={name: pa.string() for name in header}, strings_can_be_null=False, check_utf8=False
+                column_types={name: pa.string() for name in header},
+                strings_can_be_null=False,
+                check_utf8=False,
             ),
         )
         yield from reader
@@ -250,7 +254,7 @@ def _delimited_batches(stream: _Checked, path: Path, header: list[str], delimite
 
 def _field_count(message: str) -> str:
     start = message.find("Expected")
-    found = message[start:].split(":")[0] if start >= 0 else "cannot be read as delimited text"
+    found = message[start:].split(":", maxsplit=1)[0] if start >= 0 else "cannot be read as delimited text"
     return found.replace("Expected", "expected") + "."
 
 
@@ -312,7 +316,8 @@ def _read_parquet(path: Path, feed: Feed) -> Iterator[pa.RecordBatch]:
             yield pa.record_batch([_as_text(array) for array in batch.columns], batch.schema.names)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
-            f"{path.name} is not a readable Parquet file: {error}.", next_step="Ask the supplier to send it again."
+            f"{path.name} is not a readable Parquet file: {error}.",
+            next_step="Ask the supplier to send it again.",
         ) from error
 
 
