@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -32,6 +32,21 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Put `data` in the place of `path`, atomically."""
     with replacing(path, mode=mode) as stream:
         stream.write(data)
+
+
+def create_private(path: Path, data: bytes) -> None:
+    """Make `path` with `data`, for its owner only, unless it exists: of several at once, the first one wins."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # A link never replaces a file, and nobody sees the file before it is whole.
+        with suppress(FileExistsError):
+            path.hardlink_to(temporary)
+    finally:
+        Path(temporary).unlink()
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from healthcare_ops.adapters.local_files import write_bytes
-from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.adapters.object_keys import check_object_key, is_object_key
+from healthcare_ops.core.errors import NotFoundError
 
 
 class LocalObjects:
@@ -18,7 +19,7 @@ class LocalObjects:
         """Return the object."""
         try:
             return self._path(key).read_bytes()
-        except (FileNotFoundError, IsADirectoryError) as error:
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise NotFoundError(f"there is no object {key!r}.", next_step="Check the name.") from error
 
     def write(self, key: str, data: bytes) -> None:
@@ -31,16 +32,16 @@ class LocalObjects:
 
     def list(self, prefix: str) -> list[str]:
         """Return the keys under the prefix, sorted."""
-        files = (path for path in self._root.rglob("*") if path.is_file() and not path.name.startswith(".new-"))
-        keys = (path.relative_to(self._root).as_posix() for path in files)
-        return sorted(key for key in keys if key.startswith(prefix))
+        folder, slash, _ = prefix.rpartition("/")
+        # Only where the prefix points: the store may hold the whole lake.
+        start = self._path(folder) if slash else self._root
+        keys = (path.relative_to(self._root).as_posix() for path in start.rglob("*") if path.is_file())
+        return sorted(key for key in keys if key.startswith(prefix) and is_object_key(key))
 
     def path(self, key: str) -> str:
         """Return where a person can open the object."""
         return str(self._path(key))
 
     def _path(self, key: str) -> Path:
-        parts = PurePosixPath(key).parts
-        if not parts or key.startswith("/") or ".." in parts or "\\" in key or "\0" in key:
-            raise ConfigError(f"object key {key!r} leaves the store.", next_step="Use a plain relative name.")
-        return self._root.joinpath(*parts)
+        check_object_key(key)
+        return self._root / key

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import stat
@@ -13,7 +12,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from healthcare_ops.adapters.local_files import write_bytes
+from healthcare_ops.adapters.local_files import create_private, write_bytes
 from healthcare_ops.core.clock import Clock
 from healthcare_ops.core.errors import ConfigError
 
@@ -59,7 +58,7 @@ class LocalSecrets:
             return {}
         try:
             entries = json.loads(self._store_file.read_bytes())
-        except (json.JSONDecodeError, UnicodeDecodeError, binascii.Error) as error:
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(
                 f"{self._store_file} is not a secret store: {error}.", next_step="Restore it from a backup."
             ) from error
@@ -82,16 +81,13 @@ class LocalSecrets:
         return key
 
     def _create_key(self) -> None:
-        if self._store_file.exists():
+        if self._store_file.exists() and not self._key_file.exists():
             raise ConfigError(
                 f"{self._key_file} is missing, and {self._store_file} needs it.",
                 next_step="Restore it from a backup.",
             )
-        self._key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # O_EXCL: of two processes that start together, one makes the key and both use it.
-        try:
-            handle = os.open(self._key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(AESGCM.generate_key(bit_length=256))
+        folder = self._key_file.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        # Of two processes that start together, one makes the key and both use it.
+        create_private(self._key_file, AESGCM.generate_key(bit_length=256))

@@ -15,6 +15,7 @@ Shape = Literal["encounters", "events", "start_complete"]
 IGNORE = "ignore"
 LEFT = "left"
 EVENT_TYPES = (*MILESTONES, LEFT, IGNORE)
+IDENTIFIERS = ("encounter_id", "patient_id", "source_event_id")
 
 ENCOUNTER_COLUMNS = (
     "encounter_id",
@@ -115,7 +116,11 @@ class Feed(Strict):
     description: str = ""
     format: Literal["csv", "tsv", "parquet", "ndjson"]
     encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    delimiter: str | None = Field(
+        default=None,
+        pattern=r"^[\t\x1c-\x1f !#-/:-@\[-`{-~]$",
+        description="One ASCII sign, not a quote; otherwise a comma (csv) or a tab (tsv).",
+    )
     shape: Shape
     zone: ZoneName = Field(description="IANA zone of the times as written (ignored where they carry an offset).")
     owner: Owner
@@ -132,6 +137,7 @@ class Feed(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Feed:
         _check_columns(self)
+        _check_identifiers(self)
         if (self.shape == "start_complete") != (self.lifecycle_column is not None):
             raise ValueError("`lifecycle_column` goes with shape 'start_complete', and only with it")
         if self.shape != "encounters" and not self.values.event_type:
@@ -142,6 +148,13 @@ class Feed(Strict):
     def table_columns(self) -> tuple[str, ...]:
         """Return the platform columns that this shape can map, in storage order."""
         return ENCOUNTER_COLUMNS if self.shape == "encounters" else EVENT_COLUMNS
+
+    @property
+    def required_columns(self) -> tuple[str, ...]:
+        """Return the platform columns without which no record of this shape can be used."""
+        return (
+            ("arrival_time", "sector") if self.shape == "encounters" else ("event_type", "event_time", "encounter_id")
+        )
 
     def source(self, column: str) -> Source | None:
         """Return where a platform column comes from; None if it is not mapped."""
@@ -155,7 +168,15 @@ def _check_columns(feed: Feed) -> None:
         raise ValueError(
             f"columns.{unknown[0]} is not a column of shape {feed.shape!r}; known: {', '.join(feed.table_columns)}"
         )
-    needed = ("arrival_time", "sector") if feed.shape == "encounters" else ("event_type", "event_time", "encounter_id")
-    missing = [name for name in needed if name not in feed.columns]
+    missing = [name for name in feed.required_columns if name not in feed.columns]
     if missing:
         raise ValueError(f"columns.{missing[0]} must be mapped for shape {feed.shape!r}")
+
+
+def _check_identifiers(feed: Feed) -> None:
+    """Refuse a mapping that lets an identifier past the pseudonyms under another column's name."""
+    identifying = {source.column for name in IDENTIFIERS if (source := feed.source(name)) and source.column}
+    for name in feed.columns:
+        source = feed.source(name)
+        if name not in IDENTIFIERS and source and source.column in identifying:
+            raise ValueError(f"columns.{name} reads {source.column!r}, which is mapped as an identifier")

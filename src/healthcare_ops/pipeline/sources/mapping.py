@@ -8,30 +8,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from healthcare_ops.core.feed import Feed, Source
+from healthcare_ops.pipeline.sources.columns import RECORD_NO
 from healthcare_ops.pipeline.sources.pseudonyms import Pseudonymiser, Purpose
 
-_IDENTIFIERS: dict[str, Purpose] = {
+_PURPOSES: dict[str, Purpose] = {
     "encounter_id": "encounter",
     "patient_id": "patient",
     "source_event_id": "event",
 }
+_NULL = pa.scalar(None, pa.string())
 
 
 def map_records(
     batch: pa.RecordBatch, feed: Feed, *, source_sha256: str, pseudonymiser: Pseudonymiser
 ) -> pa.RecordBatch:
-    """Return the platform's text columns of a batch, and `record_no`.
+    """Return the platform's text columns of a batch (`feed.table_columns`), and `record_no`.
 
-    A column that is not mapped is null; so is a text that the feed declares to mean "not delivered". Where
-    an encounter feed has no encounter id, file hash and record number stand for it.
+    A column that is not mapped is null; so is a text that the feed declares to mean "not delivered", and a
+    blank identifier. Identifiers are stripped, so that padding does not part one patient's records. Where an
+    encounter feed maps no encounter id, file hash and record number stand for it.
     """
     columns = {name: _column(batch, feed, name) for name in feed.table_columns}
     if feed.shape == "encounters" and "encounter_id" not in feed.columns:
         columns["encounter_id"] = _synthetic_id(batch, source_sha256)
-    for name, purpose in _IDENTIFIERS.items():
+    for name, purpose in _PURPOSES.items():
         if name in columns:
-            columns[name] = pseudonymiser.encode(columns[name], purpose)
-    columns["record_no"] = batch["record_no"]
+            columns[name] = pseudonymiser.encode(_stripped_id(columns[name]), purpose)
+    columns[RECORD_NO] = batch[RECORD_NO]
     return pa.record_batch(list(columns.values()), list(columns))
 
 
@@ -41,23 +44,26 @@ def _column(batch: pa.RecordBatch, feed: Feed, name: str) -> Any:
         return pa.nulls(batch.num_rows, pa.string())
     values = _source_values(batch, feed, source)
     if name == "event_type" and feed.lifecycle_column:
-        values = pc.binary_join_element_wise(values, _text(batch, feed.lifecycle_column, feed), "|")
-    if not source.when:
-        return values
-    return pc.if_else(_matches(batch, source), values, pa.scalar(None, pa.string()))
+        values = _with_lifecycle(values, _text(batch, feed.lifecycle_column, feed))
+    return pc.if_else(_matches(batch, source), values, _NULL) if source.when else values
 
 
 def _source_values(batch: pa.RecordBatch, feed: Feed, source: Source) -> Any:
-    if source.const is not None:
+    if source.column is None:
         return pa.repeat(pa.scalar(source.const, pa.string()), batch.num_rows)
-    return _text(batch, source.column or "", feed)
+    return _text(batch, source.column, feed)
 
 
 def _text(batch: pa.RecordBatch, column: str, feed: Feed) -> Any:
-    """Return a source column with the feed's null texts as null."""
+    """Return a source column as delivered, with the feed's null texts as null."""
     values = batch[column]
     is_null = pc.is_in(pc.utf8_trim_whitespace(values), value_set=pa.array(feed.null_values, pa.string()))
-    return pc.if_else(is_null, pa.scalar(None, pa.string()), values)
+    return pc.if_else(is_null, _NULL, values)
+
+
+def _with_lifecycle(activity: Any, lifecycle: Any) -> Any:
+    """Return 'activity|lifecycle', the code that `values.event_type` maps; null where either is missing."""
+    return pc.binary_join_element_wise(pc.utf8_trim_whitespace(activity), pc.utf8_trim_whitespace(lifecycle), "|")
 
 
 def _matches(batch: pa.RecordBatch, source: Source) -> Any:
@@ -68,5 +74,10 @@ def _matches(batch: pa.RecordBatch, source: Source) -> Any:
     return matches
 
 
+def _stripped_id(values: Any) -> Any:
+    stripped = pc.utf8_trim_whitespace(values)
+    return pc.if_else(pc.equal(stripped, ""), _NULL, stripped)
+
+
 def _synthetic_id(batch: pa.RecordBatch, source_sha256: str) -> Any:
-    return pc.binary_join_element_wise(source_sha256, batch["record_no"].cast(pa.string()), "#")
+    return pc.binary_join_element_wise(source_sha256, batch[RECORD_NO].cast(pa.string()), "#")

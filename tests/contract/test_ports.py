@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from fakes import MemoryObjects, MemorySecrets
+from healthcare_ops.adapters.local_objects import LocalObjects
+from healthcare_ops.adapters.local_secrets import LocalSecrets
+from healthcare_ops.core.clock import AsOfClock
+from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.ports import ObjectStore, SecretStore
+
+CLOCK = AsOfClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+
+@pytest.fixture(params=["memory", "folder"])
+def objects(request, tmp_path) -> ObjectStore:
+    return MemoryObjects() if request.param == "memory" else LocalObjects(tmp_path / "objects")
+
+
+@pytest.fixture(params=["memory", "folder"])
+def secrets(request, tmp_path) -> SecretStore:
+    return MemorySecrets() if request.param == "memory" else LocalSecrets(tmp_path / "secrets", CLOCK)
+
+
+def test_a_stored_report_reads_back_byte_for_byte(objects):
+    report = bytes(range(256))
+
+    objects.write("reports/dt=2026-03-01/a.json", report)
+
+    assert objects.read("reports/dt=2026-03-01/a.json") == report
+
+
+def test_an_empty_object_is_an_object(objects):
+    objects.write("empty", b"")
+
+    assert objects.exists("empty")
+    assert objects.read("empty") == b""
+
+
+def test_a_second_write_replaces_the_report(objects):
+    objects.write("reports/a.json", b"the first and longer one")
+
+    objects.write("reports/a.json", b"second")
+
+    assert objects.read("reports/a.json") == b"second"
+    assert objects.list("") == ["reports/a.json"]
+
+
+def test_an_object_nobody_wrote_does_not_exist(objects):
+    objects.write("reports/a.json", b"{}")
+
+    assert not objects.exists("reports/b.json")
+    with pytest.raises(NotFoundError, match=r"there is no object 'reports/b\.json'\. Next: Check the name\."):
+        objects.read("reports/b.json")
+
+
+def test_the_start_of_a_key_is_not_an_object(objects):
+    objects.write("reports/a.json", b"{}")
+
+    assert not objects.exists("reports")
+    with pytest.raises(NotFoundError):
+        objects.read("reports")
+
+
+def test_nothing_lies_beneath_an_object(objects):
+    objects.write("reports/a.json", b"{}")
+
+    assert not objects.exists("reports/a.json/b")
+    with pytest.raises(NotFoundError):
+        objects.read("reports/a.json/b")
+
+
+def test_keys_are_listed_in_the_order_of_their_names(objects):
+    for key in ("runs/b.json", "runs/a/z.json", "runs/B.json", "runs/10.json", "runs/9.json"):
+        objects.write(key, b"{}")
+
+    assert objects.list("runs/") == ["runs/10.json", "runs/9.json", "runs/B.json", "runs/a/z.json", "runs/b.json"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "keys"),
+    [
+        ("", ["models/m", "reports/dt=2026-02-28/a", "reports/dt=2026-03-01/a", "reports2/a"]),
+        ("reports/", ["reports/dt=2026-02-28/a", "reports/dt=2026-03-01/a"]),
+        ("reports", ["reports/dt=2026-02-28/a", "reports/dt=2026-03-01/a", "reports2/a"]),
+        ("reports/dt=2026-03", ["reports/dt=2026-03-01/a"]),
+        ("reports/dt=2026-03-01/a", ["reports/dt=2026-03-01/a"]),
+        ("incidents/", []),
+    ],
+)
+def test_a_prefix_lists_the_keys_that_start_with_it(objects, prefix, keys):
+    for key in ("reports2/a", "reports/dt=2026-03-01/a", "models/m", "reports/dt=2026-02-28/a"):
+        objects.write(key, b"{}")
+
+    assert objects.list(prefix) == keys
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        ".",
+        "..",
+        "/etc/passwd",
+        "../out",
+        "a/../../out",
+        "a/./b",
+        "a//b",
+        "a/",
+        "/",
+        r"a\b",
+        r"..\out",
+        "a\0b",
+        ".lock",
+    ],
+)
+@pytest.mark.parametrize("use", ["read", "write", "exists", "path"])
+def test_a_key_that_leaves_the_store_or_has_two_spellings_is_refused(objects, key, use):
+    arguments = (key, b"{}") if use == "write" else (key,)
+
+    with pytest.raises(ConfigError, match="is not a plain relative name"):
+        getattr(objects, use)(*arguments)
+
+    assert objects.list("") == []
+
+
+@pytest.mark.parametrize("prefix", ["../", "/", "a/../../"])
+def test_a_prefix_that_leaves_the_store_is_refused(objects, prefix):
+    with pytest.raises(ConfigError, match="is not a plain relative name"):
+        objects.list(prefix)
+
+
+def test_the_path_of_an_object_ends_with_its_key(objects):
+    assert objects.path("reports/a.json").endswith("/reports/a.json")
+
+
+def test_a_secret_reads_back_byte_for_byte(secrets):
+    secrets.put("pseudonymisation", bytes(range(256)))
+
+    assert secrets.get("pseudonymisation") == bytes(range(256))
+
+
+def test_a_secret_that_was_put_again_has_its_new_value(secrets):
+    secrets.put("smtp", b"old")
+
+    secrets.put("smtp", b"new")
+
+    assert secrets.get("smtp") == b"new"
+    assert secrets.names() == ["smtp"]
+
+
+def test_secrets_keep_apart(secrets):
+    secrets.put("smtp", b"one")
+    secrets.put("llm", b"")
+
+    assert secrets.names() == ["llm", "smtp"]
+    assert (secrets.get("smtp"), secrets.get("llm")) == (b"one", b"")
+
+
+def test_a_new_store_has_no_secrets(secrets):
+    assert secrets.names() == []
+
+
+def test_a_secret_that_is_not_set_stops_at_the_door(secrets):
+    with pytest.raises(ConfigError, match=r"secret 'smtp' is not set\. Next: Run `hops init`\."):
+        secrets.get("smtp")
+
+
+def test_a_secret_is_not_seen_in_the_printed_store(secrets):
+    secrets.put("smtp", b"correct horse")
+
+    assert "correct horse" not in repr(secrets) + str(secrets)

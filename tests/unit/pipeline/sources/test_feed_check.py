@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import pytest
+
+from healthcare_ops.core.errors import DataError
+from healthcare_ops.core.site import Site
+from healthcare_ops.pipeline.sources.check import MAX_RECORDS, Sample, UnknownCode, check_feed
+
+SITE = Site.model_validate(
+    {
+        "facility_id": "h",
+        "name": "Hospital",
+        "zone": "America/Sao_Paulo",
+        "sectors": [{"sector_id": "PS", "name": "PS"}, {"sector_id": "UTI", "name": "UTI"}],
+    }
+)
+MAPPED = {"arrival_time": "arrival", "sector": "place"}
+
+
+def column(result, name):
+    return next(found for found in result.columns if found.column == name)
+
+
+def test_a_time_is_shown_as_delivered_and_as_read_or_with_the_reason_why_not(make_feed, deliver):
+    path = deliver("arrival,place\n2026-03-01 10:00,PS\n1999-01-01,PS\nsoon,PS\n,PS\n2026-03-01 10:00,PS\n")
+
+    arrival = column(check_feed(path, make_feed(), SITE), "arrival_time")
+
+    assert arrival.source == "arrival"
+    assert arrival.filled == 4
+    assert arrival.samples == (
+        Sample("2026-03-01 10:00", reads_as="2026-03-01T13:00:00Z"),
+        Sample("1999-01-01", problem="a time lies outside the feed's plausible range"),
+        Sample("soon", problem="a time fits none of the declared formats"),
+    )
+
+
+def test_as_many_different_values_are_shown_as_asked_for(make_feed, deliver):
+    path = deliver("arrival,place\n2026-03-01,A\n2026-03-02,A\n2026-03-03,B\n2026-03-04,C\n")
+
+    result = check_feed(path, make_feed(), SITE, rows=2)
+
+    assert [sample.delivered for sample in column(result, "arrival_time").samples] == ["2026-03-01", "2026-03-02"]
+    assert [sample.delivered for sample in column(result, "sector").samples] == ["A", "B"]
+
+
+def test_codes_that_no_map_holds_are_counted_over_the_file(make_feed, deliver):
+    path = deliver("arrival,place,level\nx,PS,1\nx,Ward 7,9\nx, Ward 7 ,9\nx,Attic,\n")
+
+    result = check_feed(path, make_feed(columns=MAPPED | {"triage_level": "level"}), SITE)
+
+    assert result.unknown_codes == (
+        UnknownCode("sector", "Ward 7", 2),
+        UnknownCode("sector", "Attic", 1),
+        UnknownCode("triage_level", "9", 2),
+    )
+    assert column(result, "sector").samples[:2] == (
+        Sample("PS", reads_as="PS"),
+        Sample("Ward 7", problem="not mapped"),
+    )
+
+
+def test_a_map_s_star_stands_for_every_other_code(make_feed, deliver):
+    path = deliver("arrival,place,outcome\nx,PS,SNF\nx,PS,HOME\nx,PS,*\n")
+    feed = make_feed(
+        columns=MAPPED | {"disposition": "outcome"}, values={"disposition": {"HOME": "home", "*": "other"}}
+    )
+
+    result = check_feed(path, feed, SITE)
+
+    assert result.unknown_codes == ()
+    assert [sample.reads_as for sample in column(result, "disposition").samples] == ["other", "home", "other"]
+
+
+def test_a_sector_that_the_site_does_not_declare_is_not_known(make_feed, deliver):
+    path = deliver("arrival,place\nx,A\nx,B\n")
+    feed = make_feed(values={"sector": {"A": "PS", "B": "P5"}})
+
+    assert check_feed(path, feed, SITE).unknown_codes == (UnknownCode("sector", "B", 1),)
+    assert check_feed(path, feed).unknown_codes == ()
+
+
+def test_without_a_site_or_a_map_any_place_may_be_a_sector(make_feed, deliver):
+    path = deliver("arrival,place\nx,anywhere\n")
+
+    result = check_feed(path, make_feed())
+
+    assert result.unknown_codes == ()
+    assert column(result, "sector").samples == (Sample("anywhere", reads_as="anywhere"),)
+
+
+def test_an_event_code_is_shown_with_its_lifecycle(make_event_feed, deliver):
+    path = deliver("visit,code,phase,at\n1,Triage,start,x\n1,Triage,complete,x\n")
+    feed = make_event_feed(
+        shape="start_complete", lifecycle_column="phase", values={"event_type": {"Triage|start": "triage_start"}}
+    )
+
+    result = check_feed(path, feed, SITE)
+
+    assert column(result, "event_type").source == "code|phase"
+    assert column(result, "event_type").samples[0] == Sample("Triage|start", reads_as="triage_start")
+    assert result.unknown_codes == (UnknownCode("event_type", "Triage|complete", 1),)
+
+
+def test_where_a_conditional_or_constant_column_comes_from_is_said(make_feed, deliver):
+    path = deliver("arrival,left,to\n2026-03-01,2026-03-02,WARD\n2026-03-01,2026-03-03,HOME\n")
+    admitted = {"column": "left", "when": {"to": ["WARD", "ICU"]}}
+    feed = make_feed(columns={"arrival_time": "arrival", "sector": {"const": "PS"}, "admit_time": admitted})
+
+    result = check_feed(path, feed, SITE)
+
+    assert column(result, "admit_time").source == "left when to in WARD, ICU"
+    assert column(result, "admit_time").filled == 1
+    assert column(result, "sector").source == "constant 'PS'"
+
+
+def test_no_identifier_is_shown_and_no_two_checks_show_the_same_pseudonym(make_feed, deliver):
+    path = deliver("visit,mrn,arrival,place,name\nV-1,P-1,x,PS,Maria\nV-2,P-1,x,PS,Maria\n")
+    feed = make_feed(columns=MAPPED | {"encounter_id": "visit", "patient_id": "mrn"})
+
+    first, second = check_feed(path, feed, SITE), check_feed(path, feed, SITE)
+
+    assert not [text for text in ("V-1", "V-2", "P-1", "Maria") if text in repr(first)]
+    assert [len(column(first, name).samples) for name in ("encounter_id", "patient_id")] == [2, 1]
+    assert column(first, "patient_id").samples != column(second, "patient_id").samples
+
+
+def test_columns_of_the_file_that_nothing_reads_are_listed(make_event_feed, deliver):
+    path = deliver('{"visit": 1, "code": "A01", "at": "x", "name": "Maria", "ward": {"nurse": "Ana"}}\n', "e.ndjson")
+
+    result = check_feed(path, make_event_feed(format="ndjson"), SITE)
+
+    assert result.unmapped_columns == ("name", "ward.nurse")
+
+
+def test_a_file_without_records_shows_no_values(make_feed, deliver):
+    result = check_feed(deliver("arrival,place\n"), make_feed(), SITE)
+
+    assert (result.records, result.is_whole_file, result.columns, result.unknown_codes) == (0, True, (), ())
+
+
+def test_a_long_file_is_looked_at_only_in_part(make_feed, deliver):
+    path = deliver("arrival,place\n" + "2026-03-01T10:00:00,PS\n" * 1_000_000 + "not reached\n")
+
+    result = check_feed(path, make_feed(), SITE)
+
+    assert not result.is_whole_file
+    assert MAX_RECORDS <= result.records < 1_000_000
+
+
+def test_a_fault_of_the_file_is_raised(make_feed, deliver):
+    with pytest.raises(DataError, match="line 2"):
+        check_feed(deliver("arrival,place\n1\n"), make_feed(), SITE)
