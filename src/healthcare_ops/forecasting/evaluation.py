@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from healthcare_ops.core.site import Holidays
 from healthcare_ops.core.tables import QUANTILES
 from healthcare_ops.forecasting import counts
+from healthcare_ops.forecasting.calendar import civil_hours
 from healthcare_ops.forecasting.forecasters import (
+    MAX_LEAD_H,
     MIN_HOURS,
     ArrivalsModel,
     HourlySeries,
@@ -26,8 +28,11 @@ Ints = NDArray[np.int64]
 
 LEVELS = tuple(int(name[1:]) / 100 for name in QUANTILES)
 SHOWN_LEADS = (1, 4, 24)
-_HORIZON = 48
+EVERY_H = 5
+_MIN_ORIGINS = 8
 _BOOTSTRAPS = 500
+# A count of zero would say "certainly nobody": the naive rule gets the benefit of a small rate.
+_NAIVE_RATE = 0.25
 
 
 @dataclass(frozen=True)
@@ -35,16 +40,17 @@ class Measures:
     """How good a forecast was; errors in arrivals per hour, shares 0–1.
 
     `mape` leaves out hours without arrivals (`zero_hours` of them) and is null if there is no other;
-    `mape_floor` is what a forecaster who knew the true rate would get. `mase` is the error ÷ the in-sample
-    error of the same hour last week. `coverage_pit` corrects coverage for the steps of counts.
+    `mape_floor` is what a forecaster who knew the true rate would get. `mase` is the error ÷ the error of the
+    same civil hour last week before the test, null if that is zero; `wape` is null if nobody arrived.
+    `coverage_pit` corrects the coverage of q05 to q95 for the steps of counts.
     """
 
     hours: int
     mae: float
     rmse: float
     bias: float
-    wape: float
-    mase: float
+    wape: float | None
+    mase: float | None
     mape: float | None
     mape_floor: float
     zero_hours: int
@@ -55,7 +61,10 @@ class Measures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Model and seasonal-naive over the same hours; `lead_h` null means all leads together."""
+    """Model and seasonal-naive over the same hours; `lead_h` null means all leads together.
+
+    `better_probability` is the share of resampled test days whose pinball loss is lower with the model.
+    """
 
     lead_h: int | None
     model: Measures
@@ -89,16 +98,16 @@ class Backtest:
 
 
 @dataclass(frozen=True)
-class _Forecasts:
-    """Forecasts of a walk, shape (origins, leads) or (origins, leads, quantiles)."""
+class Forecasts:
+    """What was forecast and what came, shape (origins, leads) or (origins, leads, quantiles).
+
+    `pit` are randomised probability integral transforms.
+    """
 
     actual: Floats
     mean: Floats
     quantiles: Floats
-    naive: Floats
-    naive_quantiles: Floats
-    days: Ints
-    dispersion: float
+    pit: Floats
 
 
 def backtest(
@@ -108,104 +117,117 @@ def backtest(
     *,
     test_days: int = 56,
     refit_days: int = 28,
-    every_h: int = 5,
+    every_h: int = EVERY_H,
+    leads: Sequence[int] = SHOWN_LEADS,
 ) -> Backtest | None:
     """Walk over the last `test_days`, refitting as time goes on; None if the history before them is too short.
 
-    Every forecast is made with the hours before its origin only. Five hours between origins share no
+    Every forecast is made with the hours before its origin only, by a model fitted on hours before it. All
+    leads 0–48 are forecast; `leads` get a comparison of their own. Five hours between origins share no
     divisor with the day: otherwise each lead would always fall on the same hours.
     """
-    first = max(len(series.values) - test_days * 24, MIN_HOURS)
-    origins = np.arange(first, len(series.values) - _HORIZON - 1, every_h)
-    if len(origins) < 8:
+    origins = held_out_origins(series, len(series.values) - test_days * 24, every_h)
+    if not len(origins):
         return None
-    leads = np.arange(_HORIZON + 1)
-    parts = [
-        _forecast(series, model, block, leads)
-        for block, model in _walk(series, zone, holidays, origins, refit_days * 24)
-    ]
-    walk = _joined(parts)
-    scale = _naive_error(series.values[:first])
+    blocks = _blocks(origins, refit_days * 24)
+    model = walk_forward(series, zone, holidays, blocks)
+    naive = _naive_forecast(series, zone, origins, np.arange(MAX_LEAD_H + 1))
+    days = civil_hours(series.start, len(series.values), zone, None).day_number[origins]
+    scale = _naive_error(series.first(int(origins[0])), zone)
     return Backtest(
         sector_id=series.sector_id,
         first_origin=str(series.start + timedelta(hours=int(origins[0]))),
         last_origin=str(series.start + timedelta(hours=int(origins[-1]))),
         origins=len(origins),
-        refits=len(parts),
-        comparisons=tuple(_compare(walk, lead, scale) for lead in (*SHOWN_LEADS, None)),
+        refits=len(blocks),
+        comparisons=tuple(_compare(model, naive, lead, days, scale) for lead in (*leads, None)),
     )
 
 
-def _joined(parts: Sequence[_Forecasts]) -> _Forecasts:
-    return _Forecasts(
-        actual=np.concatenate([part.actual for part in parts]),
-        mean=np.concatenate([part.mean for part in parts]),
-        quantiles=np.concatenate([part.quantiles for part in parts]),
-        naive=np.concatenate([part.naive for part in parts]),
-        naive_quantiles=np.concatenate([part.naive_quantiles for part in parts]),
-        days=np.concatenate([part.days for part in parts]),
-        dispersion=parts[-1].dispersion,
-    )
+def held_out_origins(series: HourlySeries, first: int, every_h: int = EVERY_H) -> Ints:
+    """Return origins from hour `first` on (later if there is not enough to learn from before it).
+
+    Empty where fewer than eight fit before the last 48 hours, which are no basis for a judgement.
+    """
+    origins = np.arange(max(first, MIN_HOURS), len(series.values) - MAX_LEAD_H, every_h)
+    return origins if len(origins) >= _MIN_ORIGINS else origins[:0]
 
 
-def _walk(
-    series: HourlySeries, zone: str, holidays: Holidays | None, origins: Ints, refit_h: int
-) -> Iterator[tuple[Ints, ArrivalsModel]]:
-    for start in range(int(origins[0]), int(origins[-1]) + 1, refit_h):
-        block = origins[(origins >= start) & (origins < start + refit_h)]
-        if len(block):
-            known = HourlySeries(series.sector_id, series.start, series.values[:start])
-            yield block, fit_arrivals(known, zone, holidays)
+def walk_forward(series: HourlySeries, zone: str, holidays: Holidays | None, blocks: Sequence[Ints]) -> Forecasts:
+    """Forecast leads 0–48 from every origin, each block of origins by a model of the hours before its first one."""
+    leads = np.arange(MAX_LEAD_H + 1)
+    parts = [
+        forecast(fit_arrivals(series.first(int(block[0])), zone, holidays), series, block, leads) for block in blocks
+    ]
+    return Forecasts(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Forecasts)))
 
 
-def _forecast(series: HourlySeries, model: ArrivalsModel, origins: Ints, leads: Ints) -> _Forecasts:
-    mean, _ = model.predict_from(series, origins, leads)
-    naive = seasonal_naive(series, origins, leads)
-    # A count of zero would say "certainly nobody": the naive rule gets the benefit of a small rate.
-    naive_rate = np.maximum(naive, 0.25)
-    shape = (*mean.shape, len(LEVELS))
-    return _Forecasts(
-        actual=series.values[origins[:, None] + leads],
+def forecast(model: ArrivalsModel, series: HourlySeries, origins: Ints, leads: Ints) -> Forecasts:
+    """Return the model's forecasts at origins of the series, each from the hours before it."""
+    mean = model.predict_from(series, origins, leads)
+    return _forecasts(series, mean, mean, model.dispersion, origins, leads)
+
+
+def _naive_forecast(series: HourlySeries, zone: str, origins: Ints, leads: Ints) -> Forecasts:
+    mean = seasonal_naive(series, zone, origins, leads)
+    return _forecasts(series, mean, np.maximum(mean, _NAIVE_RATE), 0.0, origins, leads)
+
+
+def _forecasts(
+    series: HourlySeries, mean: Floats, rate: Floats, dispersion: float, origins: Ints, leads: Ints
+) -> Forecasts:
+    actual = series.values[origins[:, None] + leads]
+    return Forecasts(
+        actual=actual,
         mean=mean,
-        quantiles=model.quantiles(mean.ravel(), LEVELS).reshape(shape),
-        naive=naive,
-        naive_quantiles=counts.quantiles(naive_rate.ravel(), 0.0, LEVELS).reshape(shape),
-        days=origins // 24,
-        dispersion=model.dispersion,
+        quantiles=counts.quantiles(rate.ravel(), dispersion, LEVELS).reshape(*rate.shape, len(LEVELS)),
+        pit=counts.randomised_pit(actual.ravel(), rate.ravel(), dispersion, seed=int(origins[0])).reshape(rate.shape),
     )
 
 
-def _compare(walk: _Forecasts, lead: int | None, scale: float) -> Comparison:
-    pick = slice(None) if lead is None else slice(lead, lead + 1)
-    actual = walk.actual[:, pick]
-    model = pinball(actual, walk.quantiles[:, pick])
-    naive = pinball(actual, walk.naive_quantiles[:, pick])
+def _blocks(origins: Ints, hours: int) -> list[Ints]:
+    """Return the origins in runs of that many hours."""
+    return np.split(origins, np.flatnonzero(np.diff((origins - origins[0]) // hours)) + 1)
+
+
+def _compare(model: Forecasts, naive: Forecasts, lead: int | None, days: Ints, scale: float) -> Comparison:
+    model, naive = _at(model, lead), _at(naive, lead)
+    gain = pinball(naive.actual, naive.quantiles) - pinball(model.actual, model.quantiles)
     return Comparison(
         lead_h=lead,
-        model=measure(actual, walk.mean[:, pick], walk.quantiles[:, pick], scale, walk.dispersion),
-        naive=measure(actual, walk.naive[:, pick], walk.naive_quantiles[:, pick], scale, 0.0),
-        better_probability=_better_probability((naive - model).mean(axis=1), walk.days),
+        model=measure(model, scale, rate=model.mean),
+        naive=measure(naive, scale, rate=model.mean),
+        better_probability=_better_probability(gain.mean(axis=1), days),
     )
 
 
-def measure(actual: Floats, mean: Floats, quantiles: Floats, scale: float, dispersion: float) -> Measures:
-    """Return the measures of forecasts of equal shape; `scale` is the in-sample error that MASE divides by."""
-    error = mean - actual
-    positive = actual > 0
-    floor = counts.mape_floor(np.maximum(mean, 1e-6).ravel())
+def _at(walk: Forecasts, lead: int | None) -> Forecasts:
+    pick = slice(None) if lead is None else slice(lead, lead + 1)
+    return Forecasts(walk.actual[:, pick], walk.mean[:, pick], walk.quantiles[:, pick], walk.pit[:, pick])
+
+
+def measure(walk: Forecasts, scale: float, *, rate: Floats) -> Measures:
+    """Return the measures of forecasts.
+
+    `scale` is the error that MASE divides by (0 = none); `rate` is the best guess of the true rates, for the
+    floor of MAPE: the floor belongs to the hours, whoever forecasts them.
+    """
+    actual, error = walk.actual, walk.mean - walk.actual
+    arrivals, positive = float(actual.sum()), actual > 0
+    floor = counts.mape_floor(rate[positive] if positive.any() else rate.ravel())
     return Measures(
         hours=actual.size,
         mae=float(np.abs(error).mean()),
         rmse=float(np.sqrt((error**2).mean())),
         bias=float(error.mean()),
-        wape=float(np.abs(error).sum() / max(actual.sum(), 1e-12)),
-        mase=float(np.abs(error).mean() / max(scale, 1e-12)),
+        wape=float(np.abs(error).sum() / arrivals) if arrivals else None,
+        mase=float(np.abs(error).mean() / scale) if scale else None,
         mape=float((np.abs(error)[positive] / actual[positive]).mean()) if positive.any() else None,
-        mape_floor=float(floor[positive.ravel()].mean() if positive.any() else floor.mean()),
+        mape_floor=float(floor.mean()),
         zero_hours=int((~positive).sum()),
-        pinball=float(pinball(actual, quantiles).mean()),
-        coverage_90=float(((actual >= quantiles[..., 0]) & (actual <= quantiles[..., -1])).mean()),
-        coverage_pit=_pit_coverage(actual.ravel(), mean.ravel(), dispersion),
+        pinball=float(pinball(actual, walk.quantiles).mean()),
+        coverage_90=float(((actual >= walk.quantiles[..., 0]) & (actual <= walk.quantiles[..., -1])).mean()),
+        coverage_pit=float(((walk.pit >= LEVELS[0]) & (walk.pit <= LEVELS[-1])).mean()),
     )
 
 
@@ -216,16 +238,6 @@ def pinball(actual: Floats, quantiles: Floats) -> Floats:
     return np.asarray(np.maximum(levels * gap, (levels - 1.0) * gap).mean(axis=-1))
 
 
-def _pit_coverage(actual: Floats, mean: Floats, dispersion: float) -> float:
-    """Return the share of randomised PIT values in the middle 90 % (Czado et al., Biometrics 2009;65:1254)."""
-    steps = counts.cdf(np.maximum(mean, 1e-6), dispersion)
-    steps = np.concatenate([np.zeros((len(mean), 1)), steps], axis=1)
-    rows, count = np.arange(len(mean)), np.minimum(actual.astype(int), steps.shape[1] - 2)
-    low, high = steps[rows, count], steps[rows, count + 1]
-    value = low + np.random.default_rng(0).random(len(mean)) * (high - low)
-    return float(((value >= 0.05) & (value <= 0.95)).mean())
-
-
 def _better_probability(gains: Floats, days: Ints) -> float:
     """Return how often days drawn with replacement say that the model is better; origins of a day stay together."""
     by_day = np.array([gains[days == day].mean() for day in np.unique(days)])
@@ -233,5 +245,7 @@ def _better_probability(gains: Floats, days: Ints) -> float:
     return float((drawn.mean(axis=1) > 0).mean())
 
 
-def _naive_error(values: Floats) -> float:
-    return float(np.abs(values[168:] - values[:-168]).mean()) if len(values) > 168 else 1.0
+def _naive_error(series: HourlySeries, zone: str) -> float:
+    """Return the mean error of the same civil hour last week within the series."""
+    origins = np.arange(168 + 1, len(series.values))
+    return float(np.abs(seasonal_naive(series, zone, origins, np.array([0]))[:, 0] - series.values[origins]).mean())

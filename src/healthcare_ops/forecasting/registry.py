@@ -1,4 +1,7 @@
-"""Models as JSON with a manifest of hashes, and a pointer to the one in use."""
+"""Models as JSON with a manifest of hashes, and a pointer to the one in use.
+
+The pointer holds the hash of the manifest, the manifest those of its files: a changed byte anywhere is seen.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,22 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from importlib.metadata import version as installed_version
 from typing import Any
 
-import numpy as np
-
+from healthcare_ops import __version__
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.forecasting.forecasters import ArrivalsModel
+from healthcare_ops.forecasting.training import TrainedModel
 from healthcare_ops.ports import ObjectStore
 
 _ROOT = "models/arrivals"
 _CHAMPION = f"{_ROOT}/champion.json"
+_MODEL = "model.json"
+_MANIFEST = "manifest.json"
+_POINTER_FIELDS = ("version", "reason", "manifest_sha256")
+_LIBRARIES = ("holidays", "numpy", "tzdata")
 
 
 @dataclass(frozen=True)
@@ -28,44 +36,87 @@ class StoredModel:
     manifest: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Publication:
+    """What became of a candidate."""
+
+    version: str
+    is_promoted: bool
+    reason: str
+
+
+def publish(objects: ObjectStore, trained: TrainedModel) -> Publication:
+    """Store a candidate and, if its verdict allows, put it to use; the same candidate again changes nothing."""
+    version = save_model(objects, trained.sectors, trained.data_as_of, trained.facts())
+    if trained.verdict.is_accepted:
+        promote(objects, version, trained.verdict.reason)
+    return Publication(version, trained.verdict.is_accepted, trained.verdict.reason)
+
+
 def save_model(
     objects: ObjectStore,
     sectors: Mapping[str, ArrivalsModel],
     trained_until: datetime,
     facts: Mapping[str, Any],
 ) -> str:
-    """Store a version and return its name, which follows from its content: equal data, equal version."""
+    """Store a version and return its name, which follows from its content: equal data, equal version.
+
+    A version that is there and whole stays as it is, with the facts of its first training.
+    """
     content = json.dumps({name: model.to_dict() for name, model in sorted(sectors.items())}, sort_keys=True).encode()
-    digest = hashlib.sha256(content).hexdigest()
-    version = f"arrivals-glm-{trained_until:%Y%m%dT%H%M%SZ}-{digest[:8]}"
+    digest = _sha256(content)
+    version = f"arrivals-glm-{trained_until.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest[:8]}"
     manifest = {
+        **facts,
         "schema_version": 1,
         "version": version,
-        "files": {"model.json": digest},
-        "trained_until": trained_until.isoformat(),
-        "libraries": {"numpy": np.__version__},
-        **facts,
+        "files": {_MODEL: digest},
+        "trained_until": trained_until.astimezone(UTC).isoformat(),
+        "libraries": {"healthcare-ops": __version__} | {name: installed_version(name) for name in _LIBRARIES},
     }
-    objects.write(f"{_ROOT}/{version}/model.json", content)
-    objects.write(f"{_ROOT}/{version}/manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode())
+    if not _is_whole(objects, version):
+        objects.write(_key(version, _MODEL), content)
+        objects.write(_key(version, _MANIFEST), json.dumps(manifest, indent=1, sort_keys=True).encode())
     return version
 
 
 def promote(objects: ObjectStore, version: str, reason: str) -> None:
-    """Make a version the one in use; the pointer changes in one write and keeps its past."""
+    """Make a stored version the one in use; the pointer changes in one write and keeps its past.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such version.
+    ConfigError
+        If one of its files was changed.
+    """
+    load_model(objects, version)
+    seal = _sha256(objects.read(_key(version, _MANIFEST)))
     history = champion_history(objects)
-    if history and history[-1]["version"] == version:
+    if history and (history[-1]["version"], history[-1]["manifest_sha256"]) == (version, seal):
         return
-    history.append({"version": version, "reason": reason})
+    history.append({"version": version, "reason": reason, "manifest_sha256": seal})
     objects.write(_CHAMPION, json.dumps({"schema_version": 1, "history": history}, indent=1).encode())
 
 
 def champion_history(objects: ObjectStore) -> list[dict[str, str]]:
-    """Return every version that was in use, the present one last."""
+    """Return every version that was in use with the reason and its manifest's hash, the present one last.
+
+    Raises
+    ------
+    ConfigError
+        If the pointer cannot be read.
+    """
     if not objects.exists(_CHAMPION):
         return []
-    history: list[dict[str, str]] = json.loads(objects.read(_CHAMPION))["history"]
-    return history
+    try:
+        entries = json.loads(objects.read(_CHAMPION))["history"]
+        return [{name: str(entry[name]) for name in _POINTER_FIELDS} for entry in entries]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{objects.path(_CHAMPION)} is not a list of models that were in use: {error!r}.",
+            next_step="Restore it, or delete it and train again.",
+        ) from error
 
 
 def load_champion(objects: ObjectStore) -> StoredModel:
@@ -76,18 +127,64 @@ def load_champion(objects: ObjectStore) -> StoredModel:
     NotFoundError
         If no model was ever promoted.
     ConfigError
-        If a file does not match its manifest.
+        If one of its files was changed.
     """
     history = champion_history(objects)
     if not history:
         raise NotFoundError("no model is in use.", next_step="Run `hops run --type weekly_train`.")
-    version = history[-1]["version"]
-    manifest = json.loads(objects.read(f"{_ROOT}/{version}/manifest.json"))
-    content = objects.read(f"{_ROOT}/{version}/model.json")
-    if hashlib.sha256(content).hexdigest() != manifest["files"]["model.json"]:
+    present = history[-1]
+    manifest = _key(present["version"], _MANIFEST)
+    if _sha256(objects.read(manifest)) != present["manifest_sha256"]:
+        raise _changed(objects, manifest, "the manifest that was promoted")
+    return load_model(objects, present["version"])
+
+
+def load_model(objects: ObjectStore, version: str) -> StoredModel:
+    """Return a stored version.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such version.
+    ConfigError
+        If one of its files was changed.
+    """
+    manifest_key, model_key = _key(version, _MANIFEST), _key(version, _MODEL)
+    sealed, content = objects.read(manifest_key), objects.read(model_key)
+    digest = _sha256(content)
+    try:
+        manifest = json.loads(sealed)
+        is_listed = manifest["files"][_MODEL] == digest
+    except (KeyError, TypeError, ValueError) as error:
+        raise _changed(objects, manifest_key, "what was stored") from error
+    if not is_listed or not version.endswith(f"-{digest[:8]}"):
+        raise _changed(objects, model_key, "its manifest")
+    try:
+        sectors = {name: ArrivalsModel.from_dict(model) for name, model in json.loads(content).items()}
+    except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"{objects.path(f'{_ROOT}/{version}/model.json')} does not match its manifest.",
-            next_step="Restore it, or train again.",
-        )
-    stored = json.loads(content)
-    return StoredModel(version, {name: ArrivalsModel.from_dict(item) for name, item in stored.items()}, manifest)
+            f"{objects.path(model_key)} is not a model of this version of the product: {error}.",
+            next_step="Train again.",
+        ) from error
+    return StoredModel(version, sectors, manifest)
+
+
+def _is_whole(objects: ObjectStore, version: str) -> bool:
+    seals = {entry["version"]: entry["manifest_sha256"] for entry in champion_history(objects)}
+    try:
+        load_model(objects, version)
+    except (NotFoundError, ConfigError):
+        return False
+    return version not in seals or seals[version] == _sha256(objects.read(_key(version, _MANIFEST)))
+
+
+def _changed(objects: ObjectStore, key: str, rule: str) -> ConfigError:
+    return ConfigError(f"{objects.path(key)} does not match {rule}.", next_step="Restore it, or train again.")
+
+
+def _key(version: str, name: str) -> str:
+    return f"{_ROOT}/{version}/{name}"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,110 @@
+"""Forecasts of the coming hours from a stored model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from healthcare_ops.core.errors import DataError, NotFoundError
+from healthcare_ops.core.tables import QUANTILES
+from healthcare_ops.forecasting.evaluation import LEVELS
+from healthcare_ops.forecasting.forecasters import MAX_LEAD_H, HourlySeries, require_full_hour
+from healthcare_ops.forecasting.registry import StoredModel
+
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One forecast of one sector: a row per lead, arrivals per hour, instants in UTC.
+
+    `horizon_h` = target hour's start − origin; `quantiles` has a column for each of `QUANTILES`; `data_as_of`
+    is the end of the last hour the forecast knew.
+    """
+
+    sector_id: str
+    prediction_ts: datetime
+    data_as_of: datetime
+    model_version: str
+    target_time: tuple[datetime, ...]
+    horizon_h: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    quantiles: NDArray[np.float64]
+    metric: str = "arrivals"
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the rows as lists of equal length, named as in `gold.predictions`."""
+        rows = len(self.mean)
+        same = ("sector_id", "metric", "prediction_ts", "model_version", "data_as_of")
+        return {
+            **{name: [getattr(self, name)] * rows for name in same},
+            "target_time": list(self.target_time),
+            "horizon_h": self.horizon_h.tolist(),
+            "mean": self.mean.tolist(),
+            **{name: column.tolist() for name, column in zip(QUANTILES, self.quantiles.T, strict=True)},
+        }
+
+
+def predict(
+    model: StoredModel,
+    series: HourlySeries,
+    origin: datetime,
+    leads: Sequence[int],
+    *,
+    prediction_ts: datetime | None = None,
+) -> Forecast:
+    """Forecast the hours that start `leads` (0–48) hours after the origin.
+
+    `origin` is the start of a UTC hour, at or after `prediction_ts` (the moment of forecasting; by default the
+    origin itself). Hours of the series that were not over at `prediction_ts` are not looked at; a series that
+    ends earlier is forecast across the gap.
+
+    Raises
+    ------
+    NotFoundError
+        If the model has no such sector.
+    DataError
+        If the series holds no hour from before `prediction_ts`.
+    ValueError
+        If the origin is not the start of a UTC hour, lies before `prediction_ts`, or a lead is out of range.
+    """
+    made_at = origin if prediction_ts is None else prediction_ts
+    _require_in_range(origin, made_at, leads)
+    if series.sector_id not in model.sectors:
+        raise NotFoundError(
+            f"model {model.version} has no sector {series.sector_id!r}; it has {', '.join(sorted(model.sectors))}.",
+            next_step="Run `hops run --type weekly_train`.",
+        )
+    known = series.until(made_at)
+    if not len(known.values):
+        raise DataError(
+            f"sector {series.sector_id!r} has no hour of arrivals before {made_at.isoformat()}.",
+            next_step="Check that its feed delivers.",
+        )
+    forecaster = model.sectors[series.sector_id]
+    horizons = np.asarray(leads, dtype=np.int64)
+    mean = forecaster.predict(known, horizons + (origin - known.end) // _HOUR)
+    return Forecast(
+        sector_id=series.sector_id,
+        prediction_ts=made_at.astimezone(UTC),
+        data_as_of=known.end.astimezone(UTC),
+        model_version=model.version,
+        target_time=tuple(origin.astimezone(UTC) + int(lead) * _HOUR for lead in horizons),
+        horizon_h=horizons,
+        mean=mean,
+        quantiles=forecaster.quantiles(mean, LEVELS),
+    )
+
+
+def _require_in_range(origin: datetime, made_at: datetime, leads: Sequence[int]) -> None:
+    require_full_hour(origin)
+    if made_at > origin:
+        raise ValueError(f"origin {origin.isoformat()} lies before the moment of forecasting, {made_at.isoformat()}")
+    outside = [lead for lead in leads if not 0 <= lead <= MAX_LEAD_H]
+    if outside:
+        raise ValueError(f"lead {outside[0]} h is outside 0–{MAX_LEAD_H}")

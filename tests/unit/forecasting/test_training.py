@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from healthcare_ops.core.errors import DataError
+from healthcare_ops.forecasting.forecasters import HourlySeries, fit_arrivals
+from healthcare_ops.forecasting.training import challenge, train
+
+ZONE = "America/Sao_Paulo"
+
+
+@pytest.fixture(scope="module")
+def trained(ten_weeks, poisson_series):
+    return train([ten_weeks, poisson_series(70, sector_id="ICU", mean=1.0, seed=9)], ZONE, None)
+
+
+def test_every_sector_gets_a_model_of_all_its_hours(trained, ten_weeks):
+    assert sorted(trained.sectors) == ["ED", "ICU"]
+    assert trained.data_as_of == ten_weeks.end
+    assert trained.sectors["ED"].trained_until == ten_weeks.end
+    assert trained.sectors["ED"].sector_id == "ED"
+
+
+def test_a_model_better_than_last_week_is_accepted_with_the_numbers(trained):
+    assert trained.verdict.is_accepted
+    assert trained.verdict.reason.startswith("pinball loss ")
+    assert "of seasonal-naive over" in trained.verdict.reason
+
+
+def test_the_facts_tell_window_features_and_measures(trained, ten_weeks):
+    facts = trained.facts()
+
+    assert facts["training_window"]["ED"] == [ten_weeks.start.isoformat(), ten_weeks.end.isoformat()]
+    assert facts["features"]["ED"] == list(trained.sectors["ED"].feature_names)
+    assert [walk["sector_id"] for walk in facts["backtests"]] == ["ED", "ICU"]
+
+
+def test_a_sector_with_too_little_to_learn_from_is_left_out_by_name(ten_weeks, poisson_series):
+    silent = HourlySeries("ICU", ten_weeks.start, np.zeros(70 * 24))
+    young = poisson_series(20, sector_id="WARD")
+
+    found = train([silent, ten_weeks, young], ZONE, None)
+
+    assert sorted(found.sectors) == ["ED"]
+    assert found.without_model == {
+        "ICU": "not one arrival in 1680 hours",
+        "WARD": "480 hours of arrivals; a model needs 504 (21 days)",
+    }
+
+
+def test_nothing_to_learn_from_says_what_is_missing(poisson_series):
+    with pytest.raises(DataError, match=r"ED: 480 hours of arrivals; a model needs 504 \(21 days\).*Load more history"):
+        train([poisson_series(20)], ZONE, None)
+
+
+def test_the_first_model_of_a_young_hospital_is_accepted_untested(poisson_series):
+    found = train([poisson_series(22)], ZONE, None)
+
+    assert found.backtests == ()
+    assert found.verdict.is_accepted
+    assert found.verdict.reason == "too little history to test it; there is no other model"
+
+
+def test_an_untested_model_replaces_nothing(poisson_series, model):
+    found = train([poisson_series(22)], ZONE, None, champion={"ED": model})
+
+    assert not found.verdict.is_accepted
+
+
+def test_noise_that_last_week_repeats_exactly_is_not_given_to_a_model(poisson_series):
+    week = np.random.default_rng(1).choice([0.0, 40.0], 168)
+    clockwork = HourlySeries("ED", poisson_series(1).start, np.tile(week, 10))
+
+    found = train([clockwork], ZONE, None)
+
+    assert not found.verdict.is_accepted
+
+
+def test_the_same_recipe_on_the_same_hours_is_no_worse_than_the_model_in_use(ten_weeks):
+    champion = fit_arrivals(ten_weeks.first(60 * 24), ZONE, None)
+
+    found = challenge(ten_weeks, ZONE, None, champion)
+
+    assert found.candidate == found.champion
+    assert found.origins == len(range(60 * 24, 70 * 24 - 48, 5))
+
+
+def test_a_clearly_better_model_in_use_stays(ten_weeks, poisson_series):
+    # The rate halves for good ten days before the end; only the champion was told.
+    halved = ten_weeks.values.copy()
+    halved[60 * 24 :] = np.random.default_rng(2).binomial(halved[60 * 24 :].astype(int), 0.3)
+    series = HourlySeries("ED", ten_weeks.start, halved)
+    told = fit_arrivals(poisson_series(70, mean=1.5), ZONE, None)
+    champion = dataclasses.replace(told, trained_until=series.first(60 * 24).end)
+
+    found = train([series], ZONE, None, champion={"ED": champion})
+
+    assert found.challenges[0].champion < found.challenges[0].candidate
+    assert not found.verdict.is_accepted
+    assert "of the model in use over" in found.verdict.reason
+
+
+def test_a_champion_that_has_seen_all_hours_is_not_compared(ten_weeks, model):
+    found = train([ten_weeks], ZONE, None, champion={"ED": model})
+
+    assert found.challenges == ()
+    assert found.verdict.is_accepted
+    assert found.verdict.reason.endswith("too few hours since the model in use learnt to compare with it")
