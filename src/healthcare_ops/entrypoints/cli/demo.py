@@ -11,7 +11,7 @@ from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
 
 if TYPE_CHECKING:
-    from healthcare_ops.bootstrap.demo import Demo
+    from healthcare_ops.operations.demo import Demo
 
 _STATES = 13
 
@@ -27,10 +27,10 @@ def demo(
     Example: hops demo --state /tmp/hops-demo
     """
     from healthcare_ops.adapters.local_files import write_bytes
-    from healthcare_ops.bootstrap.demo import run_demo
-    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.bootstrap import open_platform
     from healthcare_ops.entrypoints.page.gather import gather
     from healthcare_ops.entrypoints.page.render import render
+    from healthcare_ops.operations.demo import run_demo
 
     with steps("demo", _STATES) as progress:
         result = run_demo(state, progress)

@@ -29,7 +29,7 @@ def check(
 
     Example: hops feed check feeds/ed.toml today.csv --site site.toml
     """
-    from healthcare_ops.bootstrap.feed_check import check_feed
+    from healthcare_ops.operations.feed_check import check_feed
 
     result = check_feed(feed, file, site)
     if as_json:

@@ -15,10 +15,10 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = Fals
 
     Example: hops predict --json
     """
-    from healthcare_ops.bootstrap import bulk
-    from healthcare_ops.bootstrap.platform import open_platform
-    from healthcare_ops.bootstrap.reading import newest_predictions
+    from healthcare_ops.bootstrap import open_platform
     from healthcare_ops.core.errors import NotFoundError
+    from healthcare_ops.operations import bulk
+    from healthcare_ops.operations.reading import newest_predictions
 
     with open_platform(state, clock_at(as_of)) as platform:
         outcome = bulk.refine(platform, lambda name: None, jobs=("batch_predict",))["jobs"]["batch_predict"]

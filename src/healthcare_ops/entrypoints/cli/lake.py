@@ -25,12 +25,12 @@ def load(
 
     Example: hops load --feed feeds/ed.toml --site site.toml 2025.csv.gz --state .hops
     """
-    from healthcare_ops.bootstrap import bulk
-    from healthcare_ops.bootstrap.platform import add_feed, create_state, open_platform
+    from healthcare_ops.bootstrap import add_feed, create_state, open_platform
     from healthcare_ops.core.config import SITE_FILE
     from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.core.feed import Feed
     from healthcare_ops.core.validated import read_toml
+    from healthcare_ops.operations import bulk
 
     clock = clock_at(as_of)
     if site is None and not (state / SITE_FILE).exists():
@@ -63,8 +63,8 @@ def ingest(
 
     Example: hops ingest --feed ed --state .hops today.csv
     """
-    from healthcare_ops.bootstrap import bulk
-    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.operations import bulk
 
     with open_platform(state, clock_at(as_of)) as platform, steps("ingest", len(paths) + 1) as progress:
         mapping = bulk.feed_of(platform, feed)
@@ -90,9 +90,9 @@ def backfill(
 
     Example: hops backfill --from 2025-01-01 --to 2025-12-31
     """
-    from healthcare_ops.bootstrap import bulk
-    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.bootstrap import open_platform
     from healthcare_ops.core.days import days_between
+    from healthcare_ops.operations import bulk
 
     start, end = day(first, "--from"), day(last, "--to")
     if end < start:
@@ -120,8 +120,8 @@ def export(
 
     Example: hops export gold.ops_metrics_hourly --from 2025-03-01 --out march.csv
     """
-    from healthcare_ops.bootstrap.exports import export_table
-    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.operations.exports import export_table
 
     days = tuple(day(text, option) if text else None for text, option in ((first, "--from"), (last, "--to")))
     with open_platform(state, exclusive=False) as platform:

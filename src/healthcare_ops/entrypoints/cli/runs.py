@@ -11,7 +11,7 @@ from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, St
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
 
 if TYPE_CHECKING:
-    from healthcare_ops.bootstrap.platform import Platform
+    from healthcare_ops.bootstrap import Platform
 
 _STATES = 13
 
@@ -31,8 +31,8 @@ def run(
 
     Example: hops run --type daily --date 2025-03-01
     """
-    from healthcare_ops.bootstrap.platform import open_platform
-    from healthcare_ops.bootstrap.runner import run_orchestrator
+    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.operations.runner import run_orchestrator
 
     wanted = day(run_date, "--date") if run_date else None
     with open_platform(state, clock_at(as_of)) as platform, steps(run_type, _STATES) as progress:
@@ -51,7 +51,7 @@ def status(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
 
     Example: hops status
     """
-    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.bootstrap import open_platform
 
     with open_platform(state, exclusive=False) as platform:
         document = _status(platform)
@@ -76,11 +76,11 @@ def status(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
 
 
 def _status(platform: Platform) -> dict[str, Any]:
-    from healthcare_ops.bootstrap import bulk
     from healthcare_ops.core.runs import RUNS_PREFIX
     from healthcare_ops.core.tables import OPS_METRICS_HOURLY
     from healthcare_ops.forecasting.registry import champion_history
     from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
+    from healthcare_ops.operations import bulk
 
     objects = platform.context.objects
     records = [json.loads(objects.read(key)) for key in objects.list(RUNS_PREFIX)]

@@ -21,7 +21,7 @@ def init(
 
     Example: hops init --site site.toml --feed feeds/ed.toml --state .hops
     """
-    from healthcare_ops.bootstrap.platform import add_feed, create_state
+    from healthcare_ops.bootstrap import add_feed, create_state
 
     is_new = create_state(state, site)
     feeds = [add_feed(state, path).feed_id for path in feed or ()]

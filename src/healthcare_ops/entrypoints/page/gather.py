@@ -9,15 +9,15 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from healthcare_ops.bootstrap import bulk
-from healthcare_ops.bootstrap.platform import Platform
-from healthcare_ops.bootstrap.reading import newest_predictions, newest_report
+from healthcare_ops.bootstrap import Platform
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.site import Sector
 from healthcare_ops.core.tables import OPS_METRICS_HOURLY
 from healthcare_ops.entrypoints.page.model import Ahead, Days, Hour, Report, SectorView
 from healthcare_ops.forecasting.registry import champion_history, load_champion
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
+from healthcare_ops.operations import bulk
+from healthcare_ops.operations.reading import newest_predictions, newest_report
 
 _RECENT_H = 7 * 24
 

@@ -1,4 +1,4 @@
-"""A state directory and what works on it."""
+"""The only place that chooses which adapter fulfils which port: a state directory and what works on it."""
 
 from __future__ import annotations
 

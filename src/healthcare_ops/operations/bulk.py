@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from healthcare_ops.bootstrap.platform import Platform
+from healthcare_ops.bootstrap import Platform
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.feed import Feed

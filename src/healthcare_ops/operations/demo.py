@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from healthcare_ops.bootstrap import bulk
-from healthcare_ops.bootstrap.platform import Platform, add_feed, create_state, open_platform
-from healthcare_ops.bootstrap.reading import newest_predictions, newest_report
-from healthcare_ops.bootstrap.runner import run_orchestrator
+from healthcare_ops.bootstrap import Platform, add_feed, create_state, open_platform
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.errors import StepError
 from healthcare_ops.forecasting.evaluation import SHOWN_LEADS
 from healthcare_ops.forecasting.registry import load_champion
+from healthcare_ops.operations import bulk
+from healthcare_ops.operations.reading import newest_predictions, newest_report
+from healthcare_ops.operations.runner import run_orchestrator
 
 _YEAR_END = datetime(2018, 1, 1, tzinfo=ZoneInfo("Europe/Stockholm"))
 _ATTRIBUTION = "Sample data: Andre Johansson, TriEff, CC BY 4.0 (rows of unit E, converted to CSV)."

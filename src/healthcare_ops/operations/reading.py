@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from healthcare_ops.bootstrap.platform import Platform
+from healthcare_ops.bootstrap import Platform
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.pipeline.quality.report import REPORTS_PREFIX

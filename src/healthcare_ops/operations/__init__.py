@@ -1,0 +1,1 @@
+"""What people and schedules do with the platform; entrypoints only parse and show."""
