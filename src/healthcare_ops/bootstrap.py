@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ from healthcare_ops.adapters.state_lock import lock_state
 from healthcare_ops.core.clock import Clock, SystemClock
 from healthcare_ops.core.config import FEEDS_DIR, SITE_FILE, read_settings
 from healthcare_ops.core.errors import ConfigError, NotFoundError
-from healthcare_ops.core.feed import Feed
+from healthcare_ops.core.feed import Feed, require_known_sectors
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import Table
 from healthcare_ops.core.validated import read_toml
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.jobs.ingest_bronze import PSEUDONYM_KEY
+from healthcare_ops.ports import Engine
 
 
 @dataclass(frozen=True)
@@ -68,16 +70,26 @@ def create_state(state: Path, site_file: Path, clock: Clock | None = None) -> bo
 
 
 def add_feed(state: Path, feed_file: Path) -> Feed:
-    """Put a validated feed file in its place in the state directory."""
+    """Put a feed file in its place in the state directory; `ConfigError` if it does not fit the site."""
     feed = read_toml(feed_file, Feed)
+    require_known_sectors(feed, read_toml(state / SITE_FILE, Site))
     write_bytes(state / FEEDS_DIR / f"{feed.feed_id}.toml", feed_file.read_bytes())
     return feed
 
 
-def read_feeds(state: Path) -> dict[str, Feed]:
-    """Return the feeds of the state directory by id."""
+def read_feeds(state: Path, site: Site) -> dict[str, Feed]:
+    """Return the feeds of the state directory by id; `ConfigError` if one does not fit the site."""
     feeds = [read_toml(path, Feed) for path in sorted((state / FEEDS_DIR).glob("*.toml"))]
+    for feed in feeds:
+        require_known_sectors(feed, site)
     return {feed.feed_id: feed for feed in feeds}
+
+
+@contextmanager
+def scratch_engine() -> Iterator[Engine]:
+    """Yield an engine without a state directory; nothing it keeps outlives the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield DuckDBEngine(Path(folder), memory_limit_mb=500)
 
 
 @contextmanager
@@ -94,6 +106,7 @@ def open_platform(state: Path, clock: Clock | None = None, *, exclusive: bool = 
 
 def _wire(state: Path, clock: Clock) -> Platform:
     settings = read_settings(state)
+    site = read_toml(state / SITE_FILE, Site)
     engine = DuckDBEngine(state / "tmp", memory_limit_mb=settings.memory_limit_mb, threads=settings.threads)
     lake = IcebergLake((state / "lake").resolve(), engine, keep_snapshots=settings.keep_snapshots)
     context = Context(
@@ -104,7 +117,7 @@ def _wire(state: Path, clock: Clock) -> Platform:
         secrets=LocalSecrets(state / "secrets", clock),
         clock=clock,
         settings=settings,
-        site=read_toml(state / SITE_FILE, Site),
-        feeds=read_feeds(state),
+        site=site,
+        feeds=read_feeds(state, site),
     )
     return Platform(state, context, lake)

@@ -21,7 +21,7 @@ class Settings(Strict):
     memory_limit_mb: int = Field(default=1500, ge=256, description="Memory of the engine before it spills to disk.")
     threads: int = Field(default=0, ge=0, description="Threads of the engine; 0 = every core.")
     keep_snapshots: int = Field(default=20, ge=2, description="Untagged snapshots kept per table.")
-    horizon_h: int = Field(default=48, ge=1, le=168, description="Farthest hour of a forecast.")
+    horizon_h: int = Field(default=48, ge=1, le=48, description="Farthest hour of a forecast.")
     train_days: int = Field(default=728, ge=21, description="Longest history a model is trained on.")
     quarantine_warn_share: float = Field(default=0.05, ge=0, le=1, description="Share of a batch that warns.")
 

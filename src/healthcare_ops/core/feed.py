@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from healthcare_ops.core.site import Identifier, ZoneName
+from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.site import Identifier, Site, ZoneName
 from healthcare_ops.core.tables import DISPOSITIONS, ENCOUNTER_TIMES, MILESTONES
+from healthcare_ops.core.time_formats import ISO, format_pattern
 from healthcare_ops.core.validated import Strict
 
 Shape = Literal["encounters", "events", "start_complete"]
@@ -83,6 +85,18 @@ class Times(Strict):
     skipped_hour: Literal["quarantine", "shift_forward"] = "quarantine"
     repeated_hour: Literal["quarantine", "first", "second"] = "quarantine"
 
+    @field_validator("formats")
+    @classmethod
+    def _readable(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        for time_format in formats:
+            if time_format == ISO:
+                continue
+            try:
+                format_pattern(time_format)
+            except ConfigError as error:
+                raise ValueError(error.message) from error
+        return formats
+
 
 class Source(Strict):
     """Where a platform column comes from: a source column (only `when` others match), or a constant."""
@@ -100,6 +114,14 @@ class Source(Strict):
         return self
 
 
+def _named(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+# Not a plain union: its messages would speak of both branches, by names that no file holds.
+AnySource = Annotated[Source, BeforeValidator(_named, json_schema_input_type=str | Source)]
+
+
 class Values(Strict):
     """Value maps: code as delivered → the platform's value; `"*"` stands for every other code."""
 
@@ -111,6 +133,8 @@ class Values(Strict):
 
 class Feed(Strict):
     """One feed: a supplier's stream of files with one mapping."""
+
+    next_step: ClassVar[str] = "See `hops feed schema`."
 
     feed_id: Identifier
     description: str = ""
@@ -131,7 +155,7 @@ class Feed(Strict):
     lifecycle_column: str | None = Field(
         default=None, description="start_complete: the column saying 'start' or 'complete'."
     )
-    columns: dict[str, str | Source] = Field(description="Platform column → source column, or a table.")
+    columns: dict[str, AnySource] = Field(description="Platform column → source column, or a table.")
     values: Values = Values()
 
     @model_validator(mode="after")
@@ -158,8 +182,7 @@ class Feed(Strict):
 
     def source(self, column: str) -> Source | None:
         """Return where a platform column comes from; None if it is not mapped."""
-        found = self.columns.get(column)
-        return Source(column=found) if isinstance(found, str) else found
+        return self.columns.get(column)
 
 
 def _check_columns(feed: Feed) -> None:
@@ -176,7 +199,27 @@ def _check_columns(feed: Feed) -> None:
 def _check_identifiers(feed: Feed) -> None:
     """Refuse a mapping that lets an identifier past the pseudonyms under another column's name."""
     identifying = {source.column for name in IDENTIFIERS if (source := feed.source(name)) and source.column}
+    if feed.lifecycle_column in identifying:  # it becomes a part of the event's code
+        raise ValueError(f"lifecycle_column reads {feed.lifecycle_column!r}, which is mapped as an identifier")
     for name in feed.columns:
         source = feed.source(name)
         if name not in IDENTIFIERS and source and source.column in identifying:
             raise ValueError(f"columns.{name} reads {source.column!r}, which is mapped as an identifier")
+
+
+def require_known_sectors(feed: Feed, site: Site) -> None:
+    """Raise `ConfigError` if the feed maps a place to a sector that the site does not declare.
+
+    Its patients would stand in silver and in no hour of gold.
+    """
+    mapped = {f"values.sector.{code}": sector for code, sector in feed.values.sector.items()}
+    if not mapped:  # then places are sector ids as they are
+        sources = {f"columns.{name}.const": feed.source(name) for name in ("sector", "transfer_sector")}
+        mapped = {key: source.const for key, source in sources.items() if source and source.const is not None}
+    for key, sector in mapped.items():
+        if sector not in site.sector_ids:
+            raise ConfigError(
+                f"feed {feed.feed_id}: `{key}` = {sector!r} is not a sector of site {site.facility_id}; "
+                f"it has {', '.join(site.sector_ids)}.",
+                next_step="Correct the feed file, or declare the sector in the site file.",
+            )

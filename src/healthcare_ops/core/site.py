@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
@@ -72,6 +72,8 @@ class Sector(Strict):
 
 class Site(Strict):
     """One facility."""
+
+    next_step: ClassVar[str] = "See `hops site schema`."
 
     facility_id: Identifier
     name: str = Field(min_length=1)

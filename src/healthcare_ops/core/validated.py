@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -12,8 +12,12 @@ from healthcare_ops.core.errors import ConfigError, NotFoundError
 
 
 class Strict(BaseModel):
-    """Base of every configuration model: frozen, and no key may be unknown."""
+    """Base of every configuration model: frozen, and no key may be unknown.
 
+    `next_step` is what a person can do about a mistake in such a file.
+    """
+
+    next_step: ClassVar[str] = "Correct the key, or delete it for its default."
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -41,9 +45,7 @@ def read_toml(path: Path, model: type[Model]) -> Model:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.", next_step="Mend that line.") from error
     except ValidationError as error:
-        raise ConfigError(
-            f"{path}: {_in_words(error)}", next_step=f"See `hops {model.__name__.lower()} schema`."
-        ) from error
+        raise ConfigError(f"{path}: {_in_words(error)}", next_step=model.next_step) from error
 
 
 def _in_words(error: ValidationError) -> str:
@@ -51,10 +53,12 @@ def _in_words(error: ValidationError) -> str:
 
 
 def _finding(item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"]) or "(file)"
+    key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"unknown key `{key}` = {item['input']!r}."
     if item["type"] == "missing":
         return f"key `{key}` is missing."
     message = item["msg"].removeprefix("Value error, ").rstrip(".")
+    if not key:  # a rule between keys, whose input is the whole file
+        return f"{message}."
     return f"key `{key}` = {item['input']!r}: {message}."

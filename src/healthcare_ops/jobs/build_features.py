@@ -30,7 +30,7 @@ def run(context: Context, request: Request) -> Outcome:
         return {"days": 0}
     history = days[0] - timedelta(days=features.LOOKBACK_DAYS)
     metrics = context.lake.read(OPS_METRICS_HOURLY, history, days[-1])
-    with context.engine.from_arrow(_calendar(days, context.site)) as calendar:
+    with context.engine.from_arrow(_calendar([day for day in days if day in built], context.site)) as calendar:
         rows = features.features(metrics, calendar)
         count = context.lake.replace_days(FEATURES, rows, days, {_GOLD_MARKER: changes.marker})
     return {"days": len(days), "rows": count}

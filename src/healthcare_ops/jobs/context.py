@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 
 from healthcare_ops.core.clock import Clock
@@ -30,6 +30,17 @@ class Context:
     settings: Settings
     site: Site
     feeds: Mapping[str, Feed]
+
+    def latest_plausible(self) -> datetime:
+        """Return the last instant (UTC) that data may speak of: now.
+
+        De-identified sets are often shifted a century ahead; for a feed that declares only days to come
+        plausible, it is the end of that range.
+        """
+        now = self.clock.now()
+        shifted = [feed.plausible.last for feed in self.feeds.values() if feed.plausible.first > now.date()]
+        ends = [datetime.combine(last + timedelta(days=1), time(), UTC) for last in shifted]
+        return max([now, *ends])
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from healthcare_ops.core.clock import SystemClock
@@ -78,7 +78,7 @@ def _findings(context: Context, days: list[date]) -> tuple[Finding, ...]:
         # Plausible days are the feeds' own; instants can fall on the day beside.
         first_day=min((feed.plausible.first for feed in feeds), default=days[0]) - margin,
         last_day=max((feed.plausible.last for feed in feeds), default=days[-1]) + margin,
-        now=context.clock.now().astimezone(UTC).replace(tzinfo=None),
+        now=context.latest_plausible().replace(tzinfo=None),
     )
     delivered = {column for feed in feeds for column in _delivered(feed.shape, feed.columns, feed.values.event_type)}
     return evaluate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -17,22 +18,20 @@ def arrivals_by_sector(context: Context, days: int) -> list[HourlySeries]:
     noted = context.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL)
     if not noted:
         return []
-    until = min(datetime.fromisoformat(noted), context.clock.now()).replace(minute=0, second=0, microsecond=0)
+    until = min(datetime.fromisoformat(noted), context.latest_plausible()).replace(minute=0, second=0, microsecond=0)
     first_day = (until - timedelta(days=days)).date()
     rows = context.lake.read(FEATURES, first_day)
     rows = rows.filter(rows.hour_start <= (until - timedelta(hours=1)).replace(tzinfo=None))
-    hours = context.engine.collect(rows.select("sector_id", "hour_start", "arrivals_count").order_by("hour_start"))
-    found = []
-    for sector in context.site.sector_ids:
-        mine = [
-            (hour, count)
-            for name, hour, count in zip(
-                *(hours[column].to_pylist() for column in ("sector_id", "hour_start", "arrivals_count")),
-                strict=True,
-            )
-            if name == sector
-        ]
-        if mine:
-            values = np.array([count for _, count in mine], dtype=np.float64)
-            found.append(HourlySeries(sector, mine[0][0].replace(tzinfo=UTC), values))
-    return found
+    wanted = rows.select("sector_id", "hour_start", "arrivals_count").order_by("hour_start")
+    hours = context.engine.collect(wanted).to_pandas()
+    found = [(sector, hours[hours.sector_id == sector]) for sector in context.site.sector_ids]
+    return [_newest_series(sector, mine) for sector, mine in found if len(mine)]
+
+
+def _newest_series(sector_id: str, hours: Any) -> HourlySeries:
+    """Return the hours behind the last gap: gold leaves out long silences, and a model must not bridge them."""
+    starts = hours.hour_start.to_numpy()
+    gaps = np.flatnonzero(np.diff(starts) != np.timedelta64(1, "h"))
+    first = gaps[-1] + 1 if len(gaps) else 0
+    values = hours.arrivals_count.to_numpy(dtype=np.float64)[first:]
+    return HourlySeries(sector_id, hours.hour_start.iloc[first].to_pydatetime().replace(tzinfo=UTC), values)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 
 from healthcare_ops.core.civil_time import civil_day, civil_hours
-from healthcare_ops.core.days import days_between
+from healthcare_ops.core.days import day_runs, days_between
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import ENCOUNTERS, EVENTS, OPS_METRICS_HOURLY, STAYS
 from healthcare_ops.jobs.context import Context, Outcome, Request
-from healthcare_ops.pipeline.gold import Hours, hourly_metrics
+from healthcare_ops.pipeline.gold import Hours, hourly_metrics, spells_in_days
 
 SILVER_MARKER = f"from.{ENCOUNTERS.id}"
 KNOWN_UNTIL = "known_until"
+_DAY = timedelta(days=1)
+_LONGEST_SILENCE_DAYS = 31
 
 
 def run(context: Context, request: Request) -> Outcome:
-    """Rebuild gold from the first changed day to the last day that a changed stay can reach."""
+    """Rebuild gold from the first changed day to the last day that a changed stay can reach, but for silences."""
     since = context.lake.note(OPS_METRICS_HOURLY, SILVER_MARKER)
     changes = context.lake.changes(ENCOUNTERS, since)
     changed = changes.days | request.days
@@ -28,14 +31,17 @@ def run(context: Context, request: Request) -> Outcome:
         return {"days": 0}
     days = _reached_days(context, changed, known_until)
     reach = timedelta(days=context.site.max_stay_days + 1)
-    calendar, hours = civil_calendar(days, context.site, until=known_until)
     encounters = context.lake.read(ENCOUNTERS, days[0] - reach, days[-1])
     stays = context.lake.read(STAYS, days[0] - reach, days[-1])
+    spells = context.engine.collect(spells_in_days(encounters, stays, context.site))
+    operating = _operating_days(spells, known_until.date())
+    open_days = [day for day in days if day in operating]
+    calendar, hours = civil_calendar(open_days, context.site, until=known_until)
     with context.engine.from_arrow(calendar) as rows:
         metrics = hourly_metrics(encounters, stays, rows, hours, context.site)
         notes = {SILVER_MARKER: changes.marker, KNOWN_UNTIL: known_until.isoformat()}
         count = context.lake.replace_days(OPS_METRICS_HOURLY, metrics, days, notes)
-    return {"days": len(days), "rows": count, "known_until": known_until.isoformat()}
+    return {"days": len(open_days), "rows": count, "known_until": known_until.isoformat()}
 
 
 def civil_calendar(days: list[date], site: Site, *, until: datetime) -> tuple[Any, Hours]:
@@ -53,6 +59,21 @@ def civil_calendar(days: list[date], site: Site, *, until: datetime) -> tuple[An
     return table, Hours(numbers[0], numbers[-1], shift_min)
 
 
+def _operating_days(spells: pa.Table, last: date) -> frozenset[date]:
+    """Return the days that someone was there, and those of shorter silences between them.
+
+    A month in which nobody came, waited or stayed is a feed that did not deliver, or the time between two
+    hospitals' extracts, and not 744 hours without an arrival.
+    """
+    days: set[date] = set()
+    for first, end in zip(*(spells[name].to_pylist() for name in ("first_day", "last_day")), strict=True):
+        # Days here are of UTC; the civil day can be the one beside.
+        days.update(days_between(first - _DAY, min(end, last) + _DAY))
+    runs = list(day_runs(days))
+    silences = [days_between(before[1], after[0]) for before, after in pairwise(runs)]
+    return frozenset(days.union(*(silence for silence in silences if len(silence) <= _LONGEST_SILENCE_DAYS)))
+
+
 def _known_until(context: Context) -> datetime | None:
     """Return the newest instant that silver speaks of, not later than now; None for an empty lake."""
     days = context.lake.changes(ENCOUNTERS, "").days
@@ -61,7 +82,7 @@ def _known_until(context: Context) -> datetime | None:
     reach = timedelta(days=context.site.max_stay_days + 1)
     events = context.lake.read(EVENTS, max(days) - reach)
     (newest,) = context.engine.collect(events.aggregate(newest=events.event_time.max()))["newest"].to_pylist()
-    return min(newest.replace(tzinfo=UTC), context.clock.now()) if newest else None
+    return min(newest.replace(tzinfo=UTC), context.latest_plausible()) if newest else None
 
 
 def _reached_days(context: Context, changed: frozenset[date], known_until: datetime) -> list[date]:

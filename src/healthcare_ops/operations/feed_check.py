@@ -1,82 +1,255 @@
-"""What a feed's mapping makes of a file, without a state directory and without writing anything."""
+"""What a feed's mapping makes of a file's first records: read as the jobs read them, written nowhere."""
 
 from __future__ import annotations
 
-import tempfile
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from healthcare_ops.adapters.engines import DuckDBEngine
+from healthcare_ops.bootstrap import scratch_engine
 from healthcare_ops.core.civil_time import offset_spans
-from healthcare_ops.core.feed import Feed, Source
+from healthcare_ops.core.feed import IDENTIFIERS, Feed, require_known_sectors
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
 from healthcare_ops.core.site import Site
-from healthcare_ops.core.validated import read_toml
+from healthcare_ops.core.tables import ENCOUNTER_TIMES
 from healthcare_ops.pipeline import records
 from healthcare_ops.pipeline.bronze import bronze_rows
+from healthcare_ops.pipeline.sources.columns import RECORD_NO, source_columns
 from healthcare_ops.pipeline.sources.mapping import map_records
 from healthcare_ops.pipeline.sources.pseudonyms import Pseudonymiser
-from healthcare_ops.pipeline.sources.readers import read_records, source_columns
+from healthcare_ops.pipeline.sources.readers import read_records
 from healthcare_ops.ports import Delivery
 
-_SAMPLES = 3
-# A check shows no identifier, so the key need not be the site's.
-_CHECK_KEY = Pseudonymiser("check", b"check")
+MAX_RECORDS = 100_000
+_UNKNOWN_CODES_SHOWN = 20
+Collect = Callable[[ir.Table], pa.Table]
+# Where the typed records keep what a mapped column became.
+_READING_OF = {
+    **{name: f"{name}_at" for name in ENCOUNTER_TIMES},
+    "event_time": "event_time",
+    "event_type": "event_type",
+    "sector": "sector_id",
+    "transfer_sector": "transfer_sector_id",
+    "triage_level": "level",
+    "disposition": "outcome",
+    "version_time": "version",
+}
+_CODES = ("sector", "transfer_sector", "triage_level", "disposition", "event_type")
 
 
-def check_feed(feed_file: Path, file: Path, site_file: Path | None) -> dict[str, Any]:
-    """Return, for the first batch of records: mapped values, fates, reasons and unmapped source columns."""
-    feed = read_toml(feed_file, Feed)
-    sectors = _sectors(feed, read_toml(site_file, Site) if site_file else None)
-    batch = next(iter(read_records(file, feed)), None)
-    if batch is None:
-        return _nothing(feed)
-    mapped = map_records(batch, feed, source_sha256="check", pseudonymiser=_CHECK_KEY)
-    with tempfile.TemporaryDirectory() as folder:
-        engine = DuckDBEngine(Path(folder), memory_limit_mb=500)
-        with engine.from_batches([mapped]) as rows:
-            if rows is None:
-                return _nothing(feed)
-            judged = _judge(rows, feed, sectors)
-            fates = engine.collect(judged.group_by("fate").aggregate(records=judged.count()).order_by("fate"))
-            held = judged.filter(judged.fate == "quarantined")
-            why = engine.collect(
-                held.group_by("reason_code", "column").aggregate(records=held.count()).order_by("reason_code", "column")
+@dataclass(frozen=True)
+class Sample:
+    """One value: as delivered ("" for an identifier), and what it becomes or why it cannot."""
+
+    delivered: str
+    reads_as: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class ColumnCheck:
+    """A mapped platform column: where it comes from, in how many records it is filled, first distinct values."""
+
+    column: str
+    source: str
+    filled: int
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class UnknownCode:
+    """A code that the feed's value map lacks; its records would be held back."""
+
+    column: str
+    code: str
+    records: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """Records that would be held back, by reason and column."""
+
+    reason_code: str
+    column: str
+    records: int
+    explanation: str
+
+
+@dataclass(frozen=True)
+class FeedCheck:
+    """The findings over the first `records` records; more follow unless `is_whole_file`."""
+
+    feed_id: str
+    records: int = 0
+    is_whole_file: bool = True
+    columns: tuple[ColumnCheck, ...] = ()
+    unmapped_columns: tuple[str, ...] = ()
+    unknown_codes: tuple[UnknownCode, ...] = ()
+    fates: tuple[tuple[str, int], ...] = ()
+    held: tuple[Held, ...] = ()
+
+
+def check_feed(path: Path, feed: Feed, site: Site | None = None, rows: int = 5) -> FeedCheck:
+    """Return how the feed reads a file: samples of each mapped column, codes it lacks, fates, what is not mapped.
+
+    Identifiers appear only as pseudonyms of a key that lives as long as this call: equal values look equal,
+    and no one can compute them again.
+
+    Parameters
+    ----------
+    site
+        Where given, sectors must be among its own; otherwise any place of the file may be a sector.
+    rows
+        Distinct values shown of each column.
+
+    Raises
+    ------
+    OpsError
+        As `read_records` does, for a fault within the first `MAX_RECORDS` records; `ConfigError` if the feed
+        maps to a sector that the site lacks.
+    """
+    if site:
+        require_known_sectors(feed, site)
+    head = _Head(path, feed)
+    mapped = list(head.mapped())
+    if not mapped:
+        return FeedCheck(feed.feed_id)
+    sectors = site.sector_ids if site else _places(mapped)
+    with scratch_engine() as engine, engine.from_batches(mapped) as table:
+        if table is None:
+            return FeedCheck(feed.feed_id)
+        with engine.stage(_judged(table, feed, sectors)) as judged:
+            look = _Look(feed, table.inner_join(judged, RECORD_NO, rname="{name}_judged"), engine.collect)
+            return FeedCheck(
+                feed.feed_id,
+                head.records,
+                head.is_whole_file,
+                tuple(look.column(name, rows) for name in feed.table_columns if name in feed.columns),
+                tuple(name for name in head.source_columns if name not in (*source_columns(feed), RECORD_NO)),
+                tuple(look.unknown_codes()),
+                tuple(look.fates()),
+                tuple(look.held()),
             )
-    return {
-        "feed_id": feed.feed_id,
-        "records": batch.num_rows,
-        "columns": [_column(mapped, source, name) for name in feed.table_columns if (source := feed.source(name))],
-        "fates": {row["fate"]: row["records"] for row in fates.to_pylist()},
-        "reasons": [row | {"explanation": EXPLANATIONS[Reason(row["reason_code"])]} for row in why.to_pylist()],
-        "unmapped": [name for name in batch.schema.names if name != "record_no" and name not in source_columns(feed)],
-    }
 
 
-def _nothing(feed: Feed) -> dict[str, Any]:
-    return {"feed_id": feed.feed_id, "records": 0, "columns": [], "fates": {}, "reasons": [], "unmapped": []}
+class _Head:
+    """The first records of a file, mapped; afterwards, how many there were and which columns the file has."""
+
+    def __init__(self, path: Path, feed: Feed) -> None:
+        self._path, self._feed = path, feed
+        self.records = 0
+        self.is_whole_file = True
+        self.source_columns: dict[str, None] = {}
+
+    def mapped(self) -> Iterator[pa.RecordBatch]:
+        pseudonymiser = Pseudonymiser("check", secrets.token_bytes(32))
+        for batch in read_records(self._path, self._feed):
+            if self.records >= MAX_RECORDS:
+                self.is_whole_file = False
+                return
+            self.records += batch.num_rows
+            self.source_columns |= dict.fromkeys(batch.schema.names)
+            yield map_records(batch, self._feed, source_sha256="check", pseudonymiser=pseudonymiser)
 
 
-def _sectors(feed: Feed, site: Site | None) -> tuple[str, ...]:
-    return site.sector_ids if site else tuple(sorted(set(feed.values.sector.values())))
+@dataclass(frozen=True)
+class _Look:
+    """Questions to the records: columns as delivered, beside what they became."""
+
+    feed: Feed
+    rows: ir.Table
+    collect: Collect
+
+    def column(self, name: str, count: int) -> ColumnCheck:
+        delivered = self.rows[name]
+        values = self.rows.filter(delivered.notnull()).group_by(
+            delivered=delivered, reads_as=self._reading(name), problem=self._problem(name)
+        )
+        first = values.aggregate(first=lambda t: t[RECORD_NO].min()).order_by("first").limit(count)
+        (filled,) = self.collect(self.rows.aggregate(n=delivered.count()))["n"].to_pylist()
+        samples = (
+            Sample(
+                "" if name in IDENTIFIERS else row["delivered"],
+                "" if row["problem"] else _shown(row["reads_as"]),
+                row["problem"] or "",
+            )
+            for row in self.collect(first).to_pylist()
+        )
+        return ColumnCheck(name, _describe_source(self.feed, name), filled, tuple(samples))
+
+    def unknown_codes(self) -> Iterator[UnknownCode]:
+        for name in (name for name in _CODES if name in self.feed.columns):
+            unknown = self.rows.filter(self.rows[name].notnull() & self._reading(name).isnull())
+            counted = unknown.group_by(code=unknown[name].strip()).aggregate(n=unknown.count())
+            listed = counted.order_by(ibis.desc("n"), "code").limit(_UNKNOWN_CODES_SHOWN)
+            for row in self.collect(listed).to_pylist():
+                yield UnknownCode(name, row["code"], row["n"])
+
+    def fates(self) -> Iterator[tuple[str, int]]:
+        counted = self.rows.group_by("fate").aggregate(n=self.rows.count()).order_by(ibis.desc("n"), "fate")
+        for row in self.collect(counted).to_pylist():
+            yield row["fate"], row["n"]
+
+    def held(self) -> Iterator[Held]:
+        rows = self.rows.filter(self.rows.fate == "quarantined")
+        counted = rows.group_by("reason_code", "column").aggregate(n=rows.count())
+        for row in self.collect(counted.order_by(ibis.desc("n"), "reason_code", "column")).to_pylist():
+            yield Held(row["reason_code"], row["column"], row["n"], EXPLANATIONS[Reason(row["reason_code"])])
+
+    def _reading(self, name: str) -> Any:
+        reading = _READING_OF.get(name)
+        if reading is None:
+            return self.rows[name]
+        return self.rows[reading if reading not in self.feed.table_columns else f"{reading}_judged"]
+
+    def _problem(self, name: str) -> Any:
+        """Return why a value cannot be used; null where it can."""
+        if name in _CODES:
+            return ibis.ifelse(self._reading(name).isnull(), "not mapped", ibis.null("string"))
+        is_at_fault = (self.rows.column == name).fill_null(False)
+        return ibis.cases(
+            *((is_at_fault & (self.rows.reason_code == reason.value), text) for reason, text in EXPLANATIONS.items()),
+            # A record shows its first fault only; a time that a later check would refuse is unreadable all the same.
+            (self._reading(name).isnull(), EXPLANATIONS[Reason.TIME_UNREADABLE]),
+            else_=ibis.null("string"),
+        )
 
 
-def _judge(rows: ir.Table, feed: Feed, sectors: tuple[str, ...]) -> ir.Table:
+def _places(mapped: list[pa.RecordBatch]) -> tuple[str, ...]:
+    names = pc.unique(pa.concat_arrays([pc.utf8_trim_whitespace(batch["sector"]) for batch in mapped]))
+    return tuple(sorted(name for name in names.to_pylist() if name is not None))
+
+
+def _judged(table: ir.Table, feed: Feed, sectors: tuple[str, ...]) -> ir.Table:
     delivery = Delivery(feed.feed_id, 1, "check", "check", date(1970, 1, 1))
-    bronze = bronze_rows(rows, feed, delivery, datetime.now(UTC).replace(tzinfo=None))
+    bronze = bronze_rows(table, feed, delivery, datetime.now(UTC).replace(tzinfo=None))
     margin = timedelta(days=1)
     spans = offset_spans(ZoneInfo(feed.zone), feed.plausible.first - margin, feed.plausible.last + margin)
     typer = records.type_encounters if feed.shape == "encounters" else records.type_events
     return records.judge(typer(bronze, feed, spans, sectors))
 
 
-def _column(mapped: Any, source: Source, name: str) -> dict[str, Any]:
-    values = [value for value in mapped[name].to_pylist() if value is not None]
-    samples = list(dict.fromkeys(values))[:_SAMPLES]
-    origin = source.column if source.const is None else f"constant {source.const!r}"
-    condition = "".join(f" when {column} in {', '.join(accepted)}" for column, accepted in source.when.items())
-    return {"column": name, "source": f"{origin}{condition}", "filled": len(values), "samples": samples}
+def _describe_source(feed: Feed, name: str) -> str:
+    source = feed.source(name)
+    if source is None:
+        return ""
+    origin = source.column if source.column is not None else f"constant {source.const!r}"
+    if name == "event_type" and feed.lifecycle_column:
+        origin = f"{origin}|{feed.lifecycle_column}"
+    conditions = [f"{column} in {', '.join(accepted)}" for column, accepted in source.when.items()]
+    return f"{origin} when {' and '.join(conditions)}" if conditions else origin
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat() + "Z"
+    return str(value)

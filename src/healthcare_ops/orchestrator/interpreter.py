@@ -124,24 +124,24 @@ class Interpreter:
         history: list[StateEntry] = []
         started = self._world.now()
         context = {"Execution": {"Name": execution_id, "Input": execution_input, "StartTime": started.isoformat()}}
-        document, name = execution_input, self._machine.start_at
-        try:
-            while True:
-                self._check_time(started)
-                step = self._visit(name, document, context, history)
-                document = step.output
-                if step.next is None:
-                    return Execution("SUCCEEDED", document, None, None, tuple(history))
-                name = step.next
-        except TaskFailure as failure:
-            is_overtime = failure.error == "States.Timeout" and not failure.cause.startswith("state ")
-            status: Status = "TIMED_OUT" if is_overtime else "FAILED"
-            return Execution(status, None, failure.error, failure.cause, tuple(history))
+        step = _Step(execution_input, self._machine.start_at)
+        while step.next is not None:
+            failure = None
+            try:
+                step = self._visit(step.next, step.output, context, history)
+            except TaskFailure as raised:
+                failure = raised
+            # Looked at between states: one that is at work is not interrupted, whatever it then says comes too late.
+            if self._is_overtime(started):
+                cause = f"the run exceeded {self._machine.timeout_s:g} s"
+                return Execution("TIMED_OUT", None, "States.Timeout", cause, tuple(history))
+            if failure is not None:
+                return Execution("FAILED", None, failure.error, failure.cause, tuple(history))
+        return Execution("SUCCEEDED", step.output, None, None, tuple(history))
 
-    def _check_time(self, started: datetime) -> None:
+    def _is_overtime(self, started: datetime) -> bool:
         limit = self._machine.timeout_s
-        if limit is not None and (self._world.now() - started).total_seconds() > limit:
-            raise TaskFailure("States.Timeout", f"the run exceeded {limit:g} s")
+        return limit is not None and (self._world.now() - started).total_seconds() > limit
 
     def _visit(self, name: str, document: Json, context: Json, history: list[StateEntry]) -> _Step:
         state = self._machine.states[name]
@@ -175,7 +175,8 @@ class Interpreter:
                 return _caught(entry, state, failure)
             self._note(entry, Attempt(started, self._world.now()))
             selected = paths.fill(state["ResultSelector"], result, context) if "ResultSelector" in state else result
-            return _leave(state, paths.put(state.get("ResultPath", "$"), seen, selected), context)
+            # The result joins the state's whole input, whatever part of it InputPath let the task see.
+            return _leave(state, paths.put(state.get("ResultPath", "$"), entry.input, selected), context)
 
     def _note(self, entry: StateEntry, attempt: Attempt) -> None:
         entry.attempts.append(attempt)
@@ -198,7 +199,7 @@ class Interpreter:
     def _pass(self, entry: StateEntry, state: Mapping[str, Any], context: Json) -> _Step:
         seen = _input(state, entry.input, context)
         result = paths.fill(state["Parameters"], seen, context) if "Parameters" in state else seen
-        return _leave(state, paths.put(state.get("ResultPath", "$"), seen, state.get("Result", result)), context)
+        return _leave(state, paths.put(state.get("ResultPath", "$"), entry.input, state.get("Result", result)), context)
 
     def _wait(self, entry: StateEntry, state: Mapping[str, Any], context: Json) -> _Step:
         self._world.sleep(float(state["Seconds"]))

@@ -59,11 +59,11 @@ def put(path: str | None, document: Json, value: Json) -> Json:
     steps = parse(path)
     if not steps:
         return value
+    if not all(isinstance(step, str) for step in steps):
+        raise PathError(f"{path} writes into an array")
     result = copy.deepcopy(document) if isinstance(document, dict) else {}
     target = result
     for step in steps[:-1]:
-        if not isinstance(step, str):
-            raise PathError(f"{path} writes into an array")
         target = target.setdefault(step, {})
         if not isinstance(target, dict):
             raise PathError(f"{path} writes into something that is not an object")

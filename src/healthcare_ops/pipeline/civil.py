@@ -6,7 +6,6 @@ zone functions: the zone's offsets come in as data (`core.civil_time`) and becom
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,28 +15,15 @@ import ibis
 import ibis.expr.types as ir
 
 from healthcare_ops.core.civil_time import CivilSpan, OffsetSpan, civil_spans
-from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.time_formats import format_pattern
 
 Policy = Literal["quarantine", "shift_forward", "first", "second"]
 
 # One shape for both engines: DuckDB and Spark accept different extras (a lone year, a time without a date).
 _ISO_DATE = r"^\d{4}-\d{2}-\d{2}$"
-_ISO = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)? ?(Z|[+-]\d{2}:?\d{2})?$"
-_OFFSET = r"(Z|[+-]\d{2}:?\d{2})$"
-
-_DIRECTIVES = {
-    "Y": ("year", r"(\d{4})"),
-    "y": ("year2", r"(\d{2})"),
-    "m": ("month", r"(\d{1,2})"),
-    "b": ("month_name", r"([A-Za-z]{3})"),
-    "d": ("day", r"(\d{1,2})"),
-    "H": ("hour", r"(\d{1,2})"),
-    "I": ("hour12", r"(\d{1,2})"),
-    "p": ("half", r"([AaPp][Mm])"),
-    "M": ("minute", r"(\d{2})"),
-    "S": ("second", r"(\d{2})"),
-    "f": ("fraction", r"(\d{1,6})"),
-}
+# They also disagree about 24:00, and would take an offset that no zone has.
+_ISO = r"^\d{4}-\d{2}-\d{2}[T ]([01]\d|2[0-3]):\d{2}(:\d{2}(\.\d{1,9})?)? ?(Z|[+-](0\d|1[0-4]):?[0-5]\d)?$"
+_OFFSET = r"(Z|[+-](0\d|1[0-4]):?[0-5]\d)$"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -99,32 +85,6 @@ def read_format(text: Any, time_format: str) -> Any:
         + "." + part.get("fraction", ibis.literal("0"))
     )  # fmt: skip
     return ibis.ifelse(text.re_search(pattern), iso, ibis.null("string")).try_cast("timestamp")
-
-
-def format_pattern(time_format: str) -> tuple[str, tuple[str, ...]]:
-    """Return the regular expression of a strptime format and the parts that its groups hold.
-
-    Raises
-    ------
-    ConfigError
-        If a directive is unknown or the date is incomplete.
-    """
-    pattern, names, position = "^", [], 0
-    for match in re.finditer(r"%(.)", time_format):
-        pattern += re.escape(time_format[position : match.start()]).replace("\\ ", " ")
-        if match.group(1) not in _DIRECTIVES:
-            raise ConfigError(
-                f"times.formats = {time_format!r}: directive %{match.group(1)} is not supported.",
-                next_step=f"Use 'ISO' or the directives {' '.join('%' + d for d in _DIRECTIVES)}.",
-            )
-        name, group = _DIRECTIVES[match.group(1)]
-        names.append(name)
-        pattern += group
-        position = match.end()
-    pattern += re.escape(time_format[position:]) + "$"
-    if not ({"year", "year2"} & set(names) and {"month", "month_name"} & set(names) and "day" in names):
-        raise ConfigError(f"times.formats = {time_format!r} names no full date.", next_step="Give year, month and day.")
-    return pattern, tuple(names)
 
 
 def offset_at(instant: Any, spans: Sequence[OffsetSpan]) -> Any:

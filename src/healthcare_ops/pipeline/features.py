@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 
 from healthcare_ops.core.tables import FEATURES
+from healthcare_ops.pipeline import civil
 
 # Hours of history each level averages over; a level is null until that much history exists.
 LEVEL_HOURS: Mapping[str, int] = {
@@ -20,6 +22,7 @@ LEVEL_HOURS: Mapping[str, int] = {
 }
 LAG_HOURS: Mapping[str, int] = {f"lag_{weeks}w": weeks * 168 for weeks in (1, 2, 3, 4)}
 LOOKBACK_DAYS = 366
+_HOUR_US = 3_600_000_000
 
 
 def features(metrics: ir.Table, calendar: ir.Table) -> ir.Table:
@@ -28,18 +31,25 @@ def features(metrics: ir.Table, calendar: ir.Table) -> ir.Table:
     Parameters
     ----------
     metrics
-        `gold.ops_metrics_hourly` without gaps, `LOOKBACK_DAYS` before the first hour that is wanted.
+        `gold.ops_metrics_hourly` from `LOOKBACK_DAYS` before the first hour that is wanted. Where hours are
+        missing, history begins anew behind the gap.
     calendar
         One row per hour: `hour_start`, `hour_of_day`, `day_of_week`, `day_of_year`, `is_holiday`.
     """
     per_sector = {"group_by": ["facility_id", "sector_id"], "order_by": "hour_start"}
-    levels = {}
-    for name, hours in LEVEL_HOURS.items():
-        before = ibis.window(**per_sector, preceding=(hours, 1))
-        mean = metrics.arrivals_count.cast("float64").mean().over(before)
-        has_history = metrics.arrivals_count.count().over(before) == hours
-        levels[name] = ibis.ifelse(has_history, mean, ibis.null("float64"))
-    order = ibis.window(**per_sector)
-    lags = {name: metrics.arrivals_count.lag(hours).over(order).cast("float64") for name, hours in LAG_HOURS.items()}
-    rows = metrics.mutate(**levels, **lags).inner_join(calendar, "hour_start")
-    return rows.select(*FEATURES.column_names)
+    in_order = ibis.window(**per_sector)
+    rows = metrics.mutate(hour_us=civil.epoch_us(metrics.hour_start))
+
+    def if_unbroken(hours: int, value: Any) -> Any:
+        """Return the value where the row `hours` before is the hour `hours` before."""
+        is_unbroken = rows.hour_us - rows.hour_us.lag(hours).over(in_order) == hours * _HOUR_US
+        return ibis.ifelse(is_unbroken, value.cast("float64"), ibis.null("float64"))
+
+    levels = {
+        name: if_unbroken(hours, rows.arrivals_count.mean().over(ibis.window(**per_sector, preceding=(hours, 1))))
+        for name, hours in LEVEL_HOURS.items()
+    }
+    lags = {
+        name: if_unbroken(hours, rows.arrivals_count.lag(hours).over(in_order)) for name, hours in LAG_HOURS.items()
+    }
+    return rows.mutate(**levels, **lags).inner_join(calendar, "hour_start").select(*FEATURES.column_names)

@@ -21,7 +21,7 @@ _DAY_H = 24
 
 @dataclass(frozen=True)
 class Hours:
-    """A run of civil hours without gaps, as numbers: hour `n` starts `n` hours and `shift_min` after 1970 UTC."""
+    """The first and last civil hour, as numbers: hour `n` starts `n` hours and `shift_min` after 1970 UTC."""
 
     first: int
     last: int
@@ -36,7 +36,8 @@ def hourly_metrics(encounters: ir.Table, stays: ir.Table, calendar: ir.Table, ho
     encounters, stays
         Silver rows of every day from which a patient can still be present in `hours`.
     calendar
-        `hour_no`, `hour_start` (naive UTC) and `dt`, one row per hour of `hours`.
+        `hour_no`, `hour_start` (naive UTC) and `dt`, one row per hour of `hours` (less those in which nobody was
+        there, came or left).
     site
         Capacities, kinds of sectors and the longest stay: an open stay counts no longer than that.
     """
@@ -54,6 +55,15 @@ def hourly_metrics(encounters: ir.Table, stays: ir.Table, calendar: ir.Table, ho
     ):
         rows = _attach(rows, part)
     return _finish(rows, site)
+
+
+def spells_in_days(encounters: ir.Table, stays: ir.Table, site: Site) -> ir.Table:
+    """Return the distinct pairs (`first_day`, `last_day`, in UTC) of presence; an open end is late."""
+    spells = ibis.union(
+        encounters.select(since="arrival_time", until=_until(encounters.arrival_time, encounters.discharge_time, site)),
+        stays.select(since="start_time", until=_until(stays.start_time, stays.end_time, site)),
+    )
+    return spells.select(first_day=spells.since.date(), last_day=spells.until.date()).distinct()
 
 
 def _aligned(rows: ir.Table, hours: Hours) -> ir.Table:

@@ -49,6 +49,7 @@ def type_encounters(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sect
     checks = [
         _Check(rows.encounter_id.isnull(), Reason.ENCOUNTER_ID_MISSING, "encounter_id"),
         *_time_checks(rows, feed, ENCOUNTER_TIMES),
+        _Check(_is_timeless(rows, feed), Reason.ARRIVAL_MISSING, "arrival_time"),
         *_code_checks(rows, ("sector", "transfer_sector", "triage_level", "disposition")),
     ]
     verdicts = _verdicts(checks)
@@ -83,7 +84,9 @@ def type_events(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors:
         *_time_checks(rows, feed, ("event_time",)),
         *_code_checks(rows, ("sector", "triage_level", "disposition")),
     ]
-    natural = kind.fill_null("?") + "|" + rows.event_time.fill_null("?")
+    # What is ignored or not understood keeps its own code: two such events of one minute are two events.
+    told = ibis.coalesce(kind.nullif(IGNORE), rows.event_type, ibis.literal("?"))
+    natural = told + "|" + rows.event_time.fill_null("?")
     event_key = rows.encounter_id + "|" + rows.source_event_id.fill_null(natural)
     return rows.select(
         *_COMMON,
@@ -173,6 +176,12 @@ def _time_checks(rows: ir.Table, feed: Feed, names: Sequence[str]) -> list[_Chec
             if policy == "quarantine":
                 checks.append(_Check(_is_kind(rows, name, kind), reason, name))
     return checks
+
+
+def _is_timeless(rows: ir.Table, feed: Feed) -> Any:
+    """Tell whether a record has no time at all: no event would come of it, and it would stand nowhere."""
+    clocks = [rows[f"{name}_clock"] for name in ENCOUNTER_TIMES if name in feed.columns]
+    return ibis.coalesce(*clocks).isnull()
 
 
 def _clock_changes(feed: Feed) -> tuple[tuple[str, str, Reason], ...]:

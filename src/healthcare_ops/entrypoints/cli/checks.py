@@ -66,10 +66,13 @@ def _state_checks(state: Path) -> list[tuple[str, Callable[[], str]]]:
             built = [table.id for table in TABLES if platform.lake.changes(table, "").days]
             return f"{len(built)} of {len(TABLES)} tables hold rows"
 
+    def feeds() -> str:
+        return ", ".join(read_feeds(state, read_toml(state / SITE_FILE, Site))) or "none yet; add one with `hops load`"
+
     return [
         ("settings", lambda: f"engine {read_settings(state).engine}"),
         ("site", lambda: read_toml(state / SITE_FILE, Site).facility_id),
-        ("feeds", lambda: ", ".join(read_feeds(state)) or "none yet; add one with `hops load --feed`"),
+        ("feeds", feeds),
         ("pseudonymisation key", key),
         ("lake", lake),
     ]

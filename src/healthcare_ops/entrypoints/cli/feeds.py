@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from healthcare_ops.entrypoints.cli.options import Json
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+
+if TYPE_CHECKING:
+    from healthcare_ops.operations.feed_check import ColumnCheck, FeedCheck
 
 feed_app = typer.Typer(
     help="Feed files: the mapping of one supplier's data.", no_args_is_help=True, rich_markup_mode=None
@@ -23,34 +26,54 @@ def check(
     feed: Annotated[Path, typer.Argument(help="Feed file.")],
     file: Annotated[Path, typer.Argument(help="A delivered file.")],
     site: Annotated[Path | None, typer.Option("--site", help="Site file, to check sectors as well.")] = None,
+    rows: Annotated[int, typer.Option("--rows", min=1, max=100, help="Distinct values shown of each column.")] = 3,
     as_json: Json = False,
 ) -> None:
     """Show what the mapping makes of a file's first rows; writes nothing.
 
     Example: hops feed check feeds/ed.toml today.csv --site site.toml
     """
+    from dataclasses import asdict
+
+    from healthcare_ops.core.feed import Feed
+    from healthcare_ops.core.site import Site
+    from healthcare_ops.core.validated import read_toml
     from healthcare_ops.operations.feed_check import check_feed
 
-    result = check_feed(feed, file, site)
+    result = check_feed(file, read_toml(feed, Feed), read_toml(site, Site) if site else None, rows)
     if as_json:
-        emit_json(result)
+        emit_json(asdict(result) | {"fates": dict(result.fates)})
     else:
-        out = console()
-        columns = [[item["column"], item["source"], " · ".join(item["samples"]) or "–"] for item in result["columns"]]
-        out.print(
-            table(
-                f"{file.name} as feed {result['feed_id']} reads it",
-                ["column", "from", "first values"],
-                columns,
-            )
-        )
-        rows = [[fate, count] for fate, count in result["fates"].items()]
-        out.print(table(f"The first {result['records']:,} records would be", ["fate", "records"], rows))
-        if result["reasons"]:
-            reasons = [[r["reason_code"], r["column"], r["records"], r["explanation"]] for r in result["reasons"]]
-            out.print(table("Held, because", ["reason", "column", "records", "meaning"], reasons))
-        if result["unmapped"]:
-            out.print("Not mapped: " + ", ".join(result["unmapped"]), markup=False)
+        _print_check(file, result)
+
+
+def _print_check(file: Path, result: FeedCheck) -> None:
+    out = console()
+    if not result.records:
+        out.print(f"{file.name} has a header and no record.", markup=False)
+        return
+    columns = [[item.column, item.source, f"{item.filled:,}", _samples(item)] for item in result.columns]
+    title = f"{file.name} as feed {result.feed_id} reads it (times in UTC)"
+    out.print(table(title, ["column", "from", "filled", "first values"], columns))
+    if result.unknown_codes:
+        rows = [[item.column, item.code, item.records] for item in result.unknown_codes]
+        out.print(table("Codes that the feed file does not map", ["column", "code", "records"], rows))
+    part = "All" if result.is_whole_file else "The first"
+    out.print(table(f"{part} {result.records:,} records would be", ["fate", "records"], result.fates))
+    if result.held:
+        held = [[item.reason_code, item.column, item.records, item.explanation] for item in result.held]
+        out.print(table("Held, because", ["reason", "column", "records", "meaning"], held))
+    if result.unmapped_columns:
+        out.print("Not mapped: " + ", ".join(result.unmapped_columns), markup=False)
+
+
+def _samples(item: ColumnCheck) -> str:
+    """Return one line per value: as delivered, then what it became."""
+    lines = []
+    for sample in item.samples:
+        became = f"✗ {sample.problem}" if sample.problem else sample.reads_as
+        lines.append(became if sample.delivered in {"", became} else f"{sample.delivered} → {became}")
+    return "\n".join(lines) or "–"
 
 
 @feed_app.command("schema")

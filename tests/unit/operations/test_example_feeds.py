@@ -9,12 +9,12 @@ import pytest
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.validated import read_toml
-from healthcare_ops.pipeline.sources.check import FeedCheck, UnknownCode, check_feed
+from healthcare_ops.operations.feed_check import FeedCheck, UnknownCode, check_feed
 from healthcare_ops.pipeline.sources.mapping import map_records
 from healthcare_ops.pipeline.sources.pseudonyms import Pseudonymiser
 from healthcare_ops.pipeline.sources.readers import read_records
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
 SAMPLES = ROOT / "src" / "healthcare_ops" / "samples"
 PUBLIC_DATA = ROOT.parent / "shared" / "data" / "hospital" / "csv_events"

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from healthcare_ops.core.errors import DataError
+from healthcare_ops.core.errors import ConfigError, DataError
 from healthcare_ops.core.site import Site
-from healthcare_ops.pipeline.sources.check import MAX_RECORDS, Sample, UnknownCode, check_feed
+from healthcare_ops.operations.feed_check import MAX_RECORDS, Sample, UnknownCode, check_feed
 
 SITE = Site.model_validate(
     {
@@ -72,11 +72,12 @@ def test_a_map_s_star_stands_for_every_other_code(make_feed, deliver):
     assert [sample.reads_as for sample in column(result, "disposition").samples] == ["other", "home", "other"]
 
 
-def test_a_sector_that_the_site_does_not_declare_is_not_known(make_feed, deliver):
+def test_a_map_to_a_sector_that_the_site_does_not_declare_is_refused(make_feed, deliver):
     path = deliver("arrival,place\nx,A\nx,B\n")
     feed = make_feed(values={"sector": {"A": "PS", "B": "P5"}})
 
-    assert check_feed(path, feed, SITE).unknown_codes == (UnknownCode("sector", "B", 1),)
+    with pytest.raises(ConfigError, match=r"`values.sector.B` = 'P5' is not a sector of site h"):
+        check_feed(path, feed, SITE)
     assert check_feed(path, feed).unknown_codes == ()
 
 
