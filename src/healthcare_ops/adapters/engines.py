@@ -54,15 +54,21 @@ class DuckDBEngine:
     def stage(self, rows: ir.Table) -> Iterator[ir.Table]:
         """Compute `rows` once into a temporary table, dropped at the end."""
         name = next(self._names)
-        yield self._con.create_table(name, rows, temp=True)
-        self._con.drop_table(name)
+        table = self._con.create_table(name, rows, temp=True)
+        try:
+            yield table
+        finally:
+            self._con.drop_table(name)
 
     @contextmanager
     def from_arrow(self, rows: pa.Table) -> Iterator[ir.Table]:
         """Yield a table over rows in memory."""
         name = next(self._names)
-        yield self._con.create_table(name, rows, temp=True)
-        self._con.drop_table(name)
+        table = self._con.create_table(name, rows, temp=True)
+        try:
+            yield table
+        finally:
+            self._con.drop_table(name)
 
     @contextmanager
     def from_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[ir.Table | None]:

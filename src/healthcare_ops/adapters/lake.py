@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, Valida
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table import TableProperties
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import (
     BooleanType,
@@ -27,6 +29,7 @@ from pyiceberg.types import (
     StringType,
     TimestamptzType,
 )
+from sqlalchemy.engine import URL
 
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.core.days import day_runs, days_between
@@ -62,11 +65,14 @@ class IcebergLake:
         self._root = root
         self._engine = engine
         self._keep_snapshots = keep_snapshots
-        self._catalog = SqlCatalog("hops", uri=f"sqlite:///{root / 'catalog.db'}", warehouse=root.as_uri())
+        # Plain paths, not file:// addresses: readers of those disagree on escapes, so that the metadata of a
+        # folder such as "São Paulo" would lie outside it.
+        database = URL.create("sqlite", database=str(root / "catalog.db")).render_as_string()
+        self._catalog = SqlCatalog("hops", uri=database, warehouse=str(root))
 
     def read(self, table: Table, first: date | None = None, last: date | None = None) -> ir.Table:
         """Return the rows of the days `first`…`last`, instants as naive UTC."""
-        paths = [task.file.file_path.removeprefix("file://") for task in self._files(table, first, last)]
+        paths = [task.file.file_path for task in _files(self._load(table), table, first, last)]
         if not paths:
             return self._engine.empty(arrow_schema(table))
         rows = self._engine.read_files(paths)
@@ -114,10 +120,10 @@ class IcebergLake:
         touched = format_days(written | set(days or ()))
         try:
             with iceberg.transaction() as transaction:
-                if days and self._has_files(table, days):
+                if days and _has_files(iceberg, table, days):
                     transaction.delete(_day_filter(table.partition, days), snapshot_properties={_DAYS: touched})
                 if files:
-                    paths = [f"file://{file}" for file in files]
+                    paths = [str(file) for file in files]
                     transaction.add_files(paths, snapshot_properties={_DAYS: touched}, check_duplicate_files=False)
                 if notes:
                     transaction.set_properties({_NOTE + key: value for key, value in notes.items()})
@@ -134,25 +140,11 @@ class IcebergLake:
         # Expiring is itself a commit, so it is done in strides.
         if len(lineage) > 2 * self._keep_snapshots:
             old = [snapshot.snapshot_id for snapshot in lineage[self._keep_snapshots :]]
-            iceberg.maintenance.expire_snapshots().by_ids(old).commit()
-
-    def _has_files(self, table: Table, days: Sequence[date]) -> bool:
-        wanted = set(days)
-        return any(_file_day(task) in wanted for task in self._files(table, min(days), max(days)))
+            with suppress(CommitFailedException):  # another writer is at work: the next commit will do it
+                iceberg.maintenance.expire_snapshots().by_ids(old).commit()
 
     def _days(self, table: Table) -> set[date]:
-        return {_file_day(task) for task in self._files(table, None, None)}
-
-    def _files(self, table: Table, first: date | None, last: date | None) -> Iterable[Any]:
-        iceberg = self._load(table)
-        if iceberg is None:
-            return ()
-        bounds = [
-            f"{table.partition} {operator} '{day}'"
-            for operator, day in ((">=", first), ("<=", last))
-            if day is not None
-        ]
-        return (iceberg.scan(row_filter=" and ".join(bounds)) if bounds else iceberg.scan()).plan_files()
+        return {_file_day(task) for task in _files(self._load(table), table, None, None)}
 
     def _load(self, table: Table) -> IcebergTable | None:
         try:
@@ -176,9 +168,13 @@ class IcebergLake:
         return self._catalog.create_table(
             table.id,
             schema,
-            location=self.location(table).as_uri(),
+            location=str(self.location(table)),
             partition_spec=spec,
-            properties={"schema.name-mapping.default": schema.name_mapping.model_dump_json()},
+            properties={
+                "schema.name-mapping.default": schema.name_mapping.model_dump_json(),
+                # A commit tried again on top of another one would add its rows to those of a day that both wrote.
+                TableProperties.COMMIT_NUM_RETRIES: "0",
+            },
         )
 
 
@@ -200,6 +196,20 @@ def _parse_days(text: str) -> Iterator[date]:
 
 def _day_filter(column: str, days: Sequence[date]) -> str:
     return " or ".join(f"({column} >= '{first}' and {column} <= '{last}')" for first, last in day_runs(days))
+
+
+def _files(iceberg: IcebergTable | None, table: Table, first: date | None, last: date | None) -> Iterable[Any]:
+    if iceberg is None:
+        return ()
+    bounds = [
+        f"{table.partition} {operator} '{day}'" for operator, day in ((">=", first), ("<=", last)) if day is not None
+    ]
+    return (iceberg.scan(row_filter=" and ".join(bounds)) if bounds else iceberg.scan()).plan_files()
+
+
+def _has_files(iceberg: IcebergTable, table: Table, days: Sequence[date]) -> bool:
+    wanted = set(days)
+    return any(_file_day(task) in wanted for task in _files(iceberg, table, min(days), max(days)))
 
 
 def _file_day(task: Any) -> date:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Reason code of a quarantined record; the docstring of each member is its meaning."""
+    """Reason code of a quarantined record; `EXPLANATIONS` has its meaning."""
 
     ENCOUNTER_ID_MISSING = "ENCOUNTER_ID_MISSING"
     TIME_UNREADABLE = "TIME_UNREADABLE"

@@ -283,7 +283,7 @@ OPS_METRICS_HOURLY = Table(
         Column(
             "risk_score",
             "float64",
-            "0 (calm) to 100: see `core.metrics.risk_score`.",
+            "0 (calm) to 100, by the terms of `core.metrics.RISK_TERMS`.",
             "score",
             "sector declares no capacity",
         ),

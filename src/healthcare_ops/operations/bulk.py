@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+import pyarrow.compute as pc
 
 from healthcare_ops.bootstrap import Platform
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
-from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS_RAW, EVENTS_RAW, TABLES
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS_RAW, EVENTS_RAW, QUARANTINE, TABLES
 from healthcare_ops.jobs import REFINE_JOBS, load_job
 from healthcare_ops.jobs.context import Request
 from healthcare_ops.jobs.dq_check import read_accounts
 from healthcare_ops.jobs.ingest_bronze import ingest_marker
 from healthcare_ops.pipeline.bronze import bronze_table
+from healthcare_ops.pipeline.quality.report import FATES
 from healthcare_ops.pipeline.sources.readers import read_records
 
-JOBS = REFINE_JOBS
 Progress = Callable[[str], None]
 
 
@@ -37,12 +40,16 @@ def feed_of(platform: Platform, feed_id: str) -> Feed:
     return feeds[feed_id]
 
 
-def verify(paths: Iterable[Path], feed: Feed, progress: Progress) -> None:
-    """Read every file to its end; the first fault is raised and nothing was written."""
+def verify(paths: Iterable[Path], feed: Feed, progress: Progress) -> set[str]:
+    """Read every file to its end and return the places they name; the first fault is raised, nothing is written."""
+    source = feed.source("sector")
+    places: set[str] = {source.const} if source and source.const is not None else set()
     for path in paths:
         progress(f"reading {path.name}")
-        for _ in read_records(path, feed):
-            pass
+        for batch in read_records(path, feed):
+            if source and source.column:
+                places.update(pc.unique(pc.utf8_trim_whitespace(batch[source.column])).to_pylist())
+    return places - {None, *feed.null_values}
 
 
 def land(platform: Platform, feed: Feed, paths: Iterable[Path]) -> list[dict[str, Any]]:
@@ -64,7 +71,7 @@ def refine(
     platform: Platform,
     progress: Progress,
     *,
-    jobs: tuple[str, ...] = JOBS,
+    jobs: tuple[str, ...] = REFINE_JOBS,
     days: frozenset[date] = frozenset(),
 ) -> dict[str, Any]:
     """Run the jobs in order over everything that is new, and `days` in any case."""
@@ -109,6 +116,23 @@ def summary(platform: Platform) -> dict[str, Any]:
         ],
         "tables": [size for table in TABLES if (size := _size(platform, table))],
     }
+
+
+def accounted(platform: Platform, landed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add to each landed file what became of its records, and why some are held."""
+    context = platform.context
+    accounts, held = context.lake.read(BATCH_ACCOUNTS), context.lake.read(QUARANTINE)
+    fates = accounts.group_by("batch_id").aggregate(**{fate: accounts[fate].sum() for fate in FATES})
+    reasons = held.group_by("batch_id", "reason_code").aggregate(records=held.count()).order_by("reason_code")
+    counts = {row.pop("batch_id"): row for row in context.engine.collect(fates).to_pylist()}
+    why: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in context.engine.collect(reasons).to_pylist():
+        why[row["batch_id"]][row["reason_code"]] = row["records"]
+    nothing = dict.fromkeys(FATES, 0)
+    return [
+        {**file, **counts.get(file["batch_id"], nothing), "quarantined_by_reason": why[file["batch_id"]]}
+        for file in landed
+    ]
 
 
 def _size(platform: Platform, table: Any) -> dict[str, Any] | None:

@@ -86,7 +86,9 @@ def type_events(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors:
     ]
     # What is ignored or not understood keeps its own code: two such events of one minute are two events.
     told = ibis.coalesce(kind.nullif(IGNORE), rows.event_type, ibis.literal("?"))
-    natural = told + "|" + rows.event_time.fill_null("?")
+    # The instant, not its text: two systems may write one time in two ways.
+    when = ibis.coalesce(civil.epoch_us(rows["event_time_at"]).cast("string"), rows.event_time, ibis.literal("?"))
+    natural = told + "|" + when
     event_key = rows.encounter_id + "|" + rows.source_event_id.fill_null(natural)
     return rows.select(
         *_COMMON,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -16,6 +16,7 @@ from healthcare_ops.core.reasons import Reason
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import (
     BATCH_ACCOUNTS,
+    DISPOSITIONS,
     ENCOUNTERS,
     EVENTS,
     MILESTONES,
@@ -34,6 +35,7 @@ _TIME_OF = {
     "transfer": "transfer_time",
     "discharge": "discharge_time",
 }
+_OUTCOME_RANK = {name: len(DISPOSITIONS) - number for number, name in enumerate(DISPOSITIONS)}
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def assemble(events: ir.Table, placed: ir.Table, site: Site, spans: Sequence[Off
         los_min=_minutes_between(rows.arrival_time, rows.discharge_time),
         dt=civil.to_civil(rows.arrival_time, spans).date(),
     )
-    return rows.mutate(reason_code=_encounter_reason(rows, site))
+    return rows.mutate(reason_code=_encounter_reason(rows, site)).drop("first_placed", "last_placed")
 
 
 def silver(
@@ -165,8 +167,11 @@ def _milestones(events: ir.Table) -> ir.Table:
         return events.event_type == milestone
 
     at = events.event_time
-    # The latest level counts; at one instant the more urgent. As an integer, so that no engine has to order structs.
-    order = civil.epoch_us(at) * 8 + (5 - events.level)
+    is_placed = events.sector_id.notnull()
+    # The latest level and outcome count; at one instant the more urgent level and the first outcome of the list.
+    # As integers, so that no engine has to order structs.
+    level_order = civil.epoch_us(at) * 8 + (5 - events.level)
+    outcome_order = civil.epoch_us(at) * 8 + _code(events.outcome, _OUTCOME_RANK)
     rows = events.group_by("encounter_id").aggregate(
         patient_id=events.patient_id.max(),
         feed_id=events.feed_id.min(),
@@ -176,10 +181,20 @@ def _milestones(events: ir.Table) -> ir.Table:
         care_start=at.min(where=when("care_start")),
         admit_time=at.min(where=when("admit")),
         discharge_time=at.max(where=when("discharge")),
-        disposition=events.outcome.max(),
-        level_order=order.max(where=events.level.notnull()),
+        first_placed=at.min(where=is_placed),
+        last_placed=at.max(where=is_placed),
+        level_order=level_order.max(where=events.level.notnull()),
+        outcome_order=outcome_order.max(where=events.outcome.notnull()),
     )
-    return rows.mutate(triage_level=5 - rows.level_order % 8).drop("level_order")
+    return rows.mutate(
+        triage_level=5 - rows.level_order % 8,
+        disposition=_code(rows.outcome_order % 8, {rank: name for name, rank in _OUTCOME_RANK.items()}),
+    ).drop("level_order", "outcome_order")
+
+
+def _code(value: Any, mapping: Mapping[Any, Any]) -> Any:
+    """Return what the mapping makes of the value; null where it names no such value."""
+    return ibis.cases(*((value == key, code) for key, code in mapping.items()))
 
 
 def _encounter_reason(rows: ir.Table, site: Site) -> Any:
@@ -190,11 +205,13 @@ def _encounter_reason(rows: ir.Table, site: Site) -> Any:
         ("triage_end", "care_start"),
         ("arrival_time", "care_start"),
         ("arrival_time", "admit_time"),
+        ("arrival_time", "first_placed"),
         ("arrival_time", "discharge_time"),
         ("triage_start", "discharge_time"),
         ("triage_end", "discharge_time"),
         ("care_start", "discharge_time"),
         ("admit_time", "discharge_time"),
+        ("last_placed", "discharge_time"),
     )
     reversed_ = reduce(lambda left, right: left | right, ((rows[b] < rows[a]).fill_null(False) for a, b in ordered))
     return ibis.cases(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from healthcare_ops.entrypoints.cli.failures import show_result
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
 
@@ -16,7 +18,10 @@ Paths = Annotated[list[Path], typer.Argument(help="Delivered files.", show_defau
 def load(
     paths: Paths,
     feed: Annotated[Path, typer.Option("--feed", help="Feed file: see `hops feed schema`.")],
-    site: Annotated[Path | None, typer.Option("--site", help="Site file, for a new state directory.")] = None,
+    site: Annotated[
+        Path | None,
+        typer.Option("--site", help="Site file; else a new state gets one made from the feed."),
+    ] = None,
     state: State = DEFAULT_STATE,
     as_of: AsOf = "",
     as_json: Json = False,
@@ -25,31 +30,12 @@ def load(
 
     Example: hops load --feed feeds/ed.toml --site site.toml 2025.csv.gz --state .hops
     """
-    from healthcare_ops.bootstrap import add_feed, create_state, open_platform
-    from healthcare_ops.core.config import SITE_FILE
-    from healthcare_ops.core.errors import NotFoundError
-    from healthcare_ops.core.feed import Feed
-    from healthcare_ops.core.validated import read_toml
-    from healthcare_ops.operations import bulk
+    from healthcare_ops.jobs import REFINE_JOBS
+    from healthcare_ops.operations.load import load as load_files
 
-    clock = clock_at(as_of)
-    if site is None and not (state / SITE_FILE).exists():
-        raise NotFoundError(f"{state} is not a state directory yet.", next_step="Give --site SITE.toml.")
-    mapping = read_toml(feed, Feed)
-    with steps("load", len(paths) + len(bulk.JOBS)) as progress:
-        # Every file is read through before anything is written: a bad one leaves no trace.
-        bulk.verify(paths, mapping, progress)
-        if site is not None:
-            create_state(state, site, clock)
-        add_feed(state, feed)
-        with open_platform(state, clock) as platform:
-            landed = bulk.land(platform, mapping, paths)
-            result = bulk.refine(platform, progress)
-            document = {"deliveries": landed, **result, **bulk.summary(platform)}
-    if as_json:
-        emit_json(document)
-    else:
-        _print_accounts(document)
+    with steps("load", len(paths) + len(REFINE_JOBS)) as progress:
+        loaded = load_files(state, feed, site, paths, clock_at(as_of), progress)
+    show_result(loaded.document, loaded.failure, as_json=as_json, show=_print_accounts)
 
 
 def ingest(
@@ -92,20 +78,23 @@ def backfill(
     """
     from healthcare_ops.bootstrap import open_platform
     from healthcare_ops.core.days import days_between
+    from healthcare_ops.core.errors import QualityError
+    from healthcare_ops.jobs import REFINE_JOBS
     from healthcare_ops.operations import bulk
 
     start, end = day(first, "--from"), day(last, "--to")
     if end < start:
         raise typer.BadParameter(f"{last} is before {first}.", param_hint="--to")
-    with open_platform(state, clock_at(as_of)) as platform, steps("backfill", len(bulk.JOBS)) as progress:
+    failure = None
+    with open_platform(state, clock_at(as_of)) as platform, steps("backfill", len(REFINE_JOBS)) as progress:
         if from_raw:
             bulk.forget_bronze(platform)
-        result = bulk.refine(platform, progress, days=frozenset(days_between(start, end)))
+        try:
+            result = bulk.refine(platform, progress, days=frozenset(days_between(start, end)))
+        except QualityError as error:
+            failure, result = error, {}
         document = {**result, **bulk.summary(platform)}
-    if as_json:
-        emit_json(document)
-    else:
-        _print_accounts(document)
+    show_result(document, failure, as_json=as_json, show=_print_accounts)
 
 
 def export(
@@ -132,7 +121,7 @@ def export(
         console().print(f"{rows:,} rows of {name} in {out}")
 
 
-def _print_accounts(document: dict[str, Any]) -> None:
+def _print_accounts(document: Mapping[str, Any]) -> None:
     out = console()
     fates = ("delivered", "applied", "superseded", "duplicate", "quarantined", "ignored")
     for item in document.get("deliveries", ()):

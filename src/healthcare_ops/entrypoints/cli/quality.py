@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from healthcare_ops.entrypoints.cli.failures import show_result
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
 
@@ -75,12 +77,7 @@ def check(
         except QualityError as error:
             failure = error
         report = newest_report(platform)
-    if as_json and failure is None:
-        emit_json(report)
-    elif not as_json:
-        _print_report(report)
-    if failure is not None:
-        raise failure
+    show_result(report, failure, as_json=as_json, show=_print_report)
 
 
 def _held(platform: Platform) -> list[dict[str, Any]]:
@@ -92,7 +89,7 @@ def _held(platform: Platform) -> list[dict[str, Any]]:
     return held
 
 
-def _print_report(report: dict[str, Any]) -> None:
+def _print_report(report: Mapping[str, Any]) -> None:
     out = console()
     days = report["days"]
     out.print(

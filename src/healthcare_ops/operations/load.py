@@ -1,0 +1,92 @@
+"""`hops load`: files and a feed file in, every table out."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from healthcare_ops.bootstrap import add_feed, create_state, open_platform
+from healthcare_ops.core.clock import Clock
+from healthcare_ops.core.config import SITE_FILE
+from healthcare_ops.core.errors import ConfigError, QualityError
+from healthcare_ops.core.feed import Feed, require_known_sectors
+from healthcare_ops.core.site import Site
+from healthcare_ops.core.validated import read_toml
+from healthcare_ops.operations import bulk
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load did, as plain values, and the data-quality failure that kept gold from it, if any."""
+
+    document: dict[str, Any]
+    failure: QualityError | None
+
+
+def load(
+    state: Path, feed_file: Path, site_file: Path | None, paths: Sequence[Path], clock: Clock, progress: bulk.Progress
+) -> Loaded:
+    """Take files into the lake and build every day they hold.
+
+    Every file is read to its end before anything is written: a bad one leaves no trace. A new state directory
+    without a site file gets a site made from the feed, which its `site.toml` says.
+
+    Raises
+    ------
+    OpsError
+        As `read_records` does; `ConfigError` if feed and site do not fit.
+    """
+    feed = read_toml(feed_file, Feed)
+    known = site_file or state / SITE_FILE
+    if site_file or known.exists():
+        require_known_sectors(feed, read_toml(known, Site))
+    places = bulk.verify(paths, feed, progress)
+    if site_file:
+        create_state(state, site_file, clock)
+    elif not known.exists():
+        _create_state_from_feed(state, feed, places, clock)
+    add_feed(state, feed_file)
+    with open_platform(state, clock) as platform:
+        landed = bulk.land(platform, feed, paths)
+        failure = None
+        try:
+            result = bulk.refine(platform, progress)
+        except QualityError as error:
+            failure, result = error, {}
+        document = {"deliveries": bulk.accounted(platform, landed), **result, **bulk.summary(platform)}
+    return Loaded(document, failure)
+
+
+def _create_state_from_feed(state: Path, feed: Feed, places: set[str], clock: Clock) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        site_file = Path(folder) / SITE_FILE
+        site_file.write_text(_site_of(feed, places), encoding="utf-8")
+        try:
+            create_state(state, site_file, clock)
+        except ConfigError as error:
+            fault = error.message.removeprefix(f"{site_file}: ")
+            raise ConfigError(
+                f"no site can be made from feed {feed.feed_id} alone: {fault}", next_step="Give --site SITE.toml."
+            ) from error
+
+
+def _site_of(feed: Feed, places: set[str]) -> str:
+    """Return a site file for a hospital known by one feed only: its zone, and its places as emergency sectors."""
+    sectors = sorted(set(feed.values.sector.values()) or places)
+    if not sectors:
+        raise ConfigError(f"feed {feed.feed_id} names no place.", next_step="Map `columns.sector`, or give --site.")
+    lines = [
+        "# Made by `hops load` from the feed alone. Add capacities, kinds of sectors and holidays, then run",
+        "# `hops backfill`; see `hops site schema`.",
+        f"facility_id = {json.dumps(feed.feed_id)}",
+        f"name = {json.dumps(feed.feed_id)}",
+        f"zone = {json.dumps(feed.zone)}",
+    ]
+    for sector in sectors:
+        quoted = json.dumps(sector, ensure_ascii=False)
+        lines += ["", "[[sectors]]", f"sector_id = {quoted}", f"name = {quoted}"]
+    return "\n".join(lines) + "\n"
