@@ -31,7 +31,7 @@ INSTALL_CODE := $(PIP_INSTALL) --no-deps --no-build-isolation -e .
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --quiet
 
-.PHONY: help demo test lint unit full bench spark java lock clean
+.PHONY: help demo test lint unit full bench spark java docs lock clean
 
 help:  ## Show this list
 	@echo "Healthcare Ops Platform"
@@ -61,6 +61,9 @@ spark: $(SPARK) java  ## The tests that compare Spark with DuckDB (Python 3.11 a
 
 bench: $(DEV)  ## The pipeline beside hand-written SQL at 1 and 10 million events
 	@$(BIN)/python bench/pipeline.py --events 1000000 10000000
+
+docs: $(DEV)  ## Write the generated documents: data dictionary, command line
+	@$(BIN)/python -m healthcare_ops.entrypoints.reference docs
 
 lock:  ## Renew the lock files (maintainers; needs uv)
 	@command -v uv >/dev/null || { echo "uv is not installed; see https://docs.astral.sh/uv/"; exit 1; }

@@ -23,7 +23,6 @@ class Settings(Strict):
     keep_snapshots: int = Field(default=20, ge=2, description="Untagged snapshots kept per table.")
     horizon_h: int = Field(default=48, ge=1, le=48, description="Farthest hour of a forecast.")
     train_days: int = Field(default=728, ge=21, description="Longest history a model is trained on.")
-    quarantine_warn_share: float = Field(default=0.05, ge=0, le=1, description="Share of a batch that warns.")
 
 
 def read_settings(state: Path) -> Settings:

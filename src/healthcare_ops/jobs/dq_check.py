@@ -14,13 +14,12 @@ from healthcare_ops.core.tables import (
     BATCH_ACCOUNTS,
     ENCOUNTERS,
     EVENTS,
-    OPS_METRICS_HOURLY,
     QUARANTINE,
     STAYS,
     Table,
 )
 from healthcare_ops.jobs.context import Context, Outcome, Request
-from healthcare_ops.jobs.silver_to_gold import SILVER_MARKER
+from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.quality.evaluate import Finding, Limits, evaluate
 from healthcare_ops.pipeline.quality.report import FATES, FeedAccount, build_report, report_key
 from healthcare_ops.pipeline.quality.rules import RULES
@@ -29,8 +28,9 @@ from healthcare_ops.pipeline.silver import within
 
 def run(context: Context, request: Request) -> Outcome:
     """Write the report, then raise `QualityError` if a `fail` rule is broken."""
-    changes = context.lake.changes(ENCOUNTERS, context.lake.note(OPS_METRICS_HOURLY, SILVER_MARKER))
-    days = sorted(changes.days | request.days)
+    # Days whose every record is held have an account and no encounter.
+    changed = [changes.days for changes in silver_changes(context).values()]
+    days = sorted(request.days.union(*changed))
     if not days:
         return {"days": 0}
     findings = _findings(context, days)
@@ -71,7 +71,7 @@ def read_accounts(context: Context, days: list[date]) -> list[FeedAccount]:
 
 
 def _findings(context: Context, days: list[date]) -> tuple[Finding, ...]:
-    tables = {table.id: _on(context, table, days) for table in (ENCOUNTERS, STAYS, EVENTS)}
+    tables = {table.id: _on(context, table, days) for table in (BATCH_ACCOUNTS, ENCOUNTERS, STAYS, EVENTS)}
     feeds = context.feeds.values()
     margin = timedelta(days=1)
     limits = Limits(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -11,11 +12,11 @@ import pyarrow as pa
 from healthcare_ops.core.civil_time import civil_day, civil_hours
 from healthcare_ops.core.days import day_runs, days_between
 from healthcare_ops.core.site import Site
-from healthcare_ops.core.tables import ENCOUNTERS, EVENTS, OPS_METRICS_HOURLY, STAYS
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, EVENTS, OPS_METRICS_HOURLY, STAYS
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.pipeline.gold import Hours, hourly_metrics, spells_in_days
+from healthcare_ops.ports import DayChanges
 
-SILVER_MARKER = f"from.{ENCOUNTERS.id}"
 KNOWN_UNTIL = "known_until"
 _DAY = timedelta(days=1)
 _LONGEST_SILENCE_DAYS = 31
@@ -23,9 +24,8 @@ _LONGEST_SILENCE_DAYS = 31
 
 def run(context: Context, request: Request) -> Outcome:
     """Rebuild gold from the first changed day to the last day that a changed stay can reach, but for silences."""
-    since = context.lake.note(OPS_METRICS_HOURLY, SILVER_MARKER)
-    changes = context.lake.changes(ENCOUNTERS, since)
-    changed = changes.days | request.days
+    changes = silver_changes(context)
+    changed = changes[ENCOUNTERS.id].days | request.days
     known_until = _known_until(context)
     if not changed or known_until is None:
         return {"days": 0}
@@ -39,9 +39,22 @@ def run(context: Context, request: Request) -> Outcome:
     calendar, hours = civil_calendar(open_days, context.site, until=known_until)
     with context.engine.from_arrow(calendar) as rows:
         metrics = hourly_metrics(encounters, stays, rows, hours, context.site)
-        notes = {SILVER_MARKER: changes.marker, KNOWN_UNTIL: known_until.isoformat()}
+        notes = {_marker(table): change.marker for table, change in changes.items()}
+        notes[KNOWN_UNTIL] = known_until.isoformat()
         count = context.lake.replace_days(OPS_METRICS_HOURLY, metrics, days, notes)
     return {"days": len(open_days), "rows": count, "known_until": known_until.isoformat()}
+
+
+def silver_changes(context: Context) -> Mapping[str, DayChanges]:
+    """Return, by table, the days of encounters and of their accounts that gold has not taken yet."""
+    return {
+        table.id: context.lake.changes(table, context.lake.note(OPS_METRICS_HOURLY, _marker(table.id)))
+        for table in (ENCOUNTERS, BATCH_ACCOUNTS)
+    }
+
+
+def _marker(table: str) -> str:
+    return f"from.{table}"
 
 
 def civil_calendar(days: list[date], site: Site, *, until: datetime) -> tuple[Any, Hours]:

@@ -85,7 +85,7 @@ def evaluate(
     return tuple(findings)
 
 
-_SET_RULES = {"uniqueness", "reference"}
+_SET_RULES = {"uniqueness", "reference", "held"}
 
 
 def _row_counts(rules: Sequence[Rule], table: ir.Table, collect: Collect, limits: Limits) -> dict[str, tuple[int, int]]:
@@ -118,6 +118,11 @@ def _is_bad(rule: Rule, table: ir.Table, limits: Limits) -> Any:
 
 
 def _set_counts(rule: Rule, table: ir.Table, encounters: ir.Table, collect: Collect) -> tuple[int, int]:
+    if rule.kind == "held":
+        held, delivered = rule.columns
+        sums = table.aggregate(bad=table[held].sum().fill_null(0), checked=table[delivered].sum().fill_null(0))
+        (row,) = collect(sums).to_pylist()
+        return row["checked"], row["bad"]
     checked = table.aggregate(checked=table.count())
     if rule.kind == "uniqueness":
         groups = table.group_by(rule.columns).aggregate(copies=table.count())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from healthcare_ops.core.tables import DISPOSITIONS, ENCOUNTERS, EVENTS, MILESTONES, STAYS
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, DISPOSITIONS, ENCOUNTERS, EVENTS, MILESTONES, STAYS
 
-Kind = Literal["completeness", "uniqueness", "allowed_values", "range", "time_range", "order", "reference"]
+Kind = Literal["completeness", "uniqueness", "allowed_values", "range", "time_range", "order", "reference", "held"]
 Severity = Literal["fail", "warn"]
 
 
@@ -15,9 +15,10 @@ Severity = Literal["fail", "warn"]
 class Rule:
     """One rule on one table.
 
-    `columns` are the columns it speaks of: the key for uniqueness, (earlier, later) for order. `threshold`
-    is the share of checked rows that may violate it. `allowed` holds the values, or (lowest, highest). A
-    rule of an optional column is judged only where a feed delivers that column (`needs`).
+    `columns` are the columns it speaks of: the key for uniqueness, (earlier, later) for order, (held,
+    delivered) for held, which compares two sums. `threshold` is the share of checked rows that may violate
+    it. `allowed` holds the values, or (lowest, highest). A rule of an optional column is judged only where a
+    feed delivers that column (`needs`).
     """
 
     rule_id: str
@@ -78,7 +79,22 @@ def _range(column: str, lowest: float, highest: float, severity: Severity, thres
     )
 
 
+def _held(name: str, severity: Severity, threshold: float, reason: str) -> Rule:
+    return Rule(
+        f"batch_accounts.quarantined.{name}",
+        BATCH_ACCOUNTS.id,
+        "held",
+        ("quarantined", "delivered"),
+        severity,
+        threshold,
+        reason,
+        "Read the reasons with `hops dq show --quarantine`; correct the feed file, or contact the supplier.",
+    )
+
+
 RULES: tuple[Rule, ...] = (
+    _held("few", "warn", 0.05, "records that are held are missing from every count"),
+    _held("not_all", "fail", 0.90, "a mapping that fits hardly any record is wrong"),
     Rule(
         "encounters.encounter_id.unique",
         ENCOUNTERS.id,
