@@ -14,7 +14,7 @@ from healthcare_ops.ports import Delivery
 
 
 class LocalRaw:
-    """`raw/<feed_id>/dt=…/<seq>/<file>` with `delivery.json`, which is written last and makes it count."""
+    """`raw/<feed_id>/dt=…/<seq>/<file>`; `<seq>.json` beside the folder is written last and makes it count."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -27,13 +27,13 @@ class LocalRaw:
         folder = self._folder(delivery)
         copy_file(file, folder / file.name)
         facts = asdict(delivery) | {"delivered_on": delivered_on.isoformat()}
-        write_bytes(folder / "delivery.json", json.dumps(facts, indent=1).encode())
+        write_bytes(folder.with_suffix(".json"), json.dumps(facts, indent=1).encode())
         return delivery
 
     def deliveries(self, feed_id: str) -> list[Delivery]:
         """Return the feed's deliveries in the order of their numbers."""
         found = []
-        for facts_file in (self._root / feed_id).glob("dt=*/*/delivery.json"):
+        for facts_file in (self._root / feed_id).glob("dt=*/*.json"):
             facts = json.loads(facts_file.read_text())
             found.append(Delivery(**facts | {"delivered_on": date.fromisoformat(facts["delivered_on"])}))
         return sorted(found, key=lambda delivery: delivery.delivery_seq)

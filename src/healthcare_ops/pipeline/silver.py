@@ -97,23 +97,15 @@ def places(events: ir.Table) -> ir.Table:
     An event that names a sector says where the patient is from then on; a bed counts within its sector.
     """
     placed = events.filter(events.sector_id.notnull()).mutate(milestone_rank=_milestone_rank)
-    in_order = ibis.window(
-        group_by="encounter_id",
-        order_by=[placed.event_time, placed.milestone_rank, placed.sector_id, placed.bed_id],
-    )
-    before = placed.mutate(
-        sector_before=placed.sector_id.lag().over(in_order), bed_before=placed.bed_id.lag().over(in_order)
-    )
-    is_change = (
-        before.sector_before.isnull()
-        | (before.sector_before != before.sector_id)
-        | (before.bed_id.notnull() & (before.bed_before.isnull() | (before.bed_before != before.bed_id)))
-    )
+    told = placed.mutate(sector_before=placed.sector_id.lag().over(_in_order(placed)))
+    is_other_sector = told.sector_before.isnull() | (told.sector_before != told.sector_id)
+    # An event that names the same sector and no bed does not say that the patient lost the bed.
+    telling = told.mutate(is_other_sector=is_other_sector).filter(is_other_sector | told.bed_id.notnull())
+    before = telling.mutate(bed_before=telling.bed_id.lag().over(_in_order(telling)))
+    is_other_bed = before.bed_id.notnull() & (before.bed_before.isnull() | (before.bed_before != before.bed_id))
+    is_change = before.is_other_sector | is_other_bed
     changes = before.filter(is_change)
-    by_encounter = ibis.window(
-        group_by="encounter_id",
-        order_by=[changes.event_time, changes.milestone_rank, changes.sector_id, changes.bed_id],
-    )
+    by_encounter = _in_order(changes)
     return changes.select(
         "encounter_id",
         "sector_id",
@@ -121,6 +113,12 @@ def places(events: ir.Table) -> ir.Table:
         start_time=changes.event_time,
         next_time=changes.event_time.lead().over(by_encounter),
         place_no=ibis.row_number().over(by_encounter),
+    )
+
+
+def _in_order(rows: ir.Table) -> Any:
+    return ibis.window(
+        group_by="encounter_id", order_by=[rows.event_time, rows.milestone_rank, rows.sector_id, rows.bed_id]
     )
 
 

@@ -97,7 +97,7 @@ _WALK_HEADINGS = [
     "naive",
     "90 % cover",
     "bias",
-    "better",
+    "P(better)",
 ]
 
 
@@ -115,7 +115,7 @@ def _walk_line(item: dict[str, Any]) -> list[Any]:
         naive["pinball"],
         f"{model['coverage_pit']:.1%}",
         f"{model['bias']:+.2f}",
-        f"p = {item['better_probability']:.2f}",
+        f"{item['better_probability']:.0%}",
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -31,7 +31,7 @@ def render(report: Report, language: Language = "en") -> str:
         t=words,
         marks=_MARKS,
         tiles=_tiles(report, words),
-        sectors=[(sector, _charts(sector, words)) for sector in report.sectors],
+        sectors=[(sector, _fan(sector, words), _period(sector, words)) for sector in report.sectors],
         shown=[hour for sector in report.sectors for hour in sector.ahead if hour.horizon_h in _SHOWN_H],
         rules=sorted(report.quality["rules"], key=lambda rule: _ORDER.index(rule["verdict"])),
     )
@@ -79,19 +79,23 @@ def _next_day(ahead: list[Ahead], words: Words) -> dict[str, str]:
     return _tile(words.number(expected), words("next_day"), note)
 
 
-def _charts(sector: SectorView, words: Words) -> dict[str, Any]:
-    return {
-        "arrivals": _arrivals(sector, words),
-        "waits": _waits(sector, words),
-        "occupied": _occupied(sector, words),
-        "fan": _fan(sector, words),
-        "heat": svg.heat_map(
-            words("heat"),
-            sector.heat,
-            [words.weekday(n) for n in range(7)],
-            [f"{hour:02d}" for hour in range(24)],
-        ),
-    }
+@dataclass(frozen=True)
+class Figure:
+    """A chart with its caption and the (style, name) of what is drawn."""
+
+    caption: str
+    chart: Markup
+    keys: tuple[tuple[str, str], ...] = ()
+
+
+def _period(sector: SectorView, words: Words) -> list[Figure]:
+    days, hours = [words.weekday(number) for number in range(7)], [f"{hour:02d}" for hour in range(24)]
+    return [
+        _arrivals(sector, words),
+        _waits(sector, words),
+        _occupied(sector, words),
+        Figure(words("heat"), svg.heat_map(words("heat"), sector.heat, days, hours)),
+    ]
 
 
 def _month_ticks(sector: SectorView, words: Words) -> list[svg.Tick]:
@@ -100,30 +104,29 @@ def _month_ticks(sector: SectorView, words: Words) -> list[svg.Tick]:
     return [svg.Tick(index + 14, words.month(day.month)) for index, day in starts if index + 14 < len(days)]
 
 
-def _arrivals(sector: SectorView, words: Words) -> Markup:
+def _arrivals(sector: SectorView, words: Words) -> Figure:
     values = sector.days.arrivals
     frame = svg.Frame(words("arrivals_day"), len(values), svg.nice_top(values))
     mean = [sum(week) / len(week) for week in (values[max(0, n - 6) : n + 1] for n in range(len(values)))]
-    return svg.chart(
-        frame,
-        _month_ticks(sector, words),
-        svg.bars(frame, values, "bars"),
-        svg.line(frame, mean, "line strong"),
+    chart = svg.chart(
+        frame, _month_ticks(sector, words), svg.bars(frame, values, "bars"), svg.line(frame, mean, "line strong")
     )
+    return Figure(frame.title, chart, (("soft", words("per_day")), ("strong", words("seven_days"))))
 
 
-def _waits(sector: SectorView, words: Words) -> Markup:
+def _waits(sector: SectorView, words: Words) -> Figure:
     days = sector.days
     frame = svg.Frame(words("waits_day"), len(days.days), svg.nice_top(days.wait_p90_min))
-    return svg.chart(
+    chart = svg.chart(
         frame,
         _month_ticks(sector, words),
         svg.line(frame, days.wait_p90_min, "line soft"),
         svg.line(frame, days.wait_mean_min, "line strong"),
     )
+    return Figure(frame.title, chart, (("strong", words("mean")), ("soft", words("p90"))))
 
 
-def _occupied(sector: SectorView, words: Words) -> Markup:
+def _occupied(sector: SectorView, words: Words) -> Figure:
     days = sector.days
     limit = [float(sector.capacity)] if sector.capacity else []
     frame = svg.Frame(words("occupied_day"), len(days.days), svg.nice_top([*days.occupied_max, *limit]))
@@ -133,10 +136,11 @@ def _occupied(sector: SectorView, words: Words) -> Markup:
     ]
     if sector.capacity:
         parts.append(svg.level(frame, sector.capacity, f"{words('capacity')} {sector.capacity}"))
-    return svg.chart(frame, _month_ticks(sector, words), *parts)
+    keys = (("strong", words("day_mean")), ("soft", words("day_highest")))
+    return Figure(frame.title, svg.chart(frame, _month_ticks(sector, words), *parts), keys)
 
 
-def _fan(sector: SectorView, words: Words) -> Markup:
+def _fan(sector: SectorView, words: Words) -> Figure:
     seen = [float(hour.arrivals) for hour in sector.recent]
     ahead = sector.ahead
     top = svg.nice_top([*seen, *(hour.q95 for hour in ahead)])
@@ -152,4 +156,7 @@ def _fan(sector: SectorView, words: Words) -> Markup:
             svg.line(frame, [hour.mean for hour in ahead], "line strong", first),
             svg.moment(frame, first - 0.5, words("now")),
         ]
-    return svg.chart(frame, ticks, *parts)
+    keys = [("soft", words("seen"))]
+    if ahead:
+        keys += [("strong", words("forecast_mean")), ("middle", words("middle_50")), ("wide", words("middle_90"))]
+    return Figure(frame.title, svg.chart(frame, ticks, *parts), tuple(keys))

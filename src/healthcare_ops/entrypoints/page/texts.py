@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Literal
 
+from healthcare_ops.core.reasons import EXPLANATIONS, Reason
+
 Language = Literal["en", "pt-BR"]
 
 _PAIRS: Mapping[str, tuple[str, str]] = {
@@ -22,24 +24,22 @@ _PAIRS: Mapping[str, tuple[str, str]] = {
     "next_day": ("arrivals expected in 24 h", "chegadas esperadas em 24 h"),
     "per_hour_now": ("next full hour: {mean} ({low}–{high})", "próxima hora cheia: {mean} ({low}–{high})"),
     "year": ("The period at a glance", "O período em resumo"),
-    "arrivals_day": (
-        "Arrivals per day, with the mean of seven days",
-        "Chegadas por dia, com a média de sete dias",
-    ),
-    "waits_day": (
-        "Wait until care: mean and 90th percentile, minutes",
-        "Espera até o atendimento: média e percentil 90, minutos",
-    ),
-    "occupied_day": (
-        "Patients present: mean and highest of the day",
-        "Pacientes presentes: média e máximo do dia",
-    ),
+    "arrivals_day": ("Arrivals per day", "Chegadas por dia"),
+    "waits_day": ("Wait until care, minutes", "Espera até o atendimento, minutos"),
+    "occupied_day": ("Patients present", "Pacientes presentes"),
+    "per_day": ("day", "dia"),
+    "seven_days": ("mean of seven days", "média de sete dias"),
+    "mean": ("mean", "média"),
+    "p90": ("90th percentile", "percentil 90"),
+    "day_mean": ("mean of the day", "média do dia"),
+    "day_highest": ("highest of the day", "máximo do dia"),
     "capacity": ("capacity", "capacidade"),
     "week": ("The last week and the next two days", "A última semana e os próximos dois dias"),
-    "fan": (
-        "Arrivals per hour: seen, and forecast with the middle 50 % and 90 %",
-        "Chegadas por hora: observadas e previstas, com os 50 % e 90 % centrais",
-    ),
+    "fan": ("Arrivals per hour", "Chegadas por hora"),
+    "seen": ("seen", "observadas"),
+    "forecast_mean": ("forecast", "previstas"),
+    "middle_50": ("middle 50 %", "50 % centrais"),
+    "middle_90": ("middle 90 %", "90 % centrais"),
     "now": ("now", "agora"),
     "heat": ("Arrivals per hour of the week", "Chegadas por hora da semana"),
     "forecast": ("Forecast", "Previsão"),
@@ -67,7 +67,7 @@ _PAIRS: Mapping[str, tuple[str, str]] = {
     "cover": ("In 90 % interval", "No intervalo de 90 %"),
     "cover_pit": ("calibrated", "calibrado"),
     "bias": ("Bias", "Viés"),
-    "better": ("Better, probability", "Melhor, probabilidade"),
+    "better": ("Probably better", "Provavelmente melhor"),
     "accounts": ("Every record accounted for", "Cada registro contabilizado"),
     "feed": ("Feed", "Fonte"),
     "delivered": ("delivered", "entregues"),
@@ -84,7 +84,9 @@ _PAIRS: Mapping[str, tuple[str, str]] = {
     "verdict": ("Verdict", "Veredito"),
     "violations": ("Violations", "Violações"),
     "checked": ("Checked", "Verificados"),
-    "severity": ("Severity", "Severidade"),
+    "severity": ("If broken", "Se violada"),
+    "severity_warn": ("warns", "alerta"),
+    "severity_fail": ("stops the run", "interrompe a execução"),
     "pass": ("pass", "aprovado"),
     "warn": ("warning", "alerta"),
     "fail": ("failed", "reprovado"),
@@ -94,6 +96,22 @@ _PAIRS: Mapping[str, tuple[str, str]] = {
     "rows": ("Rows", "Linhas"),
     "folder": ("Folder", "Pasta"),
     "model": ("Model in use", "Modelo em uso"),
+}
+_REASONS_PT: Mapping[Reason, str] = {
+    Reason.ENCOUNTER_ID_MISSING: "o registro não indica o atendimento",
+    Reason.TIME_UNREADABLE: "um horário não segue nenhum dos formatos declarados",
+    Reason.TIME_OUT_OF_RANGE: "um horário está fora do intervalo plausível da fonte",
+    Reason.TIME_IN_SKIPPED_HOUR: "um horário civil que a mudança de relógio pulou",
+    Reason.TIME_IN_REPEATED_HOUR: "um horário civil que ocorreu duas vezes na mudança de relógio",
+    Reason.EVENT_TIME_MISSING: "o evento não tem horário",
+    Reason.ARRIVAL_MISSING: "o atendimento não tem chegada; sem ela não há dia nem esperas",
+    Reason.SECTOR_UNKNOWN: "o local não corresponde a um setor de site.toml",
+    Reason.SECTOR_MISSING: "nenhum evento do atendimento indica um local",
+    Reason.TRIAGE_UNKNOWN: "o código de triagem não corresponde a um nível de 1 a 5",
+    Reason.DISPOSITION_UNKNOWN: "o código de desfecho não está mapeado",
+    Reason.EVENT_TYPE_UNKNOWN: "o código do evento não está mapeado nem declarado como ignorado",
+    Reason.EVENTS_REVERSED: "um evento precede aquele que deveria seguir; uma espera ou permanência seria negativa",
+    Reason.STAY_TOO_LONG: "a permanência excede max_stay_days",
 }
 _WEEKDAYS = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
@@ -115,6 +133,10 @@ class Words:
     def __call__(self, key: str, **values: str) -> str:
         """Return a text with its places filled."""
         return _PAIRS[key][self._index].format(**values)
+
+    def reason(self, code: str) -> str:
+        """Return the meaning of a reason code of quarantine."""
+        return (EXPLANATIONS if self.language == "en" else _REASONS_PT)[Reason(code)]
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """Return a number with separators; a dash for null."""

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import re
+import string
+from datetime import UTC, date, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from healthcare_ops.core.reasons import Reason
+from healthcare_ops.entrypoints.page import svg
+from healthcare_ops.entrypoints.page.model import Ahead, Days, Hour, Report, SectorView
+from healthcare_ops.entrypoints.page.render import render
+from healthcare_ops.entrypoints.page.texts import _PAIRS, Words
+
+HOSTILE = "<script>alert(1)</script> \"' & [red]"
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags, attributes, text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in {"src", "href", "action", "xlink:href"}]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def make_report(**different):
+    days = Days((date(2026, 3, 1), date(2026, 3, 2)), (24.0, 12.0), (10.0, None), (30.0, None), (3.0, 4.0), (6.0, 7.0))
+    ahead = tuple(
+        Ahead("ED", NOW + timedelta(hours=h), h, mean=2.0, q05=0.0, q25=1.0, q75=3.0, q95=5.0) for h in range(49)
+    )
+    sector = SectorView("ED", "Emergency", 10, days, (Hour(NOW - timedelta(hours=1), 2),), ahead, ((1.0,) * 24,) * 7)
+    usual = {
+        "facility": "General Hospital",
+        "first_day": date(2026, 3, 1),
+        "last_day": date(2026, 3, 2),
+        "data_as_of": NOW,
+        "hours": 36,
+        "feeds": (
+            {
+                "feed_id": "ed",
+                "delivered": 1000,
+                "applied": 990,
+                "superseded": 3,
+                "duplicate": 2,
+                "quarantined": 4,
+                "ignored": 1,
+            },
+        ),
+        "quarantine": (
+            {"feed_id": "ed", "reason_code": "STAY_TOO_LONG", "records": 4, "explanation": "the stay exceeds"},
+        ),
+        "quality": {"verdict": "warn", "dq_risk_score": 12.3, "rules": ()},
+        "backtests": (),
+        "model_version": "arrivals-glm-1",
+        "sectors": (sector,),
+        "tables": ({"table": "gold.features", "rows": 36, "path": "/data/lake"},),
+    }
+    return Report(**usual | different)
+
+
+def test_the_page_needs_nothing_and_runs_nothing():
+    page = Page(render(make_report()))
+
+    assert page.addresses == []
+    assert not {"script", "link", "iframe", "img", "object", "form"} & set(page.tags)
+
+
+@pytest.mark.parametrize("field", ["facility", "model_version", "note"])
+def test_a_hostile_text_of_the_data_stays_text(field):
+    page = Page(render(make_report(**{field: HOSTILE})))
+
+    assert "script" not in page.tags
+    assert HOSTILE in page.text
+
+
+def test_a_hostile_name_of_a_chart_stays_text():
+    drawn = str(svg.level(svg.Frame(HOSTILE, 2, 10.0), 5.0, HOSTILE)) + str(svg.chart(svg.Frame(HOSTILE, 2, 10.0), []))
+
+    assert "<script" not in drawn
+    assert "&lt;script&gt;" in drawn
+
+
+def test_numbers_are_written_as_the_language_writes_them():
+    english, portuguese = Page(render(make_report(), "en")).text, Page(render(make_report(), "pt-BR")).text
+
+    assert "1,000" in english
+    assert "1.000" in portuguese
+    assert "Fluxo de pacientes de 1 de mar. de 2026 a 2 de mar. de 2026" in portuguese
+
+
+def test_a_reason_is_explained_in_both_languages():
+    for code in Reason:
+        english, portuguese = Words("en").reason(code), Words("pt-BR").reason(code)
+
+        assert english
+        assert portuguese
+        assert english != portuguese
+
+
+@pytest.mark.parametrize("key", _PAIRS)
+def test_both_languages_have_the_same_places_to_fill(key):
+    fields = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in _PAIRS[key]]
+
+    assert fields[0] == fields[1]
+    assert all(_PAIRS[key])
+
+
+def test_a_lake_without_a_model_says_what_to_do():
+    sector = make_report().sectors[0]
+    untrained = SectorView(sector.sector_id, sector.name, None, sector.days, sector.recent, (), sector.heat)
+
+    page = Page(render(make_report(sectors=(untrained,), model_version="")))
+
+    assert "No forecast: a model needs 21 days of history" in page.text
+
+
+def test_several_sectors_are_told_apart():
+    first = make_report().sectors[0]
+    second = SectorView("OBS", "Observation", 5, first.days, first.recent, first.ahead, first.heat)
+
+    page = Page(render(make_report(sectors=(first, second))))
+
+    assert "· Emergency" in page.text
+    assert "· Observation" in page.text
+
+
+def test_a_line_breaks_where_a_day_has_no_value():
+    drawn = str(svg.line(svg.Frame("waits", 4, 10.0), [1.0, None, 2.0, 3.0], "line"))
+
+    assert len(re.findall("M", drawn)) == 2
+
+
+@pytest.mark.parametrize(("highest", "top"), [(0.0, 1.0), (1.0, 1.0), (13.0, 15.0), (96.0, 100.0), (101.0, 150.0)])
+def test_an_axis_ends_at_a_round_number_above_every_value(highest, top):
+    assert svg.nice_top([highest, None]) == top
