@@ -36,11 +36,15 @@ def run(context: Context, request: Request) -> Outcome:
     spells = context.engine.collect(spells_in_days(encounters, stays, context.site))
     operating = _operating_days(spells, known_until.date())
     open_days = [day for day in days if day in operating]
+    notes = {_marker(table): change.marker for table, change in changes.items()}
+    notes[KNOWN_UNTIL] = known_until.isoformat()
+    if not open_days:
+        nothing = context.lake.read(OPS_METRICS_HOURLY, days[0], days[0]).limit(0)
+        context.lake.replace_days(OPS_METRICS_HOURLY, nothing, days, notes)
+        return {"days": 0, "rows": 0, "known_until": known_until.isoformat()}
     calendar, hours = civil_calendar(open_days, context.site, until=known_until)
     with context.engine.from_arrow(calendar) as rows:
         metrics = hourly_metrics(encounters, stays, rows, hours, context.site)
-        notes = {_marker(table): change.marker for table, change in changes.items()}
-        notes[KNOWN_UNTIL] = known_until.isoformat()
         count = context.lake.replace_days(OPS_METRICS_HOURLY, metrics, days, notes)
     return {"days": len(open_days), "rows": count, "known_until": known_until.isoformat()}
 

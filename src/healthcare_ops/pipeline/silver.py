@@ -103,16 +103,15 @@ def places(events: ir.Table) -> ir.Table:
     telling = told.mutate(is_other_sector=is_other_sector).filter(is_other_sector | told.bed_id.notnull())
     before = telling.mutate(bed_before=telling.bed_id.lag().over(_in_order(telling)))
     is_other_bed = before.bed_id.notnull() & (before.bed_before.isnull() | (before.bed_before != before.bed_id))
-    is_change = before.is_other_sector | is_other_bed
-    changes = before.filter(is_change)
-    by_encounter = _in_order(changes)
+    changes = before.filter(before.is_other_sector | is_other_bed)
+    in_order = _in_order(changes)
     return changes.select(
         "encounter_id",
         "sector_id",
         "bed_id",
         start_time=changes.event_time,
-        next_time=changes.event_time.lead().over(by_encounter),
-        place_no=ibis.row_number().over(by_encounter),
+        next_time=changes.event_time.lead().over(in_order),
+        place_no=ibis.row_number().over(in_order),
     )
 
 
