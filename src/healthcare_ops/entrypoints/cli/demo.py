@@ -9,11 +9,10 @@ import typer
 
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
+from healthcare_ops.entrypoints.cli.runs import STATES_OF
 
 if TYPE_CHECKING:
     from healthcare_ops.operations.demo import Demo
-
-_STATES = 13
 
 
 def demo(
@@ -32,7 +31,7 @@ def demo(
     from healthcare_ops.entrypoints.page.render import render
     from healthcare_ops.operations.demo import run_demo
 
-    with steps("demo", _STATES) as progress:
+    with steps("demo", STATES_OF["weekly_train"] + 2) as progress:
         result = run_demo(state, progress)
         progress("writing the page")
         with open_platform(state, result.clock, exclusive=False) as platform:

@@ -30,19 +30,21 @@ def console() -> Console:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
-    """Return a table; numbers stand right, nothing of the data is read as markup."""
+    """Return a titled table; numbers stand right, nothing of the data is read as markup."""
     from rich import box
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="bold")
+    shown = Table(box=box.SIMPLE_HEAD, header_style="bold")
     materialised = [list(row) for row in rows]
     for number, name in enumerate(columns):
         is_number = bool(materialised) and all(isinstance(row[number], int | float | None) for row in materialised)
         shown.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in materialised:
         shown.add_row(*(Text(display(value)) for value in row))
-    return shown
+    # Not the table's own title, which would break lines at the width of a narrow table.
+    return Group(Text(title, style="bold"), shown)
 
 
 def display(value: Any) -> str:

@@ -13,7 +13,8 @@ from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, tab
 if TYPE_CHECKING:
     from healthcare_ops.bootstrap import Platform
 
-_STATES = 13
+# States that a run enters when nothing fails.
+STATES_OF = {"daily": 10, "inference": 3, "weekly_train": 11}
 
 
 def run(
@@ -35,7 +36,7 @@ def run(
     from healthcare_ops.operations.runner import run_orchestrator
 
     wanted = day(run_date, "--date") if run_date else None
-    with open_platform(state, clock_at(as_of)) as platform, steps(run_type, _STATES) as progress:
+    with open_platform(state, clock_at(as_of)) as platform, steps(run_type, STATES_OF[run_type]) as progress:
         finished = run_orchestrator(platform.context, run_type, wanted, progress)
     record = finished.record
     if as_json:
@@ -59,13 +60,11 @@ def status(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
         emit_json(document)
         return
     out = console()
-    out.print(
-        f"{document['facility']}: data known until {document['known_until'] or '–'}, model {document['model'] or '–'}"
-    )
+    out.print(f"{document['facility']}: {_data_age(document)}, model {document['model'] or 'none yet'}", markup=False)
     last = document["last_run"]
     if last:
         cause = f": {last['cause']}" if last["cause"] else ""
-        out.print(f"last run {last['run_id']} {last['status']}{cause}")
+        out.print(f"last run {last['run_id']} {last['status']}{cause}", markup=False)
     out.print(
         table(
             "Tables",
@@ -73,6 +72,21 @@ def status(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
             [[t["table"], t["rows"], t["first"], t["last"]] for t in document["tables"]],
         )
     )
+
+
+def _data_age(document: dict[str, Any]) -> str:
+    """Return until when data is known, in the site's time, and how long ago that is."""
+    from datetime import UTC, datetime
+
+    from healthcare_ops.core.civil_time import load_zone
+
+    if not document["known_until"]:
+        return "no data yet"
+    known = datetime.fromisoformat(document["known_until"])
+    age_h = (datetime.now(UTC) - known).total_seconds() / 3600
+    age = f"{age_h:.1f} h" if age_h < 48 else f"{age_h / 24:,.0f} days"
+    local = known.astimezone(load_zone(document["zone"]))
+    return f"data known until {local:%Y-%m-%d %H:%M} {document['zone']} ({age} ago)"
 
 
 def _status(platform: Platform) -> dict[str, Any]:
@@ -87,6 +101,7 @@ def _status(platform: Platform) -> dict[str, Any]:
     history = champion_history(objects)
     return {
         "facility": platform.context.site.name,
+        "zone": platform.context.site.zone,
         "known_until": platform.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL),
         "model": history[-1]["version"] if history else "",
         "last_run": max(records, key=lambda record: record["started_at"], default=None),
