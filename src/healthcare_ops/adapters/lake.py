@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
+from pyiceberg.io.pyarrow import parquet_file_to_data_file
+from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
@@ -118,15 +120,21 @@ class IcebergLake:
         files = self._engine.write_files(rows, folder, table.partition, table.types())
         written = {date.fromisoformat(file.parent.name.partition("=")[2]) for file in files}
         touched = format_days(written | set(days or ()))
+        replaced = _data_files(iceberg, table, days or ())
         try:
             with iceberg.transaction() as transaction:
-                if days and _has_files(iceberg, table, days):
-                    transaction.delete(_day_filter(table.partition, days), snapshot_properties={_DAYS: touched})
-                if files:
-                    paths = [str(file) for file in files]
-                    transaction.add_files(paths, snapshot_properties={_DAYS: touched}, check_duplicate_files=False)
                 if notes:
                     transaction.set_properties({_NOTE + key: value for key, value in notes.items()})
+                if replaced or files:
+                    update = transaction.update_snapshot(snapshot_properties={_DAYS: touched})
+                    # Whole files, because a file holds one day: no row has to be looked at.
+                    with update.overwrite() if replaced else update.fast_append() as snapshot:
+                        for old in replaced:
+                            snapshot.delete_data_file(old)
+                        for file in files:
+                            snapshot.append_data_file(
+                                parquet_file_to_data_file(iceberg.io, iceberg.metadata, str(file))
+                            )
         except (CommitFailedException, ValidationException) as error:
             raise TransientError(
                 f"another writer changed {table.id} first: {error}.", next_step="Run it again."
@@ -194,10 +202,6 @@ def _parse_days(text: str) -> Iterator[date]:
         yield from days_between(first, last)
 
 
-def _day_filter(column: str, days: Sequence[date]) -> str:
-    return " or ".join(f"({column} >= '{first}' and {column} <= '{last}')" for first, last in day_runs(days))
-
-
 def _files(iceberg: IcebergTable | None, table: Table, first: date | None, last: date | None) -> Iterable[Any]:
     if iceberg is None:
         return ()
@@ -207,9 +211,12 @@ def _files(iceberg: IcebergTable | None, table: Table, first: date | None, last:
     return (iceberg.scan(row_filter=" and ".join(bounds)) if bounds else iceberg.scan()).plan_files()
 
 
-def _has_files(iceberg: IcebergTable, table: Table, days: Sequence[date]) -> bool:
+def _data_files(iceberg: IcebergTable, table: Table, days: Collection[date]) -> list[DataFile]:
+    """Return the files that hold the days."""
+    if not days:
+        return []
     wanted = set(days)
-    return any(_file_day(task) in wanted for task in _files(iceberg, table, min(days), max(days)))
+    return [task.file for task in _files(iceberg, table, min(days), max(days)) if _file_day(task) in wanted]
 
 
 def _file_day(task: Any) -> date:
