@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,15 +42,20 @@ class Platform:
         return self.lake.location(table)
 
 
-def create_state(state: Path, site_file: Path, clock: Clock | None = None) -> bool:
-    """Make a state directory for the site, with its pseudonymisation key; False if it stood already.
+def create_state(state: Path, site_file: Path, clock: Clock | None = None, *, feed_files: Iterable[Path] = ()) -> bool:
+    """Make a state directory for the site and its feeds, with its pseudonymisation key; False if it stood already.
+
+    Every file is judged before anything is written.
 
     Raises
     ------
     ConfigError
-        If the site file is wrong, or the directory belongs to another facility.
+        If a site, feed or settings file is wrong, or the directory belongs to another facility.
+    LockedError
+        If another process holds the directory.
     """
     site = read_toml(site_file, Site)
+    feeds = {path: read_toml(path, Feed) for path in feed_files}
     target = state / SITE_FILE
     if target.exists():
         there = read_toml(target, Site)
@@ -59,30 +64,50 @@ def create_state(state: Path, site_file: Path, clock: Clock | None = None) -> bo
                 f"{state} belongs to facility {there.facility_id!r}, not {site.facility_id!r}.",
                 next_step="Use another --state.",
             )
+    _check_configuration(state, site, feeds.values())
     state.mkdir(parents=True, exist_ok=True)
-    secrets = LocalSecrets(state / "secrets", clock or SystemClock())
-    is_new = PSEUDONYM_KEY not in secrets.names()
-    if is_new:
-        secrets.put(PSEUDONYM_KEY, json.dumps({"key_id": "k1", "key": os.urandom(32).hex()}).encode())
-    (state / FEEDS_DIR).mkdir(exist_ok=True)
-    write_bytes(target, site_file.read_bytes())
+    with lock_state(state):
+        secrets = LocalSecrets(state / "secrets", clock or SystemClock())
+        is_new = PSEUDONYM_KEY not in secrets.names()
+        if is_new:
+            secrets.put(PSEUDONYM_KEY, json.dumps({"key_id": "k1", "key": os.urandom(32).hex()}).encode())
+        (state / FEEDS_DIR).mkdir(exist_ok=True)
+        write_bytes(target, site_file.read_bytes())
+        for path, feed in feeds.items():
+            write_bytes(_feed_path(state, feed), path.read_bytes())
     return is_new
 
 
 def add_feed(state: Path, feed_file: Path) -> Feed:
     """Put a feed file in its place in the state directory; `ConfigError` if it does not fit the site."""
     feed = read_toml(feed_file, Feed)
-    require_known_sectors(feed, read_toml(state / SITE_FILE, Site))
-    write_bytes(state / FEEDS_DIR / f"{feed.feed_id}.toml", feed_file.read_bytes())
+    _check_configuration(state, read_toml(state / SITE_FILE, Site), [feed])
+    with lock_state(state):
+        write_bytes(_feed_path(state, feed), feed_file.read_bytes())
     return feed
 
 
-def read_feeds(state: Path, site: Site) -> dict[str, Feed]:
-    """Return the feeds of the state directory by id; `ConfigError` if one does not fit the site."""
-    feeds = [read_toml(path, Feed) for path in sorted((state / FEEDS_DIR).glob("*.toml"))]
+def read_feeds(state: Path, site: Site, added: Iterable[Feed] = ()) -> dict[str, Feed]:
+    """Return the feeds of the state directory by id, `added` in the place of their namesakes.
+
+    `ConfigError` if one does not fit the site.
+    """
+    new = {feed.feed_id: feed for feed in added}
+    kept = [path for path in sorted((state / FEEDS_DIR).glob("*.toml")) if path.stem not in new]
+    feeds = [*(read_toml(path, Feed) for path in kept), *new.values()]
     for feed in feeds:
         require_known_sectors(feed, site)
-    return {feed.feed_id: feed for feed in feeds}
+    return {feed.feed_id: feed for feed in sorted(feeds, key=lambda feed: feed.feed_id)}
+
+
+def _check_configuration(state: Path, site: Site, added: Iterable[Feed]) -> None:
+    """Do nothing, or raise what opening the directory with this site and these feeds would raise."""
+    read_settings(state)
+    read_feeds(state, site, added)
+
+
+def _feed_path(state: Path, feed: Feed) -> Path:
+    return state / FEEDS_DIR / f"{feed.feed_id}.toml"
 
 
 @contextmanager

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
-from fakes import MemoryObjects, MemorySecrets
+from fakes import MemoryObjects, MemoryRaw, MemorySecrets, VirtualTime
 from healthcare_ops.adapters.local_objects import LocalObjects
+from healthcare_ops.adapters.local_raw import LocalRaw
 from healthcare_ops.adapters.local_secrets import LocalSecrets
-from healthcare_ops.core.clock import AsOfClock
+from healthcare_ops.core.clock import AsOfClock, Clock, SystemClock
 from healthcare_ops.core.errors import ConfigError, NotFoundError
-from healthcare_ops.ports import ObjectStore, SecretStore
+from healthcare_ops.ports import Delivery, ObjectStore, RawStore, SecretStore
 
 CLOCK = AsOfClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+DAY = date(2026, 3, 1)
 
 
 @pytest.fixture(params=["memory", "folder"])
@@ -22,6 +24,29 @@ def objects(request, tmp_path) -> ObjectStore:
 @pytest.fixture(params=["memory", "folder"])
 def secrets(request, tmp_path) -> SecretStore:
     return MemorySecrets() if request.param == "memory" else LocalSecrets(tmp_path / "secrets", CLOCK)
+
+
+@pytest.fixture(params=["memory", "folder"])
+def raw(request, tmp_path) -> RawStore:
+    return MemoryRaw() if request.param == "memory" else LocalRaw(tmp_path / "raw")
+
+
+@pytest.fixture(params=["virtual", "as of", "system"])
+def clock(request) -> Clock:
+    return {"virtual": VirtualTime(), "as of": CLOCK, "system": SystemClock()}[request.param]
+
+
+@pytest.fixture
+def delivered(tmp_path):
+    """Return a function that lays down a file as a supplier would."""
+
+    def write(content: bytes, name: str = "visits.csv"):
+        (tmp_path / "inbox").mkdir(exist_ok=True)
+        path = tmp_path / "inbox" / name
+        path.write_bytes(content)
+        return path
+
+    return write
 
 
 def test_a_stored_report_reads_back_byte_for_byte(objects):
@@ -172,3 +197,64 @@ def test_a_secret_is_not_seen_in_the_printed_store(secrets):
     secrets.put("smtp", b"correct horse")
 
     assert "correct horse" not in repr(secrets) + str(secrets)
+
+
+def test_a_feed_that_delivered_nothing_has_no_deliveries(raw):
+    assert raw.deliveries("ed") == []
+
+
+def test_deliveries_are_numbered_within_their_feed_from_1(raw, delivered):
+    file = delivered(b"x")
+
+    landed = [raw.land(feed, file, "abc", DAY) for feed in ("ed", "icu", "ed")]
+
+    assert landed == [
+        Delivery("ed", 1, "visits.csv", "abc", DAY),
+        Delivery("icu", 1, "visits.csv", "abc", DAY),
+        Delivery("ed", 2, "visits.csv", "abc", DAY),
+    ]
+    assert [delivery.batch_id for delivery in landed] == ["ed-000001", "icu-000001", "ed-000002"]
+
+
+def test_deliveries_are_listed_in_the_order_of_their_numbers(raw, delivered):
+    days = [date(2026, 3, 1 + number % 3) for number in range(12)]  # not the order of their days
+
+    landed = [raw.land("ed", delivered(bytes([number])), str(number), day) for number, day in enumerate(days)]
+
+    assert raw.deliveries("ed") == landed
+    assert [delivery.delivery_seq for delivery in landed] == list(range(1, 13))
+    assert raw.deliveries("icu") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["visits.csv", "visitas de março (1).csv.gz", "delivery.json", "000001.json", ".hidden"]
+)
+def test_a_delivery_opens_byte_for_byte_under_the_name_it_came_with(raw, delivered, name):
+    content = bytes(range(256)) * 100
+    delivery = raw.land("ed", delivered(content, name), "abc", DAY)
+
+    with raw.open(delivery) as path:
+        opened = (path.name, path.read_bytes())
+
+    assert opened == (name, content)
+    assert raw.deliveries("ed") == [delivery]
+
+
+def test_a_delivery_stays_as_it_was_when_its_file_changes_or_comes_again(raw, delivered):
+    first = raw.land("ed", delivered(b"first"), "a", DAY)
+    second = raw.land("ed", delivered(b"second"), "b", DAY)
+    delivered(b"third").unlink()
+
+    kept = []
+    for delivery in (first, second):
+        with raw.open(delivery) as path:
+            kept.append(path.read_bytes())
+
+    assert kept == [b"first", b"second"]
+
+
+def test_a_clock_tells_the_present_in_utc(clock):
+    now = clock.now()
+
+    assert now.utcoffset().total_seconds() == 0
+    assert clock.now() >= now

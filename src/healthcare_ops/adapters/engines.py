@@ -20,9 +20,10 @@ _SQL_TYPES: Mapping[ColumnType, str] = {
     "int64": "BIGINT",
     "float64": "DOUBLE",
     "boolean": "BOOLEAN",
-    "timestamp": "TIMESTAMPTZ",
     "date": "DATE",
 }
+# Half the time of the usual level 3, for files a quarter larger.
+_ZSTD_LEVEL = 1
 
 
 class DuckDBEngine:
@@ -92,14 +93,21 @@ class DuckDBEngine:
         Every column is cast in SQL: Ibis drops a cast that it believes redundant, and a sum then reaches the
         file as DOUBLE.
         """
-        columns = ", ".join(f'CAST("{name}" AS {_SQL_TYPES[kind]}) AS "{name}"' for name, kind in types.items())
+        columns = ", ".join(f'{_cast(name, kind)} AS "{name}"' for name, kind in types.items())
         folder.mkdir(parents=True, exist_ok=True)
         self._con.raw_sql(
             f"COPY (SELECT {columns} FROM ({self._con.compile(rows)})) TO '{_quoted(folder)}' "  # noqa: S608  # names of the contract
-            f"(FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({partition}), WRITE_PARTITION_COLUMNS true, "
-            "OVERWRITE_OR_IGNORE true)"
+            f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {_ZSTD_LEVEL}, PARTITION_BY ({partition}), "
+            "WRITE_PARTITION_COLUMNS true, OVERWRITE_OR_IGNORE true)"
         )
         return sorted(folder.rglob("*.parquet"))
+
+
+def _cast(name: str, kind: ColumnType) -> str:
+    if kind == "timestamp":
+        # A cast would ask the zone database for the offset of every value, to learn that UTC has none.
+        return f'make_timestamptz(epoch_us(CAST("{name}" AS TIMESTAMP)))'
+    return f'CAST("{name}" AS {_SQL_TYPES[kind]})'
 
 
 def _quoted(path: Path) -> str:

@@ -79,16 +79,25 @@ def _days_of_encounters_on(context: Context, days: set[date]) -> set[date]:
     ]
     rows = ibis.union(*parts)
     there = rows.filter(silver.within(rows.dt, list(day_runs(days)))).select("encounter_id").distinct()
-    found = rows.semi_join(there, "encounter_id").select("dt").distinct()
+    # A corrected date moves an encounter over any distance; silver knows where it stood.
+    stood = [context.lake.read(table).select("encounter_id", "dt") for table in (ENCOUNTERS, QUARANTINE)]
+    found = ibis.union(rows, *stood).semi_join(there, "encounter_id").select("dt").distinct()
     return set(context.engine.collect(found)["dt"].to_pylist())
 
 
 @dataclass(frozen=True)
 class _Window:
-    """The days of bronze that the rebuilt days can depend on."""
+    """The days of bronze that the rebuilt days can depend on, as runs that may overlap."""
 
-    first: date
-    last: date
+    runs: tuple[tuple[date, date], ...]
+
+    @property
+    def first(self) -> date:
+        return self.runs[0][0]
+
+    @property
+    def last(self) -> date:
+        return self.runs[-1][1]
 
     def spans(self, zone: str, reach: timedelta) -> tuple[OffsetSpan, ...]:
         return offset_spans(ZoneInfo(zone), self.first - reach, self.last + reach)
@@ -97,7 +106,7 @@ class _Window:
 @contextmanager
 def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.Silver]:
     reach = timedelta(days=context.site.max_stay_days + 1)
-    window = _Window(runs[0][0] - reach, runs[-1][1] + reach)
+    window = _Window(tuple((first - reach, last + reach) for first, last in runs))
     with ExitStack() as stack:
 
         def stage(rows: ir.Table) -> ir.Table:
@@ -129,6 +138,7 @@ def _typed_records(context: Context, window: _Window, reach: timedelta) -> Itera
         if not feeds:
             continue
         raw = context.lake.read(table, window.first, window.last)
+        raw = raw.filter(silver.within(raw.dt, window.runs))
         parts = [
             typer(
                 raw.filter(raw.feed_id == feed.feed_id),

@@ -46,10 +46,11 @@ def load(
         require_known_sectors(feed, read_toml(known, Site))
     places = bulk.verify(paths, feed, progress)
     if site_file:
-        create_state(state, site_file, clock)
-    elif not known.exists():
-        _create_state_from_feed(state, feed, places, clock)
-    add_feed(state, feed_file)
+        create_state(state, site_file, clock, feed_files=[feed_file])
+    elif known.exists():
+        add_feed(state, feed_file)
+    else:
+        _create_state_from_feed(state, feed_file, places, clock)
     with open_platform(state, clock) as platform:
         landed = bulk.land(platform, feed, paths)
         failure = None
@@ -61,12 +62,13 @@ def load(
     return Loaded(document, failure)
 
 
-def _create_state_from_feed(state: Path, feed: Feed, places: set[str], clock: Clock) -> None:
+def _create_state_from_feed(state: Path, feed_file: Path, places: set[str], clock: Clock) -> None:
+    feed = read_toml(feed_file, Feed)
     with tempfile.TemporaryDirectory() as folder:
         site_file = Path(folder) / SITE_FILE
         site_file.write_text(_site_of(feed, places), encoding="utf-8")
         try:
-            create_state(state, site_file, clock)
+            create_state(state, site_file, clock, feed_files=[feed_file])
         except ConfigError as error:
             fault = error.message.removeprefix(f"{site_file}: ")
             raise ConfigError(

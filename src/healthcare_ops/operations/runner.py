@@ -42,16 +42,20 @@ def load_orchestrator() -> StateMachine:
 
 
 def run_orchestrator(
-    context: Context, run_type: RunType, run_date: date | None = None, progress: Progress = lambda state: None
+    context: Context,
+    run_type: RunType,
+    run_date: date | None = None,
+    progress: Progress = lambda state: None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Finished:
-    """Run the state machine once and keep its record."""
+    """Run the state machine once and keep its record; `sleep` waits before a state is tried again."""
     started = context.clock.now()
     run_id = f"{run_type}-{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     execution_input = {"type": run_type} | ({"run_date": run_date.isoformat()} if run_date else {})
     tasks = LocalTasks(context)
     record = RunRecord(run_id, run_type, "", started.isoformat())
     watcher = _Recorder(context, record, progress)
-    world = World(tasks, watcher, SystemClock().now, time.sleep, random.random)
+    world = World(tasks, watcher, SystemClock().now, sleep, random.random)
     execution = Interpreter(load_orchestrator(), world).run(execution_input, execution_id=run_id)
     record.status = execution.status
     record.error, record.cause = execution.error or "", execution.cause or ""
@@ -109,7 +113,11 @@ class LocalTasks:
             raise ConfigError(f"type {run_type!r} is not a run type.", next_step=f"Use {', '.join(_RUN_TYPES)}.")
         today = civil_day(self.context.clock.now(), self.context.site.tz)
         default = today if run_type == "inference" else today - timedelta(days=1)
-        self.run_date = given.get("run_date") or default.isoformat()
+        wanted = given.get("run_date") or default.isoformat()
+        try:
+            self.run_date = date.fromisoformat(wanted).isoformat()
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"run_date {wanted!r} is not a day.", next_step="Write it as 2017-12-31.") from error
         return {"type": run_type, "run_date": self.run_date}
 
     def _tick(self, payload: Any) -> Any:

@@ -148,18 +148,22 @@ def _waiting(encounters: ir.Table, site: Site) -> ir.Table:
     return encounters.select(
         "sector_id",
         since=encounters.arrival_time,
+        came=encounters.arrival_time,
         until=_until(encounters.arrival_time, ends, site),
     )
 
 
 def _boarding(encounters: ir.Table, stays: ir.Table, site: Site) -> ir.Table:
-    """Return from when to when each admitted patient is kept in an emergency sector."""
+    """Return from when to when each admitted patient is kept in an emergency sector, and since when waiting."""
     rows = stays.inner_join(encounters.select("encounter_id", "admit_time"), "encounter_id")
     until = _until(rows.start_time, rows.end_time, site)
     kept = rows.mutate(until=until).filter(
         rows.sector_id.isin(_emergency(site)) & rows.admit_time.notnull() & (rows.admit_time < until)
     )
-    return kept.select("sector_id", since=ibis.greatest(kept.admit_time, kept.start_time), until="until")
+    # The wait began with the decision, in whichever sector the patient was then.
+    return kept.select(
+        "sector_id", since="admit_time", came=ibis.greatest(kept.admit_time, kept.start_time), until="until"
+    )
 
 
 def _until(start: Any, end: Any, site: Site) -> Any:
@@ -170,7 +174,7 @@ def _until(start: Any, end: Any, site: Site) -> Any:
 def _present(spells: ir.Table, hours: Hours) -> ir.Table:
     """Return one row per spell and hour start that it covers."""
     rows = spells.mutate(
-        first=ibis.greatest(_next_hour_no(spells.since), hours.first),
+        first=ibis.greatest(_next_hour_no(spells.came), hours.first),
         end=ibis.least(_next_hour_no(spells.until), hours.last + 1),
     )
     covering = rows.filter(rows.end > rows.first)

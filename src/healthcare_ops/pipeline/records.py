@@ -16,11 +16,13 @@ import ibis.expr.types as ir
 from healthcare_ops.core.civil_time import OffsetSpan
 from healthcare_ops.core.feed import IGNORE, LEFT, Feed
 from healthcare_ops.core.reasons import Reason
-from healthcare_ops.core.tables import DISPOSITIONS, ENCOUNTER_TIMES, LINEAGE
+from healthcare_ops.core.tables import DISPOSITIONS, ENCOUNTER_TIMES, ENCOUNTERS_RAW, LINEAGE
 from healthcare_ops.pipeline import civil
 
 LINEAGE_NAMES = tuple(column.name for column in LINEAGE)
 _COMMON = (*LINEAGE_NAMES, "encounter_id", "patient_id", "content_hash", "dt")
+# What tells two records of bronze apart.
+_RECORD = ENCOUNTERS_RAW.key
 
 
 @dataclass(frozen=True)
@@ -112,28 +114,38 @@ def judge(typed: ir.Table) -> ir.Table:
 
     Newest is decided by (source version time, delivery_seq, record_no), never by processing time.
     """
+    rows = typed.left_join(_old_versions(typed), _RECORD, rname="{name}_old")
+    fate = ibis.cases(
+        (rows.old_fate.notnull(), rows.old_fate),
+        (rows.is_ignored, "ignored"),
+        (rows.reason_code.notnull(), "quarantined"),
+        else_="applied",
+    )
+    return rows.select(*typed.columns, fate=fate)
+
+
+def _old_versions(typed: ir.Table) -> ir.Table:
+    """Return the records that a newer version replaces, with their fate."""
+    # Almost every record is the only one of its thing: sorting them all would be most of this job's work.
+    counts = typed.group_by("feed_id", "record_key").aggregate(versions=typed.count())
+    versions = typed.select(*_RECORD, "record_key", "version", "content_hash").semi_join(
+        counts.filter(counts.versions > 1), ["feed_id", "record_key"]
+    )
     newest_first = ibis.window(
         group_by=["feed_id", "record_key"],
         order_by=[
-            typed.version.desc(nulls_first=False),
-            typed.delivery_seq.desc(),
-            typed.record_no.desc(),
-            typed.source_sha256,
+            versions.version.desc(nulls_first=False),
+            versions.delivery_seq.desc(),
+            versions.record_no.desc(),
+            versions.source_sha256,
         ],
     )
-    ranked = typed.mutate(
+    ranked = versions.mutate(
         version_rank=ibis.row_number().over(newest_first),
-        newest_hash=typed.content_hash.first().over(newest_first),
+        newest_hash=versions.content_hash.first().over(newest_first),
     )
-    is_old = ranked.version_rank > 0
-    fate = ibis.cases(
-        (is_old & (ranked.content_hash == ranked.newest_hash), "duplicate"),
-        (is_old, "superseded"),
-        (ranked.is_ignored, "ignored"),
-        (ranked.reason_code.notnull(), "quarantined"),
-        else_="applied",
-    )
-    return ranked.mutate(fate=fate).drop("version_rank", "newest_hash")
+    old = ranked.filter(ranked.version_rank > 0)
+    return old.select(*_RECORD, old_fate=ibis.ifelse(old.content_hash == old.newest_hash, "duplicate", "superseded"))
 
 
 def _record_key(rows: ir.Table, key: Any) -> Any:

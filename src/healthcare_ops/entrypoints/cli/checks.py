@@ -11,6 +11,7 @@ from pathlib import Path
 
 from healthcare_ops.core.config import SITE_FILE, read_settings
 from healthcare_ops.core.errors import OpsError
+from healthcare_ops.entrypoints.cli.failures import describe
 
 _MIN_FREE_GB = 1.0
 _PACKAGES = ("ibis-framework", "duckdb", "pyiceberg", "pyarrow", "numpy")
@@ -83,3 +84,5 @@ def _attempt(name: str, look: Callable[[], str]) -> Check:
         return Check(name, True, look())
     except OpsError as error:
         return Check(name, False, str(error))
+    except Exception as error:  # noqa: BLE001  # whatever is broken, the other checks are still worth knowing
+        return Check(name, False, describe(error)["message"])

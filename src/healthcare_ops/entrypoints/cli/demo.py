@@ -48,7 +48,8 @@ def _print(result: Demo, page: Path) -> None:
     out = console()
     document = result.document
     feed = document["feeds"][0]
-    out.print(f"\n{document['facility']}: the year 2017, read as if it were {result.clock.now():%Y-%m-%d %H:%M} UTC")
+    out.print()
+    out.print(f"{document['facility']}: the year 2017, read as if it were {result.clock.now():%Y-%m-%d %H:%M} UTC")
     fates = ("delivered", "applied", "superseded", "duplicate", "quarantined", "ignored")
     out.print(
         table(

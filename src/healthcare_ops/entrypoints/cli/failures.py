@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import signal
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from healthcare_ops.core.errors import ExitCode, OpsError
-from healthcare_ops.entrypoints.cli.output import emit_json
+from healthcare_ops.entrypoints.cli.output import emit_json, inert
 
 _log = logging.getLogger(__name__)
+# What the system says when a path, not this product, is at fault.
+_FAULTS_OF_PATHS = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+
+
+@contextmanager
+def noting_interrupts() -> Iterator[list[int]]:
+    """Yield a list that is no longer empty once Ctrl-C was pressed, whatever became of the exception.
+
+    Libraries that are not Python call back into it, and make an error of their own of the interrupt there.
+    """
+    seen: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    is_ours = threading.current_thread() is threading.main_thread()
+    if is_ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, note)
+        try:
+            yield seen
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    else:
+        yield seen
 
 
 def end(error: BaseException) -> int:
@@ -23,10 +62,15 @@ def end(error: BaseException) -> int:
 def tell(error: BaseException) -> int:
     """Tell what went wrong on stderr; return the exit code."""
     code, _, message, next_step = _read(error)
-    sys.stderr.write(f"hops: {message}\n")
-    if next_step:
-        sys.stderr.write(f"  next: {next_step}\n")
+    say(message, next_step)
     return int(code)
+
+
+def say(message: str, next_step: str = "") -> None:
+    """Write a message and its next step to stderr, one line each."""
+    sys.stderr.write(f"hops: {inert(message)}\n")
+    if next_step:
+        sys.stderr.write(f"  next: {inert(next_step)}\n")
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -53,6 +97,9 @@ def _read(error: BaseException) -> tuple[ExitCode, str, str, str]:
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED, "Interrupted", "interrupted; what was committed stands.", "Run it again."
     _log.debug("unexpected", exc_info=error)
+    if isinstance(error, OSError) and error.errno in _FAULTS_OF_PATHS:
+        place = f"{error.filename}: " if error.filename else ""
+        return ExitCode.CONFIG, "Config", f"{place}{error.strerror}.", "Check the path, its permissions and its disk."
     return (
         ExitCode.UNEXPECTED,
         "Unexpected",

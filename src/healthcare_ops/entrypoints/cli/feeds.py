@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from healthcare_ops.entrypoints.cli.options import Json
-from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+from healthcare_ops.entrypoints.cli.output import console, emit_json, inert, table
 
 if TYPE_CHECKING:
     from healthcare_ops.operations.feed_check import ColumnCheck, FeedCheck
@@ -72,7 +72,7 @@ def _samples(item: ColumnCheck) -> str:
     lines = []
     for sample in item.samples:
         became = f"✗ {sample.problem}" if sample.problem else sample.reads_as
-        lines.append(became if sample.delivered in {"", became} else f"{sample.delivered} → {became}")
+        lines.append(inert(became if sample.delivered in {"", became} else f"{sample.delivered} → {became}"))
     return "\n".join(lines) or "–"
 
 

@@ -127,6 +127,8 @@ def _print_accounts(document: Mapping[str, Any]) -> None:
     for item in document.get("deliveries", ()):
         if item["status"] != "landed":
             out.print(f"{item['source_file']}: {item['status']} as {item['batch_id']}")
+        elif not item["delivered"]:
+            out.print(f"{item['source_file']} has no record")
     rows = [[item["feed_id"], *(item[fate] for fate in fates)] for item in document["feeds"]]
     out.print(
         table(

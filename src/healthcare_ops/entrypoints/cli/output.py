@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,20 +14,28 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _FILE_WIDTH = 140
+# What JSON may hold as it is and a terminal may obey: control characters, marks that reverse text; and halves of
+# surrogate pairs (bytes of a file name that are no UTF-8), which no stream takes.
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
 
 def emit_json(document: Mapping[str, Any]) -> None:
     """Print one JSON document on stdout."""
     text = json.dumps({"schema_version": SCHEMA_VERSION, **document}, indent=2, ensure_ascii=False, default=str)
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(_UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+
+
+def inert(text: str, keep: str = "") -> str:
+    r"""Return the text with each character that is not printable written out, such as `\x1b`, but for those to keep."""
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
 def console() -> Console:
     """Return the console for results: stdout, plain where it is not a terminal."""
-    from rich.console import Console
+    from healthcare_ops.entrypoints.cli.terminal import Terminal
 
     # Redirected output has no width of its own: wide enough that no table breaks its words.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    return Terminal(width=None if sys.stdout.isatty() else _FILE_WIDTH)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
@@ -44,7 +53,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     for row in materialised:
         shown.add_row(*(Text(display(value)) for value in row))
     # Not the table's own title, which would break lines at the width of a narrow table.
-    return Group(Text(title, style="bold"), shown)
+    return Group(Text(inert(title), style="bold"), shown)
 
 
 def display(value: Any) -> str:
@@ -57,7 +66,7 @@ def display(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.3g}" if abs(value) < 1 else f"{value:,.2f}"
-    return str(value)
+    return inert(str(value), keep="\n")
 
 
 class Steps:
@@ -77,17 +86,18 @@ def steps(title: str, total: int | None = None) -> Iterator[Steps]:
     if not sys.stderr.isatty():
         yield Steps(lambda name: None)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    from healthcare_ops.entrypoints.cli.terminal import Terminal
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Terminal(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=total)
         started = False
 
         def advance(name: str) -> None:
             nonlocal started
-            progress.update(task, description=f"{title}: {name}", advance=1 if started else 0)
+            progress.update(task, description=f"{title}: {inert(name)}", advance=1 if started else 0)
             started = True
 
         yield Steps(advance)

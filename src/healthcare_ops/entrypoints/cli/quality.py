@@ -64,10 +64,10 @@ def check(
     from healthcare_ops.operations import bulk
     from healthcare_ops.operations.reading import newest_report
 
+    start, end = (day(text, option) if text else None for text, option in ((first, "--from"), (last, "--to")))
     with open_platform(state, clock_at(as_of)) as platform:
         there = platform.lake.changes(ENCOUNTERS, "").days
-        lowest = day(first, "--from") if first else min(there, default=None)
-        highest = day(last, "--to") if last else max(there, default=None)
+        lowest, highest = start or min(there, default=None), end or max(there, default=None)
         if lowest is None or highest is None:
             raise NotFoundError("silver holds no day yet.", next_step="Run `hops load`.")
         days = frozenset(d for d in there if lowest <= d <= highest)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from healthcare_ops.entrypoints.cli.failures import say
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
 
@@ -44,6 +45,7 @@ def run(
     else:
         _print_run(record)
     if finished.exit_code:
+        say(f"run {record.run_id} failed with {record.error}: {record.cause}")
         raise typer.Exit(int(finished.exit_code))
 
 
@@ -119,10 +121,7 @@ def _print_run(record: Any) -> None:
         ]
         for state in record.states
     ]
-    out = console()
-    out.print(table(f"{record.run_id}: {record.status}", ["state", "attempts", "result", "time"], rows))
-    if record.cause:
-        out.print(f"{record.error}: {record.cause}", markup=False)
+    console().print(table(f"{record.run_id}: {record.status}", ["state", "attempts", "result", "time"], rows))
 
 
 def _outcome(state: Any, record: Any) -> str:

@@ -21,10 +21,12 @@ def init(
 
     Example: hops init --site site.toml --feed feeds/ed.toml --state .hops
     """
-    from healthcare_ops.bootstrap import add_feed, create_state
+    from healthcare_ops.bootstrap import create_state
+    from healthcare_ops.core.feed import Feed
+    from healthcare_ops.core.validated import read_toml
 
-    is_new = create_state(state, site)
-    feeds = [add_feed(state, path).feed_id for path in feed or ()]
+    feeds = [read_toml(path, Feed).feed_id for path in feed or ()]
+    is_new = create_state(state, site, feed_files=feed or ())
     if as_json:
         emit_json({"state": str(state), "is_new": is_new, "feeds": feeds})
         return

@@ -82,9 +82,19 @@ def _check_file(path: Path, feed: Feed) -> None:
         raise NotFoundError(f"{path} does not exist.", next_step="Check the path.")
     if not path.is_file():
         raise DataError(f"{path} is not a file.", next_step="Name the files in it one by one.")
+    if not _is_utf8(path.name):  # it is stored as text, and Linux lets a name be any bytes
+        raise DataError(f"the file name {path.name!a} is not UTF-8.", next_step="Rename the file.")
     if path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty (0 bytes).", next_step="Ask the supplier to send it again.")
     _check_magic(path, feed)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_magic(path: Path, feed: Feed) -> None:

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from engines import StageEngine, duckdb_engine, spark_engine
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep a file's tests in one process, so that what they share (a year in a lake) is made once."""
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415  # only where tests run in parallel
+
+    return LoadFileScheduling(config, log)
+
+
+@pytest.fixture(scope="session", params=["duckdb", pytest.param("spark", marks=pytest.mark.spark)])
+def engine(request) -> Iterator[StageEngine]:
+    """Run a stage test on DuckDB and, with `make spark`, on Spark."""
+    with duckdb_engine() if request.param == "duckdb" else spark_engine() as opened:
+        yield opened

@@ -1,0 +1,286 @@
+"""The exit codes of the manual, each by what an operator does to meet it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from datetime import date, datetime
+
+import pytest
+
+from e2e.command import PROGRAM, contents, environment, rows_of
+from e2e.deliveries import ACCOUNT, NOW, csv_text, visit
+from healthcare_ops.adapters.local_raw import LocalRaw
+
+RUN_STATES_UNTIL_A_FAILED_INGEST = [
+    "ResolveRunDate",
+    "ChoosePath",
+    "RunBronzeIngest",
+    "OpenIncident",
+    "PipelineFailed",
+]
+
+
+def test_0_a_load_accounts_for_every_record(first_load):
+    _, outcome = first_load
+
+    (feed,) = outcome.document["feeds"]
+    (delivery,) = outcome.document["deliveries"]
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert {fate: feed[fate] for fate in ACCOUNT} == {fate: delivery[fate] for fate in ACCOUNT} == ACCOUNT
+    assert delivery["quarantined_by_reason"] == {"SECTOR_UNKNOWN": 1, "TIME_UNREADABLE": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["launch"], "launch"),
+        (["status", "--colour"], "--colour"),
+        (["load", "v.csv"], "--feed"),
+        (["load", "--feed", "f.toml"], "paths"),
+        (["export", "silver.encounters"], "--out"),
+        (["run", "--type", "monthly"], "monthly"),
+        (["run", "--date", "1 March"], "'1 March' is not a day; write 2017-12-31"),
+        (["dq", "check", "--from", "2026-02-30"], "'2026-02-30' is not a day"),
+        (["backfill", "--from", "2026-03-02", "--to", "2026-03-01"], "2026-03-01 is before 2026-03-02"),
+        (["predict", "--as-of", "2026-03-01T12:00"], "has no time zone; write 2017-12-31T23:00:00+01:00"),
+        (["feed", "check", "f.toml", "v.csv", "--rows", "0"], "--rows"),
+    ],
+)
+def test_2_a_command_that_is_not_understood_says_which_part(hops, tmp_path, monkeypatch, arguments, says):
+    monkeypatch.chdir(tmp_path)
+
+    outcome = hops(*arguments)
+
+    assert (outcome.exit_code, outcome.out) == (2, "")
+    assert says in outcome.err
+    assert "-h' for help." in outcome.err
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["status"], "state is not a state directory."),
+        (["dq", "show"], "state is not a state directory."),
+        (["run"], "state is not a state directory."),
+        (["backfill", "--from", "2026-03-01", "--to", "2026-03-01"], "state is not a state directory."),
+        (["export", "silver.encounters", "--out", "x.csv"], "state is not a state directory."),
+    ],
+)
+def test_3_without_a_state_directory_every_command_says_how_to_make_one(hops, desk, monkeypatch, arguments, says):
+    monkeypatch.chdir(desk.folder)
+
+    outcome = hops(*arguments, "--state", desk.state)
+
+    assert (outcome.exit_code, outcome.out) == (3, "")
+    assert outcome.message.endswith(says)
+    assert outcome.next_step == "Run `hops init --site SITE.toml`."
+    assert not desk.state.exists()
+    assert not (desk.folder / "x.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["export", "silver.encounter", "--out", "{folder}/x.csv"], "there is no table 'silver.encounter'."),
+        (["dq", "show", "no-such-run"], "there is no report of run 'no-such-run'."),
+        (["predict"], "nothing to predict: no model yet"),
+    ],
+)
+def test_3_what_is_not_in_the_state_is_not_found(hops, loaded, tmp_path, arguments, says):
+    named = [argument.format(folder=tmp_path) for argument in arguments]
+
+    outcome = hops(*named, "--state", loaded.state, "--json")
+
+    error = outcome.document["error"]
+    assert (outcome.exit_code, error["exit_code"], error["code"]) == (3, 3, "NotFound")
+    assert error["message"].startswith(says)
+    assert error["next_step"] == outcome.next_step
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_4_a_secret_store_that_others_can_read_is_refused(hops, desk):
+    hops("init", "--site", desk.site, "--state", desk.state)
+    key = desk.state / "secrets" / "key"
+    key.chmod(0o644)
+
+    outcome = hops("run", "--state", desk.state)
+    told = hops("doctor", "--state", desk.state, "--json")
+
+    assert (outcome.exit_code, told.exit_code) == (4, 4)
+    assert f"{key} has mode 0644: others can read it" in outcome.message
+    (check,) = [check for check in told.document["checks"] if not check["is_ok"]]
+    assert check["name"] == "pseudonymisation key"
+    assert f"Run `chmod 600 {key}`" in check["detail"]
+
+
+def test_5_a_raw_file_that_was_damaged_after_its_delivery_fails_the_step_that_reads_it(hops, desk):
+    hops("init", "--site", desk.site, "--feed", desk.feed, "--state", desk.state)
+    kept = LocalRaw(desk.state / "raw").land("visits", desk.visits, "0" * 64, date(2026, 3, 4))
+    with LocalRaw(desk.state / "raw").open(kept) as path:
+        path.write_bytes(path.read_bytes() + b"V-99\n")
+
+    outcome = hops("run", "--state", desk.state, "--as-of", NOW, "--json")
+    status = hops("status", "--state", desk.state)
+
+    record = outcome.document
+    assert (outcome.exit_code, record["status"]) == (5, "FAILED")
+    assert [state["name"] for state in record["states"]] == RUN_STATES_UNTIL_A_FAILED_INGEST
+    assert f"run {record['run_id']} failed" in outcome.err
+    for told in (record["cause"], outcome.err, status.out):
+        assert "ingest_bronze: " in told
+        assert "line 67: 1 values where the header names 8 columns" in " ".join(told.split())
+
+
+def test_6_visits_after_now_fail_a_rule_and_gold_keeps_its_last_state(hops, own_loaded):
+    before = rows_of(own_loaded.state)
+    tomorrow = datetime.fromisoformat("2026-03-05T08:00:00")
+    path = own_loaded.folder / "tomorrow.csv"
+    path.write_text(csv_text([visit(70, tomorrow)]))
+    options = ("--state", own_loaded.state, "--as-of", NOW, "--json")
+
+    outcome = hops("load", path, "--feed", own_loaded.feed, *options)
+    judged = hops("dq", "check", *options)
+    shown = hops("dq", "show", "--state", own_loaded.state)
+
+    for told in (outcome, judged):
+        error = told.document["error"]
+        assert (told.exit_code, error["exit_code"], error["code"]) == (6, 6, "DataQuality")
+        assert error["message"] == told.message
+        assert "rule encounters.arrival_time.range: 1 of " in error["message"]
+        assert "see runbook INC-02" in error["next_step"]
+    assert outcome.document["deliveries"][0]["applied"] == 1
+    assert (shown.exit_code, shown.out.split()[0]) == (0, "FAIL")
+    after = rows_of(own_loaded.state)
+    assert len(after["silver.encounters"]) == len(before["silver.encounters"]) + 1
+    assert {name: rows for name, rows in after.items() if name.startswith("gold.")} == {
+        name: rows for name, rows in before.items() if name.startswith("gold.")
+    }
+
+
+@contextmanager
+def another_process_in(state):
+    """Hold the lock of a state directory from a process of its own; yield its id."""
+    program = (
+        "import sys; from pathlib import Path; from healthcare_ops.adapters.state_lock import lock_state\n"
+        "with lock_state(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(state)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        try:
+            yield holder.pid
+        finally:
+            holder.stdin.close()
+
+
+WRITERS = {
+    "load": "{visits} --feed {feed}",
+    "load with a site": "{visits} --feed {feed} --site {site}",
+    "ingest": "{visits} --feed visits",
+    "init": "--site {site} --feed {feed}",
+    "run": "",
+    "backfill": "--from 2026-03-01 --to 2026-03-01",
+    "backfill from raw": "--from 2026-03-01 --to 2026-03-01 --from-raw",
+    "predict": "",
+    "dq check": "",
+}
+
+
+def test_8_no_one_writes_while_another_process_does_and_everyone_may_read(hops, own_loaded, tmp_path):
+    places = {
+        "visits": own_loaded.visits,
+        "feed": tmp_path / "feed.toml",
+        "site": tmp_path / "site.toml",
+    }
+    # Other bytes than those in the state: a command that wrote them would be seen.
+    places["feed"].write_text(own_loaded.feed.read_text() + "# newer\n")
+    places["site"].write_text(own_loaded.site.read_text() + "# newer\n")
+    state = ("--state", own_loaded.state)
+
+    with another_process_in(own_loaded.state) as pid:
+        before = contents(own_loaded.state)
+        refused = {
+            name: hops(*name.partition(" with")[0].partition(" from")[0].split(), *_filled(told, places), *state)
+            for name, told in WRITERS.items()
+        }
+        readers = [
+            hops("status", *state),
+            hops("dq", "show", *state),
+            hops("doctor", *state),
+            hops("export", "silver.stays", "--out", tmp_path / "stays.csv", *state),
+        ]
+        after = contents(own_loaded.state)
+    afterwards = hops("init", "--site", places["site"], "--feed", places["feed"], *state)
+
+    for name, outcome in refused.items():
+        assert (outcome.exit_code, outcome.out) == (8, ""), name
+        assert outcome.message.endswith(f"is in use by process {pid}."), name
+        assert outcome.next_step == "Wait for it to finish, or use another --state.", name
+    assert [outcome.exit_code for outcome in readers] == [0, 0, 0, 0]
+    assert after == before
+    assert afterwards.exit_code == 0
+
+
+def _filled(told, places):
+    return [word.format(**places) for word in told.split()]
+
+
+def test_130_after_ctrl_c_the_same_load_finishes_the_work(hops, desk):
+    options = ["--feed", str(desk.feed), "--site", str(desk.site), "--state", str(desk.state), "--as-of", NOW]
+    command = [PROGRAM, "load", str(desk.visits), *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        # By now the file is kept and the tables are being built.
+        _wait_until(lambda: list(desk.state.glob("raw/visits/*/*/delivery.json")) or process.poll() is not None)
+        out, err = _interrupt(process)
+
+    again = hops("load", desk.visits, *options[:2], *options[4:], "--json")
+
+    assert (process.returncode, out) == (130, "")
+    assert err == "hops: interrupted; what was committed stands.\n  next: Run it again.\n"
+    (delivery,) = again.document["deliveries"]
+    assert (again.exit_code, delivery["status"]) == (0, "already delivered")
+    assert {fate: delivery[fate] for fate in ACCOUNT} == ACCOUNT
+    assert {table["table"]: table["rows"] for table in again.document["tables"]}["silver.encounters"] == 60
+    assert list((desk.state / "tmp").iterdir()) == []
+
+
+def _interrupt(process):
+    """Press Ctrl-C until it is heard: a signal that falls into another library's clean-up is lost there."""
+    for _ in range(60):
+        process.send_signal(signal.SIGINT)
+        try:
+            return process.communicate(timeout=1)
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError("the command did not end")
+
+
+def _wait_until(is_so, limit_s=60.0):
+    end = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < end, "the command has not come that far"
+        time.sleep(0.02)
+
+
+def test_1_what_nobody_foresaw_is_one_message_without_a_traceback(hops, desk):
+    hops("init", "--site", desk.site, "--state", desk.state)
+    (desk.state / "lake").mkdir()
+    (desk.state / "lake" / "catalog.db").write_bytes(b"no database\n" * 99)
+
+    outcome = hops("status", "--state", desk.state, "--json")
+    told = hops("doctor", "--state", desk.state, "--json")
+
+    assert outcome.exit_code == 1
+    assert outcome.document["error"]["code"] == "Unexpected"
+    assert "file is not a database" in outcome.message
+    assert outcome.next_step == "Set HOPS_LOG=debug, run it again, and report the traceback."
+    failed = {check["name"] for check in told.document["checks"] if not check["is_ok"]}
+    assert (told.exit_code, failed) == (4, {"pseudonymisation key", "lake"})

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import typer
+
+from e2e.command import PROGRAM, environment
+from e2e.deliveries import NOW
+from healthcare_ops import __version__
+from healthcare_ops.entrypoints.cli.app import app
+
+HEAVY = (
+    "cryptography",
+    "duckdb",
+    "holidays",
+    "ibis",
+    "jinja2",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "pyiceberg",
+    "rich",
+    "sqlalchemy",
+    "sqlglot",
+)
+# Their result is a JSON document of its own, with or without the option.
+SCHEMAS = {("feed", "schema"), ("site", "schema")}
+
+
+def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Return every command that does something, by its words."""
+    if not hasattr(command, "commands"):
+        return {path: command}
+    found: dict[tuple[str, ...], Any] = {}
+    for name, child in command.commands.items():
+        found |= leaves(child, (*path, name))
+    return found
+
+
+COMMANDS = leaves(typer.main.get_command(app))
+every_command = pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+
+
+def options_of(words: tuple[str, ...]) -> set[str]:
+    return {option for parameter in COMMANDS[words].params for option in parameter.opts if option.startswith("--")}
+
+
+@every_command
+def test_help_gives_an_example_that_the_command_itself_understands(hops, words):
+    outcome = hops(*words, "--help")
+
+    (example,) = [line.partition("Example: ")[2] for line in outcome.out.splitlines() if "Example: " in line]
+    told = shlex.split(example)
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert tuple(told[: len(words) + 1]) == ("hops", *words)
+    assert {word for word in told if word.startswith("--")} <= options_of(words)
+
+
+@every_command
+def test_a_command_with_results_prints_them_for_machines_too(words):
+    assert ("--json" in options_of(words)) == (words not in SCHEMAS)
+
+
+# How each command is run on the loaded hospital. `backfill`, `run` and `demo` have tests of their own.
+ARGUMENTS: dict[tuple[str, ...], str] = {
+    ("doctor",): "--state {state}",
+    ("dq", "check"): "--state {state} --as-of {now}",
+    ("dq", "show"): "--quarantine --state {state}",
+    ("export",): "silver.encounters --out {folder}/encounters.csv --state {state}",
+    ("feed", "check"): "{feed} {visits} --site {site}",
+    ("ingest",): "{visits} --feed visits --state {state}",
+    ("init",): "--site {site} --feed {feed} --state {state}",
+    ("load",): "{visits} --feed {feed} --state {state}",
+    ("predict",): "--state {state}",
+    ("status",): "--state {state}",
+    ("version",): "",
+}
+TESTED_ELSEWHERE = {("backfill",), ("demo",), ("run",)}
+
+
+def test_no_command_is_left_out_here():
+    assert COMMANDS.keys() == ARGUMENTS.keys() | TESTED_ELSEWHERE | SCHEMAS
+
+
+@pytest.mark.parametrize("words", ARGUMENTS, ids=" ".join)
+def test_json_is_one_document_on_stdout_and_words_for_people_are_not(hops, own_loaded, tmp_path, words):
+    places = {
+        "state": own_loaded.state,
+        "site": own_loaded.site,
+        "feed": own_loaded.feed,
+        "visits": own_loaded.visits,
+        "folder": tmp_path,
+        "now": NOW,
+    }
+    arguments = [word.format(**places) for word in ARGUMENTS[words].split()]
+
+    outcome = hops(*words, *arguments, "--json")
+
+    # The document is all of stdout, or `document` would not read it; stderr has words only where something failed.
+    assert ("error" in outcome.document) == (outcome.exit_code != 0) == (outcome.err != "")
+
+
+def test_without_a_command_there_is_help(hops):
+    outcome = hops()
+
+    assert outcome.exit_code == 2
+    assert "demo" in outcome.out + outcome.err
+
+
+def test_the_version_is_the_package_s(hops):
+    assert hops("version").out == f"hops {__version__}\n"
+    assert hops("version", "--json").document["version"] == __version__
+
+
+def test_help_loads_nothing_heavy():
+    program = f"""
+import json, sys
+from healthcare_ops.entrypoints.cli import main
+loaded = []
+for sys.argv in {[["hops", "--help"], *(["hops", *words, "--help"] for words in COMMANDS)]!r}:
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code
+    loaded.append([name for name in {HEAVY!r} if name in sys.modules])
+print(json.dumps([loaded[0], loaded[-1]]))
+"""
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    of_hops, of_its_commands = json.loads(ended.stdout.splitlines()[-1])
+    assert of_hops == []
+    assert of_its_commands == ["pydantic"]  # by Typer itself, where a command has options
+
+
+def test_the_installed_program_is_the_command():
+    ended = subprocess.run(
+        [PROGRAM, "version", "--json"], capture_output=True, text=True, check=True, env=environment()
+    )
+
+    assert json.loads(ended.stdout)["version"] == __version__

@@ -1,0 +1,528 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyiceberg.catalog.sql import SqlCatalog
+
+from healthcare_ops.adapters.lake import arrow_schema
+from healthcare_ops.core.errors import ExitCode, QualityError
+from healthcare_ops.core.tables import (
+    BATCH_ACCOUNTS,
+    ENCOUNTERS,
+    EVENTS,
+    FEATURES,
+    OPS_METRICS_HOURLY,
+    PREDICTION_SCORES,
+    PREDICTIONS,
+    QUARANTINE,
+    STAYS,
+    TABLES,
+)
+from hospital import Hospital, event, open_hospital, visit
+
+NOW = "2026-03-13T15:00:00-03:00"
+FATES = ("applied", "superseded", "duplicate", "quarantined", "ignored")
+# What may differ between two ways to the same rows: when and in which delivery a record came.
+OF_DELIVERY = ("batch_id", "delivery_seq", "ingested_at")
+DERIVED = (ENCOUNTERS, STAYS, EVENTS, QUARANTINE, OPS_METRICS_HOURLY, FEATURES, BATCH_ACCOUNTS)
+
+
+def local(text: str) -> datetime:
+    """Return a time of the hospital's clock as the naive UTC instant that tables hold."""
+    return datetime.fromisoformat(f"{text}-03:00").astimezone(UTC).replace(tzinfo=None)
+
+
+def march(number: int) -> date:
+    return date(2026, 3, number)
+
+
+def usual_visits() -> list[dict[str, Any]]:
+    """Return three visits a day from 1 to 12 March."""
+    return [
+        visit(f"VISIT-{day:02d}-{hour}", f"2026-03-{day:02d}T{hour:02d}:15:00")
+        for day in range(1, 13)
+        for hour in (8, 12, 16)
+    ]
+
+
+FAULTY = [
+    visit("VISIT-LOST", "2026-03-02T10:00:00", place="Garage"),
+    visit("VISIT-BACK", "2026-03-02T10:00:00", care="2026-03-02T09:00:00"),
+    visit("VISIT-WHEN", "2026-03-02T10:00:00") | {"care": "soon"},
+    visit("VISIT-02-8", "2026-03-02T08:15:00"),  # the same once more
+    visit("VISIT-02-12", "2026-03-02T12:15:00", level=2, changed="2026-03-02T12:20:00"),  # an earlier version
+]
+TRANSFERS = [
+    event("MOVED", "IN", "2026-03-11T09:00:00", place="ED"),
+    event("MOVED", "MD", "2026-03-11T09:10:00"),
+    event("MOVED", "ADM", "2026-03-11T10:00:00"),
+    event("MOVED", "MOVE", "2026-03-11T12:00:00", place="WARD", bed="12"),
+    event("MOVED", "MOVE", "2026-03-11T15:00:00", place="WARD", bed="13"),
+    event("MOVED", "OUT", "2026-03-11T20:00:00"),
+    event("MOVED", "LAB", "2026-03-11T21:00:00"),
+    event("STAYING", "IN", "2026-03-12T14:00:00", place="ED"),
+    event("STAYING", "MOVE", "2026-03-12T18:00:00", place="WARD", bed="7"),
+]
+# A visit that nobody told of in time, and two versions of visits of that day: one newer, one older than what is known.
+LATE = [
+    visit("VISIT-LATE", "2026-03-05T10:00:00"),
+    visit("VISIT-05-8", "2026-03-05T08:15:00", level=1, changed="2026-03-09T00:00:00"),
+    visit("VISIT-05-12", "2026-03-05T12:15:00", level=1, changed="2026-03-05T12:20:00"),
+]
+# A day that has not come yet; then the right one, farther away than any stay can last.
+TOO_EARLY = visit("VISIT-SOON", "2026-03-15T10:00:00", changed="2026-03-13T10:00:00")
+MENDED = visit("VISIT-SOON", "2026-03-09T10:00:00", changed="2026-03-13T11:00:00")
+
+
+@dataclass
+class Step:
+    """What a hospital's tables held after a step of its story."""
+
+    outcomes: Any
+    rows: dict[str, list[dict[str, Any]]]
+    files: dict[str, dict[int, set[str]]]
+
+
+@dataclass
+class Story:
+    """A hospital whose deliveries came one after the other, and what each of them made of its tables."""
+
+    hospital: Hospital
+    steps: dict[str, Step] = field(default_factory=dict)
+    delivered: dict[str, Path] = field(default_factory=dict)
+
+    def tell(self, name: str) -> None:
+        """Refine what came and keep what the tables then hold."""
+        try:
+            outcomes = self.hospital.refine()
+        except QualityError as error:
+            outcomes = error
+        rows = {table.id: self.hospital.rows(table) for table in DERIVED}
+        self.steps[name] = Step(outcomes, rows, {table.id: self.hospital.files(table) for table in DERIVED})
+
+    def deliver(self, feed_id: str, rows: list[dict[str, Any]], name: str) -> None:
+        self.delivered[name] = self.hospital.deliver(feed_id, rows, name)
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory):
+    with open_hospital(tmp_path_factory.mktemp("hospital"), NOW) as hospital:
+        story = Story(hospital)
+        story.deliver("visits", [*usual_visits(), *FAULTY], "march.csv")
+        story.deliver("flow", TRANSFERS, "flow.ndjson")
+        story.tell("first")
+        story.tell("again")
+        story.deliver("visits", LATE, "late.csv")
+        story.tell("late")
+        story.deliver("visits", [TOO_EARLY], "early.csv")
+        story.tell("failed")
+        story.deliver("visits", [MENDED], "mended.csv")
+        story.tell("mended")
+        yield story
+
+
+def encounters_with(step, **values):
+    return [row for row in step.rows[ENCOUNTERS.id] if row.items() >= values.items()]
+
+
+def without(rows, *columns):
+    return [{name: value for name, value in row.items() if name not in columns} for row in rows]
+
+
+# Deliveries
+
+
+def test_each_delivery_is_read_once(story):
+    read = [story.steps[name].outcomes["ingest_bronze"]["batches"] for name in ("first", "again", "late", "mended")]
+
+    assert read == [{"visits-000001": 41, "flow-000001": 9}, {}, {"visits-000002": 3}, {"visits-000004": 1}]
+
+
+def test_nothing_new_changes_nothing(story):
+    again = story.steps["again"]
+
+    assert [again.outcomes[job]["days"] for job in again.outcomes if job != "ingest_bronze"] == [0, 0, 0, 0]
+    assert again.files == story.steps["first"].files
+
+
+def test_every_record_of_a_delivery_meets_one_fate(story):
+    accounts = story.steps["mended"].rows[BATCH_ACCOUNTS.id]
+
+    assert [row for row in accounts if row["delivered"] != sum(row[fate] for fate in FATES)] == []
+    delivered = dict.fromkeys(story.delivered, 0)
+    for row in accounts:
+        delivered[row["source_file"]] += row["delivered"]
+    assert delivered == {"march.csv": 41, "flow.ndjson": 9, "late.csv": 3, "early.csv": 1, "mended.csv": 1}
+
+
+def test_the_account_of_a_file_says_what_became_of_its_records(story):
+    counted = {}
+    for row in story.steps["first"].rows[BATCH_ACCOUNTS.id]:
+        sums = counted.setdefault(row["source_file"], dict.fromkeys(FATES, 0))
+        for fate in FATES:
+            sums[fate] += row[fate]
+
+    assert counted == {
+        "march.csv": {"applied": 36, "superseded": 1, "duplicate": 1, "quarantined": 3, "ignored": 0},
+        "flow.ndjson": {"applied": 8, "superseded": 0, "duplicate": 0, "quarantined": 0, "ignored": 1},
+    }
+
+
+def test_what_is_held_says_why_and_in_which_line_of_which_file(story):
+    held = story.steps["first"].rows[QUARANTINE.id]
+
+    assert [
+        (row["source_file"], row["record_no"], row["reason_code"], row["column"], row["state"]) for row in held
+    ] == [
+        ("march.csv", 37, "SECTOR_UNKNOWN", "sector", "held"),
+        ("march.csv", 38, "EVENTS_REVERSED", None, "held"),
+        ("march.csv", 39, "TIME_UNREADABLE", "care_start", "held"),
+    ]
+
+
+def test_a_delivery_without_records_is_read_once_too(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", [], "empty.csv")
+
+        read = [hospital.refine("ingest_bronze")["ingest_bronze"] for _ in range(2)]
+
+    assert [outcome["deliveries"] for outcome in read] == [1, 0]
+
+
+# Late and corrected records
+
+
+def test_a_late_record_rebuilds_its_day_and_those_beside_it_and_no_other(story):
+    before, after = story.steps["again"], story.steps["late"]
+
+    rebuilt = {
+        table.id: {
+            day for day in after.files[table.id] if after.files[table.id][day] != before.files[table.id].get(day)
+        }
+        for table in (ENCOUNTERS, STAYS, EVENTS, OPS_METRICS_HOURLY)
+    }
+
+    # Gold follows as far as a stay can last: a day here, and the day that it can run over into.
+    assert rebuilt == {
+        "silver.encounters": {4, 5, 6},
+        "silver.stays": {4, 5, 6},
+        "silver.events": {4, 5, 6},
+        "gold.ops_metrics_hourly": {4, 5, 6, 7, 8},
+    }
+
+
+def test_features_before_a_late_record_stay(story):
+    before, after = story.steps["again"].files[FEATURES.id], story.steps["late"].files[FEATURES.id]
+
+    assert {day for day in after if after[day] == before.get(day)} == {1, 2, 3}
+
+
+def test_a_late_visit_is_there_and_counted_in_its_hour(story):
+    before, after = (story.steps[name] for name in ("again", "late"))
+
+    arrivals = {
+        step: [
+            row["arrivals_count"]
+            for row in kept.rows[OPS_METRICS_HOURLY.id]
+            if (row["hour_start"], row["sector_id"]) == (local("2026-03-05T10:00:00"), "ED")
+        ]
+        for step, kept in (("before", before), ("after", after))
+    }
+
+    assert len(encounters_with(after)) == len(encounters_with(before)) + 1
+    assert arrivals == {"before": [0], "after": [1]}
+
+
+def test_a_newer_version_of_a_record_stands_and_an_older_one_does_not_though_it_came_later(story):
+    late = story.steps["late"]
+
+    levels = {
+        hour: [row["triage_level"] for row in encounters_with(late, arrival_time=local(f"2026-03-05T{hour}:15:00"))]
+        for hour in ("08", "12")
+    }
+
+    assert levels == {"08": [1], "12": [3]}
+
+
+def test_the_same_files_in_another_order_give_the_same_rows(story, tmp_path):
+    with open_hospital(tmp_path, NOW, secrets=story.hospital.state / "secrets") as other:
+        other.redeliver("visits", story.delivered["mended.csv"])
+        other.redeliver("visits", story.delivered["late.csv"])
+        other.refine()
+        other.redeliver("flow", story.delivered["flow.ndjson"])
+        other.redeliver("visits", story.delivered["early.csv"])
+        other.redeliver("visits", story.delivered["march.csv"])
+        other.refine()
+        rows = {table.id: without(other.rows(table), *OF_DELIVERY) for table in DERIVED}
+
+    expected = {name: without(kept, *OF_DELIVERY) for name, kept in story.steps["mended"].rows.items()}
+    for name, kept in expected.items():
+        assert sorted(map(repr, rows[name])) == sorted(map(repr, kept)), name
+
+
+# Stays
+
+
+def test_a_transfer_ends_one_stay_and_begins_another(story):
+    stays = story.steps["first"].rows[STAYS.id]
+
+    moved = [row for row in stays if row["start_time"].date() == march(11) and row["sector_id"] == "WARD"]
+    (before,) = (row for row in stays if row["end_time"] == local("2026-03-11T12:00:00"))
+
+    assert (before["sector_id"], before["bed_id"], before["start_time"]) == ("ED", None, local("2026-03-11T09:00:00"))
+    assert [(row["encounter_id"], row["bed_id"], row["start_time"], row["end_time"]) for row in moved] == [
+        (before["encounter_id"], "12", local("2026-03-11T12:00:00"), local("2026-03-11T15:00:00")),
+        (before["encounter_id"], "13", local("2026-03-11T15:00:00"), local("2026-03-11T20:00:00")),
+    ]
+
+
+def test_a_patient_who_has_not_left_is_still_there(story):
+    (open_stay,) = (row for row in story.steps["first"].rows[STAYS.id] if row["end_time"] is None)
+
+    assert (open_stay["sector_id"], open_stay["bed_id"], open_stay["start_time"]) == (
+        "WARD",
+        "7",
+        local("2026-03-12T18:00:00"),
+    )
+    assert open_stay["dt"] == march(12)
+
+
+# Data quality
+
+
+def test_a_broken_rule_stops_before_gold_with_exit_code_6(story):
+    before, failed = story.steps["late"], story.steps["failed"]
+
+    assert isinstance(failed.outcomes, QualityError)
+    assert failed.outcomes.exit_code is ExitCode.QUALITY_FAILED == 6
+    assert "encounters.arrival_time.range: 1 of " in failed.outcomes.message
+    for table in (OPS_METRICS_HOURLY, FEATURES):
+        assert failed.files[table.id] == before.files[table.id]
+        assert failed.rows[table.id] == before.rows[table.id]
+
+
+def test_a_corrected_record_lets_the_next_run_through_and_stands_once(story):
+    mended = story.steps["mended"]
+
+    hours = {
+        row["hour_start"]: row["arrivals_count"]
+        for row in mended.rows[OPS_METRICS_HOURLY.id]
+        if row["sector_id"] == "ED"
+    }
+
+    assert mended.outcomes["dq_check"]["verdict"] == "pass"
+    assert encounters_with(mended, dt=march(15)) == []
+    assert len(encounters_with(mended, arrival_time=local("2026-03-09T10:00:00"))) == 1
+    assert hours[local("2026-03-09T10:00:00")] == 1
+    accounts = {
+        row["source_file"]: row
+        for row in mended.rows[BATCH_ACCOUNTS.id]
+        if row["source_file"] in {"early.csv", "mended.csv"}
+    }
+    assert (accounts["early.csv"]["superseded"], accounts["mended.csv"]["applied"]) == (1, 1)
+
+
+def test_a_report_lies_under_the_day_of_its_run_and_tells_what_the_on_call_person_needs(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", [TOO_EARLY, *FAULTY], "early.csv")
+        with pytest.raises(QualityError) as failure:
+            hospital.refine(days=[march(12)])
+        (key,) = hospital.context.objects.list("gold/data_quality_runs/")
+        path = hospital.state / key
+        report = json.loads(path.read_bytes())
+
+    assert key == f"gold/data_quality_runs/dt=2026-03-12/{report['run_id']}.json"
+    assert str(path) in failure.value.next_step
+    assert set(report) == {
+        "schema_version",
+        "run_id",
+        "as_of",
+        "written_at",
+        "days",
+        "verdict",
+        "dq_risk_score",
+        "contributions",
+        "rules",
+        "feeds",
+    }
+    assert (report["verdict"], report["as_of"]) == ("fail", "2026-03-13T18:00:00+00:00")
+    assert 60 <= report["dq_risk_score"] <= 100
+    (broken,) = (rule for rule in report["rules"] if rule["verdict"] == "fail")
+    assert (
+        broken.items()
+        >= {
+            "rule_id": "encounters.arrival_time.range",
+            "table": "silver.encounters",
+            "columns": ["arrival_time"],
+            "severity": "fail",
+            "checked": 3,
+            "violations": 1,
+            "threshold": 0.0,
+        }.items()
+    )
+    assert broken["reason"]
+    assert broken["next_step"]
+    (sample,) = broken["sample_encounter_ids"]
+    assert sample.startswith("k1.")
+    feeds = {feed["feed_id"]: feed for feed in report["feeds"]}
+    assert (
+        feeds["visits"].items()
+        >= {
+            "owner": "IT",
+            "contact": "it@hospital.example",
+            "quarantined_by_reason": {"EVENTS_REVERSED": 1, "SECTOR_UNKNOWN": 1, "TIME_UNREADABLE": 1},
+        }.items()
+    )
+    assert feeds["flow"]["counts"]["delivered"] == 0
+
+
+# Gold
+
+
+def test_days_of_a_long_silence_can_be_built_again_and_stay_empty(tmp_path):
+    with open_hospital(tmp_path, "2026-03-13T15:00:00-03:00") as hospital:
+        hospital.deliver("visits", [visit("A", "2026-01-05T10:00:00"), visit("B", "2026-03-12T10:00:00")], "a.csv")
+        jobs = ("ingest_bronze", "bronze_to_silver", "silver_to_gold")
+        hospital.refine(*jobs)
+        before = hospital.files(OPS_METRICS_HOURLY)
+
+        outcomes = hospital.refine(*jobs, days=[date(2026, 2, 10)])
+
+        assert outcomes["silver_to_gold"]["rows"] == 0
+        assert hospital.files(OPS_METRICS_HOURLY) == before
+
+
+# Scores
+
+
+def predictions(origin: str, means: dict[int, float], version: str = "m1") -> pa.Table:
+    """Return predictions of the emergency department's arrivals: lead in hours → mean, 90 % within one arrival."""
+    made_at = local(origin)
+    rows = [
+        {
+            "facility_id": "h",
+            "sector_id": "ED",
+            "metric": "arrivals",
+            "prediction_ts": made_at,
+            "target_time": made_at + timedelta(hours=lead),
+            "horizon_h": lead,
+            "mean": mean,
+            **dict.fromkeys(("q05", "q10", "q25"), mean - 1),
+            "q50": mean,
+            **dict.fromkeys(("q75", "q90", "q95"), mean + 1),
+            "model_version": version,
+            "data_as_of": made_at,
+            "dt": date.fromisoformat(origin[:10]),
+        }
+        for lead, mean in means.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(PREDICTIONS))
+
+
+def predict(hospital: Hospital, rows: pa.Table) -> None:
+    with hospital.context.engine.from_arrow(rows) as table:
+        hospital.context.lake.append(PREDICTIONS, table, {})
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """Return the scores after each of three runs: the second found nothing new, before the third came a visit."""
+    with open_hospital(tmp_path_factory.mktemp("scored"), NOW) as hospital:
+        hospital.deliver("visits", usual_visits(), "march.csv")
+        hospital.refine("ingest_bronze", "bronze_to_silver", "silver_to_gold")
+        predict(hospital, predictions("2026-03-12T08:00:00", {0: 1.0, 1: 3.0, 5: 0.0, 48: 1.0}))
+        predict(hospital, predictions("2026-03-12T08:00:00", {0: 2.5}, version="m2"))
+        outcomes, scores = [], []
+        for new in ([], [], [visit("VISIT-NEXT", "2026-03-12T22:00:00"), visit("VISIT-LATE", "2026-03-12T13:30:00")]):
+            if new:
+                predict(hospital, predictions("2026-03-12T22:00:00", {0: 1.0, 20: 1.0}))
+                hospital.deliver("visits", new, "more.csv")
+                hospital.refine("ingest_bronze", "bronze_to_silver", "silver_to_gold")
+            outcomes.append(hospital.refine("monitor_models")["monitor_models"])
+            scores.append(hospital.rows(PREDICTION_SCORES))
+        yield outcomes, scores
+
+
+def leads(scores):
+    return [(row["prediction_ts"].hour, row["horizon_h"], row["model_version"]) for row in scores]
+
+
+def test_a_prediction_is_scored_once_when_its_hour_has_passed(scored):
+    _, (first, _, _) = scored
+
+    assert leads(first) == [(11, 0, "m1"), (11, 0, "m2"), (11, 1, "m1"), (11, 5, "m1")]
+
+
+def test_scoring_again_changes_nothing(scored):
+    (first, again, _), (before, after, _) = scored
+
+    assert after == before
+    assert again == first
+
+
+def test_a_score_compares_what_was_said_with_what_happened(scored):
+    _, (first, _, _) = scored
+
+    assert [
+        (row["horizon_h"], row["model_version"], row["actual"], row["absolute_error"], row["is_covered_90"])
+        for row in first
+    ] == [
+        (0, "m1", 1.0, 0.0, True),
+        (0, "m2", 1.0, 1.5, False),
+        (1, "m1", 0.0, 3.0, False),
+        (5, "m1", 0.0, 0.0, True),
+    ]
+
+
+def test_the_run_tells_its_mean_error_and_coverage(scored):
+    (first, _, _), _ = scored
+
+    assert (first["rows"], first["mae"], first["coverage_90"]) == (4, pytest.approx(4.5 / 4), 0.5)
+
+
+def test_new_hours_are_scored_and_late_visits_change_the_scores_of_theirs(scored):
+    _, (_, _, third) = scored
+
+    assert leads(third) == [(11, 0, "m1"), (11, 0, "m2"), (11, 1, "m1"), (11, 5, "m1"), (1, 0, "m1")]
+    (late,) = (row for row in third if row["horizon_h"] == 5)
+    assert (late["actual"], late["absolute_error"]) == (1.0, 1.0)
+
+
+# Identifiers
+
+
+def decoded(path: Path) -> str:
+    """Return everything that a file says, as text."""
+    text = path.read_bytes().decode("latin-1")
+    if path.suffix == ".parquet":
+        text += repr(pq.ParquetFile(path).read().to_pydict()) + repr(pq.ParquetFile(path).metadata.to_dict())
+    return text
+
+
+def test_no_identifier_stands_anywhere_but_in_raw(story):
+    state = story.hospital.state
+    delivered = [row for rows in (usual_visits(), FAULTY, LATE, [TOO_EARLY], TRANSFERS) for row in rows]
+    identifiers = {str(row[name]) for row in delivered for name in ("visit", "patient", "id") if name in row}
+
+    texts = {path: decoded(path) for path in state.rglob("*") if path.is_file()}
+    catalog = SqlCatalog("hops", uri=f"sqlite:///{state.resolve() / 'lake' / 'catalog.db'}")
+    for table in TABLES:
+        if catalog.table_exists(table.id):
+            iceberg = catalog.load_table(table.id)
+            manifests = [manifest for snapshot in iceberg.snapshots() for manifest in snapshot.manifests(iceberg.io)]
+            texts[state / table.id] = repr([m.fetch_manifest_entry(iceberg.io) for m in manifests])
+    outside = {path: text for path, text in texts.items() if path.relative_to(state).parts[0] != "raw"}
+    leaks = {path: found for path, text in outside.items() if (found := {name for name in identifiers if name in text})}
+
+    assert len([path for path in outside if path.suffix == ".parquet"]) > 50
+    assert any("VISIT-01-8" in text for path, text in texts.items() if path not in outside)
+    assert leaks == {}
+    assert "VISIT" not in "".join(outside.values())
+    assert "PATIENT-" not in "".join(outside.values())

@@ -1,0 +1,356 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fakes import FlakyLake, VirtualTime
+from healthcare_ops.core.clock import AsOfClock
+from healthcare_ops.core.errors import ExitCode, TransientError
+from healthcare_ops.core.tables import ENCOUNTERS, ENCOUNTERS_RAW, OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
+from healthcare_ops.operations import bulk
+from healthcare_ops.operations.runner import LocalTasks, run_orchestrator
+from healthcare_ops.orchestrator.interpreter import TaskFailure
+from hospital import open_hospital, visit
+
+NOW = "2026-03-23T06:20:00-03:00"
+REFINE = ["RunBronzeIngest", "RunBronzeToSilver", "RunDQ", "RunSilverToGold", "BuildFeatures", "ChooseRun"]
+BUSY = TransientError("another writer changed bronze.encounters_raw first.", next_step="Run it again.")
+
+
+@pytest.fixture
+def hospital(tmp_path):
+    with open_hospital(tmp_path, NOW) as opened:
+        yield opened
+
+
+@pytest.fixture
+def time():
+    return VirtualTime()
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    """Return a hospital to which nothing is delivered."""
+    with open_hospital(tmp_path_factory.mktemp("quiet"), NOW) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tasks(quiet):
+    return LocalTasks(quiet.context)
+
+
+@pytest.fixture(scope="module")
+def spoilt(tmp_path_factory):
+    """Return a hospital, a tick over good data, what gold then held, and a daily run over data that break a rule."""
+    with open_hospital(tmp_path_factory.mktemp("spoilt"), NOW) as hospital:
+        hospital.deliver("visits", last_visits(1), "a.csv")
+        tick = run_orchestrator(hospital.context, "inference")
+        gold = hospital.files(OPS_METRICS_HOURLY)
+        hospital.deliver("visits", [visit("SOON", "2026-03-25T10:00:00")], "soon.csv")
+        yield hospital, tick, gold, run_orchestrator(hospital.context, "daily")
+
+
+def states(finished):
+    return [state.name for state in finished.record.states]
+
+
+def stored(hospital, finished):
+    return json.loads(hospital.context.objects.read(finished.record.key))
+
+
+def last_visits(days):
+    """Return four visits on each of the last days before NOW, the newest an hour ago."""
+    return [
+        visit(f"V-{day}-{hour}", f"{datetime(2026, 3, 22, tzinfo=UTC).date() - timedelta(days=day)}T{hour:02d}:10:00")
+        for day in range(days)
+        for hour in (0, 8, 13, 18)
+    ] + [visit("V-NOW", "2026-03-23T05:10:00", care="2026-03-23T05:20:00", left="2026-03-23T06:10:00")]
+
+
+# A tick
+
+
+def test_a_tick_takes_what_came_to_gold_in_one_state(spoilt):
+    _, finished, gold, _ = spoilt
+
+    assert (finished.exit_code, finished.record.status, finished.record.run_date) == (
+        ExitCode.OK,
+        "SUCCEEDED",
+        "2026-03-23",
+    )
+    assert states(finished) == ["ResolveRunDate", "ChoosePath", "RunInferenceTick"]
+    assert list(finished.record.outcomes) == [
+        "ingest_bronze",
+        "bronze_to_silver",
+        "dq_check",
+        "silver_to_gold",
+        "build_features",
+        "batch_predict",
+    ]
+    assert finished.record.outcomes["ingest_bronze"]["records"] == 5
+    assert set(gold) == {22, 23}
+
+
+def test_a_tick_in_which_nothing_came_touches_no_day(quiet):
+    finished = run_orchestrator(quiet.context, "inference")
+
+    days = {job: outcome.get("days", 0) for job, outcome in finished.record.outcomes.items()}
+    assert (finished.record.status, set(days.values())) == ("SUCCEEDED", {0})
+
+
+def test_what_is_transient_is_tried_again_and_the_run_succeeds(hospital, time):
+    hospital.deliver("visits", last_visits(1), "a.csv")
+    context = replace(hospital.context, lake=FlakyLake(hospital.context.lake, BUSY, BUSY))
+
+    finished = run_orchestrator(context, "inference", sleep=time.sleep)
+
+    tick = finished.record.states[-1]
+    assert (finished.record.status, finished.exit_code) == ("SUCCEEDED", ExitCode.OK)
+    assert [attempt["error"] for attempt in tick.attempts] == ["TransientError", "TransientError", None]
+    assert tick.attempts[0]["cause"] == (
+        "ingest_bronze: another writer changed bronze.encounters_raw first. Next: Run it again."
+    )
+    assert time.slept_s == [5.0, 10.0]
+    assert len(hospital.rows(ENCOUNTERS)) == 5
+
+
+def test_what_stays_transient_fails_after_the_third_try(hospital, time):
+    hospital.deliver("visits", last_visits(1), "a.csv")
+    context = replace(hospital.context, lake=FlakyLake(hospital.context.lake, BUSY, BUSY, BUSY))
+
+    finished = run_orchestrator(context, "inference", sleep=time.sleep)
+
+    assert (finished.record.status, finished.exit_code) == ("FAILED", ExitCode.STEP_FAILED)
+    assert (finished.record.error, len(finished.record.states[2].attempts)) == ("TransientError", 3)
+    assert states(finished)[-2:] == ["OpenIncident", "PipelineFailed"]
+    assert hospital.rows(ENCOUNTERS_RAW) == []
+
+
+def test_a_file_that_cannot_be_read_fails_the_run_once_and_names_job_and_line(hospital, time):
+    path = hospital.deliver("visits", [], "bad.csv")
+    path.write_text("visit,patient,changed,arrival,care,left,place,level\n1,2,3\n")
+    bulk.land(hospital.platform, hospital.context.feeds["visits"], [path])
+
+    finished = run_orchestrator(hospital.context, "inference", sleep=time.sleep)
+
+    assert states(finished) == [
+        "ResolveRunDate",
+        "ChoosePath",
+        "RunInferenceTick",
+        "OpenIncident",
+        "PipelineFailed",
+    ]
+    assert (finished.record.status, finished.record.error) == ("FAILED", "States.TaskFailed")
+    assert finished.record.cause.startswith("Data: ingest_bronze: bad.csv, line 2")
+    assert (finished.exit_code, time.slept_s) == (ExitCode.STEP_FAILED, [])
+    assert stored(hospital, finished)["cause"] == finished.record.cause
+
+
+def test_data_that_fails_a_rule_opens_an_incident_and_leaves_gold_as_it_was(spoilt):
+    hospital, _, gold, finished = spoilt
+
+    assert states(finished) == [
+        "ResolveRunDate",
+        "ChoosePath",
+        "RunBronzeIngest",
+        "RunBronzeToSilver",
+        "RunDQ",
+        "OpenIncident",
+        "PipelineFailed",
+    ]
+    assert (finished.record.status, finished.exit_code) == ("FAILED", ExitCode.QUALITY_FAILED)
+    assert finished.record.cause.startswith("DataQuality: dq_check: rule encounters.arrival_time.range: 1 of ")
+    assert hospital.files(OPS_METRICS_HOURLY) == gold
+    (report,) = hospital.context.objects.list(f"gold/data_quality_runs/dt=2026-03-22/{finished.record.run_id}")
+    assert str(hospital.state / report) in finished.record.cause
+
+
+def test_an_incident_is_opened_with_the_facts_of_the_failure(hospital, caplog):
+    hospital.deliver("visits", [visit("SOON", "2026-03-25T10:00:00")], "soon.csv")
+
+    finished = run_orchestrator(hospital.context, "inference")
+
+    (line,) = (record.getMessage() for record in caplog.records if record.levelname == "ERROR")
+    assert line.startswith(f"run {finished.record.run_id} failed: ")
+    assert "dq_check" in line
+
+
+def test_the_record_of_a_run_is_stored_at_each_state(hospital):
+    seen = []
+
+    def look(state):
+        keys = hospital.context.objects.list("ops/runs/")
+        records = [json.loads(hospital.context.objects.read(key)) for key in keys]
+        seen.append((state, [(record["status"], [s["name"] for s in record["states"]]) for record in records]))
+
+    finished = run_orchestrator(hospital.context, "daily", progress=look)
+
+    visited = states(finished)
+    assert seen == [(visited[0], [])] + [
+        (state, [("RUNNING", visited[:number])]) for number, state in enumerate(visited) if number
+    ]
+    final = stored(hospital, finished)
+    assert (final["status"], [state["name"] for state in final["states"]]) == ("SUCCEEDED", visited)
+    assert final["started_at"] == "2026-03-23T09:20:00+00:00"
+    assert final["run_id"].startswith("daily-20260323T092000Z-")
+    assert all(state["entered_at"] <= state["exited_at"] for state in final["states"])
+
+
+def test_two_runs_at_one_instant_keep_two_records(hospital):
+    runs = [run_orchestrator(hospital.context, "inference").record.run_id for _ in range(2)]
+
+    assert len(set(runs)) == 2
+    assert hospital.context.objects.list("ops/runs/") == sorted(f"ops/runs/{run}.json" for run in runs)
+
+
+# What a run is about
+
+
+@pytest.mark.parametrize(
+    ("given", "resolved"),
+    [
+        (None, {"type": "daily", "run_date": "2026-03-22"}),
+        ({}, {"type": "daily", "run_date": "2026-03-22"}),
+        ({"type": ""}, {"type": "daily", "run_date": "2026-03-22"}),
+        ({"type": "daily"}, {"type": "daily", "run_date": "2026-03-22"}),
+        ({"type": "weekly_train"}, {"type": "weekly_train", "run_date": "2026-03-22"}),
+        ({"type": "inference"}, {"type": "inference", "run_date": "2026-03-23"}),
+        ({"run_date": "2026-03-01"}, {"type": "daily", "run_date": "2026-03-01"}),
+        ({"type": "inference", "run_date": "2026-03-01"}, {"type": "inference", "run_date": "2026-03-01"}),
+    ],
+)
+def test_an_input_that_leaves_things_out_means_daily_for_the_last_closed_day(tasks, given, resolved):
+    parameters = {"FunctionName": "resolve_run_date", "Payload": {"input": given}}
+
+    assert tasks.run("arn:aws:states:::lambda:invoke", parameters, timeout_s=60) == {"Payload": resolved}
+
+
+def test_the_last_closed_day_is_that_of_the_hospital_s_clock(quiet):
+    minute_to_midnight = AsOfClock(datetime.fromisoformat("2026-03-23T02:59:00+00:00"))  # 22 March
+    parameters = {"FunctionName": "resolve_run_date", "Payload": {"input": {}}}
+    context = replace(quiet.context, clock=minute_to_midnight)
+
+    resolved = LocalTasks(context).run("arn:aws:states:::lambda:invoke", parameters, timeout_s=60)
+
+    assert resolved["Payload"]["run_date"] == "2026-03-21"
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"type": "hourly"}, "type 'hourly' is not a run type"),
+        ({"run_date": "22/03/2026"}, "run_date '22/03/2026' is not a day"),
+        ({"run_date": "2026-02-30"}, "run_date '2026-02-30' is not a day"),
+        ({"run_date": 5}, "run_date 5 is not a day"),
+    ],
+)
+def test_an_input_that_means_nothing_is_refused_at_the_door(tasks, given, fault):
+    parameters = {"FunctionName": "resolve_run_date", "Payload": {"input": given}}
+
+    with pytest.raises(TaskFailure) as refusal:
+        tasks.run("arn:aws:states:::lambda:invoke", parameters, timeout_s=60)
+
+    assert refusal.value.cause.startswith(f"Config: {fault}")
+    assert tasks.exit_code is ExitCode.CONFIG
+
+
+def test_a_job_that_fails_in_a_way_nobody_thought_of_still_ends_the_run_in_order(hospital, caplog):
+    hospital.deliver("visits", last_visits(1), "a.csv")
+    context = replace(hospital.context, lake=FlakyLake(hospital.context.lake, ZeroDivisionError("by nothing")))
+
+    finished = run_orchestrator(context, "inference")
+
+    assert (finished.record.status, finished.exit_code) == ("FAILED", ExitCode.STEP_FAILED)
+    assert finished.record.cause == "Unexpected: ZeroDivisionError: by nothing"
+    assert "inference_tick failed" in caplog.text
+
+
+# Days and weeks
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory):
+    """Return a hospital after a weekly run and what followed it: two ticks at one instant, one later, a daily run."""
+    with open_hospital(tmp_path_factory.mktemp("week"), NOW) as hospital:
+        hospital.deliver("visits", last_visits(22), "a.csv")
+        runs, predictions = {}, {}
+
+        def run(name, run_type):
+            runs[name] = run_orchestrator(hospital.context, run_type)
+            predictions[name] = hospital.rows(PREDICTIONS)
+
+        run("weekly", "weekly_train")
+        run("same instant", "inference")
+        hospital.at("2026-03-23T06:35:00-03:00")
+        run("quarter later", "inference")
+        hospital.at("2026-03-24T03:00:00-03:00")
+        hospital.deliver("visits", [visit(f"V-{hour}", f"2026-03-23T{hour:02d}:10:00") for hour in (7, 8, 20)], "b.csv")
+        run("daily", "daily")
+        yield hospital, runs, predictions
+
+
+def test_a_weekly_run_trains_and_then_predicts(week):
+    _, runs, _ = week
+
+    record = runs["weekly"].record
+    assert (record.status, record.cause) == ("SUCCEEDED", "")
+    assert states(runs["weekly"]) == [
+        "ResolveRunDate",
+        "ChoosePath",
+        *REFINE,
+        "WeeklyTrain",
+        "BatchPredict",
+        "MonitorModels",
+    ]
+    trained = record.outcomes["weekly_train"]
+    assert (trained["is_promoted"], trained["sectors"]) == (True, ["ED"])
+    assert record.outcomes["batch_predict"] == {"rows": 49, "model_version": trained["version"]}
+
+
+def test_a_daily_run_does_all_but_train(week):
+    _, runs, _ = week
+
+    assert runs["daily"].record.status == "SUCCEEDED"
+    assert states(runs["daily"]) == ["ResolveRunDate", "ChoosePath", *REFINE, "BatchPredict", "MonitorModels"]
+
+
+def test_a_prediction_reaches_from_the_next_full_hour_two_days_ahead(week):
+    _, _, predictions = week
+
+    first = predictions["weekly"]
+
+    assert {(row["metric"], row["sector_id"], row["prediction_ts"].isoformat()) for row in first} == {
+        ("arrivals", "ED", "2026-03-23T09:20:00")
+    }
+    assert [(row["horizon_h"], row["target_time"]) for row in first] == [
+        (lead, datetime.fromisoformat("2026-03-23T10:00:00") + timedelta(hours=lead)) for lead in range(49)
+    ]
+    assert all(row["data_as_of"] <= row["prediction_ts"] for row in first)
+    assert all(row["q05"] <= row["q50"] <= row["q95"] for row in first)
+
+
+def test_predicting_again_at_the_same_instant_replaces_and_at_another_adds(week):
+    _, _, predictions = week
+
+    assert predictions["same instant"] == predictions["weekly"]
+    instants = [row["prediction_ts"].isoformat() for row in predictions["quarter later"]]
+    assert {instant: instants.count(instant) for instant in instants} == {
+        "2026-03-23T09:20:00": 49,
+        "2026-03-23T09:35:00": 49,
+    }
+
+
+def test_the_next_day_scores_each_prediction_whose_hour_has_passed_once(week):
+    hospital, runs, _ = week
+
+    scores = hospital.rows(PREDICTION_SCORES)
+
+    keys = [tuple(row[name] for name in PREDICTION_SCORES.key) for row in scores]
+    # Known until 23:10 on the 23rd: the hours 7 … 22, predicted twice.
+    assert (len(keys), len(set(keys))) == (32, 32)
+    assert runs["daily"].record.outcomes["monitor_models"]["rows"] == 32
+    assert {row["target_time"].hour: row["actual"] for row in scores if row["actual"]} == {10: 1.0, 11: 1.0, 23: 1.0}

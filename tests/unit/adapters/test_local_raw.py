@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+
+from healthcare_ops.adapters.local_raw import LocalRaw
+
+DAY = date(2026, 3, 1)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "raw"
+
+
+@pytest.fixture
+def raw(root):
+    return LocalRaw(root)
+
+
+@pytest.fixture
+def visits(tmp_path):
+    path = tmp_path / "visits.csv"
+    path.write_bytes(b"visit\n1\n")
+    return path
+
+
+def test_a_delivery_lies_under_its_feed_and_day(raw, root, visits):
+    raw.land("ed", visits, "abc", DAY)
+
+    assert (root / "ed" / "dt=2026-03-01" / "000001" / "visits.csv").read_bytes() == b"visit\n1\n"
+
+
+def test_what_is_known_of_a_delivery_lies_beside_it(raw, root, visits):
+    raw.land("ed", visits, "abc", DAY)
+
+    assert json.loads((root / "ed" / "dt=2026-03-01" / "000001.json").read_text()) == {
+        "feed_id": "ed",
+        "delivery_seq": 1,
+        "source_file": "visits.csv",
+        "source_sha256": "abc",
+        "delivered_on": "2026-03-01",
+    }
+
+
+def test_the_next_process_goes_on_counting(raw, root, visits):
+    raw.land("ed", visits, "abc", DAY)
+
+    assert LocalRaw(root).land("ed", visits, "def", date(2026, 3, 2)).delivery_seq == 2
+    assert [delivery.source_sha256 for delivery in LocalRaw(root).deliveries("ed")] == ["abc", "def"]
+
+
+def test_a_delivery_that_was_cut_off_does_not_count_and_its_number_is_given_again(raw, root, visits):
+    raw.land("ed", visits, "abc", DAY)
+    cut_off = root / "ed" / "dt=2026-03-02" / "000002"
+    cut_off.mkdir(parents=True)
+    (cut_off / ".new-half").write_bytes(b"vis")
+    (cut_off / "visits.csv").write_bytes(b"visit\n2\n")
+
+    before = raw.deliveries("ed")
+    landed = raw.land("ed", visits, "def", date(2026, 3, 2))
+
+    assert [delivery.delivery_seq for delivery in before] == [1]
+    assert landed.delivery_seq == 2
+    with raw.open(landed) as path:
+        assert path.read_bytes() == b"visit\n1\n"
+
+
+def test_a_feed_whose_name_begins_like_another_s_is_another(raw, visits):
+    raw.land("ed", visits, "abc", DAY)
+
+    assert raw.deliveries("ed2") == []
+    assert raw.deliveries("e") == []
