@@ -88,9 +88,9 @@ class MemoryRaw:
 
 
 class FlakyLake:
-    """A lake whose first writes fail, one for each of the errors; later ones reach the lake behind it."""
+    """A lake whose first writes end as told, in an error or (None) well; later ones reach the lake behind it."""
 
-    def __init__(self, lake: Lake, *errors: Exception) -> None:
+    def __init__(self, lake: Lake, *errors: Exception | None) -> None:
         self._lake = lake
         self._errors = list(errors)
 
@@ -112,8 +112,9 @@ class FlakyLake:
         return self._lake.note(table, key)
 
     def _fail(self) -> None:
-        if self._errors:
-            raise self._errors.pop(0)
+        error = self._errors.pop(0) if self._errors else None
+        if error is not None:
+            raise error
 
 
 class VirtualTime:

@@ -133,7 +133,7 @@ def test_waits_and_stays_are_as_long_as_the_file_says(loaded, year):
     for name in ("total_wait_min", "los_min"):
         found = np.sort(loaded[ENCOUNTERS][name].to_numpy())
 
-        np.testing.assert_allclose(found, np.sort([row[name] for row in year.encounters]), rtol=0, atol=1e-9)
+        assert np.allclose(found, np.sort([row[name] for row in year.encounters]), rtol=0, atol=1e-9), name
 
 
 def test_the_hours_of_the_year_hold_every_accepted_arrival(loaded, year):

@@ -171,9 +171,9 @@ def test_an_event_out_of_scope_is_ignored_whatever_else_is_wrong_with_it(engine)
 def test_two_events_out_of_scope_at_one_instant_are_both_ignored(engine):
     out_of_scope = {"event_type": {"LAB": "ignore", "IMG": "ignore"}}
 
-    fates = judge_events(engine, event(event_type="LAB"), event(event_type="IMG"), values=out_of_scope)
+    found = judge_events(engine, event(event_type="LAB"), event(event_type="IMG"), values=out_of_scope)
 
-    assert fates == ["ignored", "ignored"]
+    assert found == ["ignored", "ignored"]
 
 
 def test_an_event_that_a_correction_puts_out_of_scope_is_not_applied(engine):
