@@ -1,4 +1,4 @@
-# make demo: see the product work.   make test: every check.   make full: with Spark and benchmarks.
+# make demo: see the product work.   make test: every check.   make full: with Spark.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 SHELL := /bin/bash
@@ -31,7 +31,7 @@ INSTALL_CODE := $(PIP_INSTALL) --no-deps --no-build-isolation -e .
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --quiet
 
-.PHONY: help demo test lint unit full bench spark java docs lock clean
+.PHONY: help demo test lint unit full spark java docs lock clean
 
 help:  ## Show this list
 	@echo "Healthcare Ops Platform"
@@ -52,15 +52,12 @@ unit: $(DEV)  ## The tests, without Spark and without the slow ones
 	@$(BIN)/python -m pytest -n 2 $(SELECT)
 
 full: SELECT := -m "not spark"
-full: test spark bench  ## Everything: slow tests, the same tests on Spark, benchmarks (long)
+full: test spark  ## Everything: slow tests, the same tests on Spark (long)
 
 # PySpark 3.5 calls deprecated functions and leaves its sockets to the garbage collector.
 spark: $(SPARK) java  ## The tests that compare Spark with DuckDB (Python 3.11 and Java 17)
 	@JAVA_HOME="$$(dirname "$$(dirname "$$(readlink -f "$(JAVA_17)")")")" \
 		$(SPARK_VENV)/bin/python -m pytest -m spark -W ignore::DeprecationWarning -W ignore::ResourceWarning
-
-bench: $(DEV)  ## The pipeline beside hand-written SQL at 1 and 10 million events
-	@$(BIN)/python bench/pipeline.py --events 1000000 10000000
 
 docs: $(DEV)  ## Write the generated documents: data dictionary, command line
 	@$(BIN)/python -m healthcare_ops.entrypoints.reference docs
