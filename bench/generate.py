@@ -301,9 +301,7 @@ def site_text(events_per_day: float) -> str:
     capacities = {"PS": 50, "SV": 8, "PED": 25, "OBS": 60, "UTI": 40, "CM1": 90, "CM2": 90, "CIR": 50}
     kinds = dict.fromkeys(EMERGENCY, "ed") | dict.fromkeys(WARDS, "ward") | {"UTI": "icu", "OBS": "other"}
     scaled = {sector: max(round(beds * scale), 1) for sector, beds in capacities.items()}
-    sectors = [
-        _SECTOR.format(sector=sector, kind=kinds[sector], capacity=beds) for sector, beds in scaled.items()
-    ]
+    sectors = [_SECTOR.format(sector=sector, kind=kinds[sector], capacity=beds) for sector, beds in scaled.items()]
     return _SITE_HEAD.format(beds=sum(scaled.values())) + "".join(sectors)
 
 
