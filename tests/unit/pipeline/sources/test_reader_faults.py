@@ -160,10 +160,10 @@ def test_a_packed_header_of_two_gigabytes_is_refused_without_being_read(make_fee
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("visits.csv.gz", gzip.compress(CONTENT)[:-4]),
-        ("visits.csv.gz", gzip.compress(CONTENT)[:-1_000]),
-        ("visits.csv.gz", gzip.compress(CONTENT)[:5_000] + b"xx" + gzip.compress(CONTENT)[5_002:]),
-        ("visits.csv.gz", gzip.compress(CONTENT) + b"garbage"),
+        ("visits.csv.gz", gzip.compress(CONTENT, mtime=0)[:-4]),
+        ("visits.csv.gz", gzip.compress(CONTENT, mtime=0)[:-1_000]),
+        ("visits.csv.gz", gzip.compress(CONTENT, mtime=0)[:5_000] + b"xx" + gzip.compress(CONTENT)[5_002:]),
+        ("visits.csv.gz", gzip.compress(CONTENT, mtime=0) + b"garbage"),
         ("visits.csv.zst", zstandard.compress(CONTENT)[:-10]),
         ("visits.csv.zst", streamed_zstd(CONTENT)[:-10]),
         ("visits.csv.zst", streamed_zstd(CONTENT) + zstandard.compress(CONTENT)[:-10]),
@@ -181,7 +181,7 @@ def test_a_packed_file_that_is_not_whole_is_refused(make_feed, deliver, read_all
     [
         ("visits.csv.gz", b"arrival,place\n1,2\n", "csv", "not gzip"),
         ("visits.csv.zst", b"a", "csv", "not zstd"),
-        ("visits.csv", gzip.compress(b"arrival,place\n"), "csv", "gzip"),
+        ("visits.csv", gzip.compress(b"arrival,place\n", mtime=0), "csv", "gzip"),
         ("visits.csv", b"PK\x03\x04\x14\x00", "csv", "a ZIP archive or an Excel workbook"),
         ("visits.csv", b"PAR1\x15\x04", "csv", "parquet"),
         ("visits.parquet", b"arrival,place\n1,2\n", "parquet", "not parquet"),
@@ -199,7 +199,7 @@ def test_a_file_that_begins_like_another_kind_is_refused(
 
 
 def test_a_parquet_file_within_gzip_is_the_feed_s_mistake(make_feed, deliver, read_all):
-    path = deliver(gzip.compress(b"PAR1"), "visits.parquet.gz")
+    path = deliver(gzip.compress(b"PAR1", mtime=0), "visits.parquet.gz")
 
     with pytest.raises(ConfigError, match="packed inside"):
         read_all(path, make_feed(format="parquet"))
