@@ -1,0 +1,218 @@
+"""What the feeds of a synthetic hospital deliver of its journeys, file by file, and what was wrong with each."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from healthcare_ops.core.civil_time import OffsetSpan, offset_spans
+from healthcare_ops.core.site import Site
+from healthcare_ops.generator.encounter_rows import read_encounters
+from healthcare_ops.generator.event_rows import read_events
+from healthcare_ops.generator.faults import Placed, Setting, place_faults, silence, spoil_rows, spoil_text
+from healthcare_ops.generator.file_faults import File, change_schema, spoil_file
+from healthcare_ops.generator.injected import Injected, record_runs
+from healthcare_ops.generator.journeys import Journeys
+from healthcare_ops.generator.layout import Clock, as_text
+from healthcare_ops.generator.scenario import Corrupt, FeedName, FileFault, Reporting, Scenario, SchemaChange, Truncated
+from healthcare_ops.generator.schedule import Schedule, make_schedule, repeated_days
+from healthcare_ops.generator.slabs import Ints, Outline, Slab, chosen
+from healthcare_ops.generator.sources import Source
+
+SLAB_ROWS = 1 << 17
+# (number of the fault, number of the file) → rows that the fault took away from the file.
+_Removed = Mapping[tuple[int, int], int]
+_READERS: Mapping[FeedName, Callable[[Journeys, Reporting, int], Source]] = {
+    "encounters": read_encounters,
+    "events": read_events,
+}
+# Nothing that is written needs quotes; a value that did would be refused.
+_CSV = pa_csv.WriteOptions(include_header=False, quoting_style="none")
+
+
+@dataclass(frozen=True)
+class DeliveredFile:
+    """A file of a feed, as it comes; `content` None: a silent feed withholds it."""
+
+    feed: FeedName
+    name: str
+    content: bytes | None
+    due: datetime
+    records: int
+    injected: tuple[Injected, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a feed will deliver: which rows in which file, and what goes wrong with them."""
+
+    feed: FeedName
+    source: Source
+    schedule: Schedule
+    outline: Outline
+    faults: tuple[Placed, ...]
+    withheld: frozenset[int]
+    taken: _Removed
+    setting: Setting
+    clock: Clock
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which terms feeds deliver: the days that are simulated, minutes between files, the clock, the seed."""
+
+    first: date
+    last: date
+    every_min: int
+    clock: Clock
+    seed: int
+
+
+def plan_feed(feed: FeedName, journeys: Journeys, site: Site, scenario: Scenario, terms: Terms) -> Plan:
+    """Return what the feed delivers of the journeys."""
+    reporting = scenario.reporting
+    source = _READERS[feed](journeys, reporting, terms.seed)
+    again = repeated_days(
+        feed, site, terms.first, terms.last, reporting.reextract_share, reporting.reextract_after_h, terms.seed
+    )
+    schedule = make_schedule(feed, site, terms.first, source.newest, terms.every_min, again)
+    faults = place_faults(scenario.faults, feed, site, terms.seed)
+    silenced = silence(source.outline(schedule), schedule, source, faults)
+    return Plan(
+        feed,
+        source,
+        schedule,
+        silenced.outline,
+        faults,
+        silenced.withheld,
+        silenced.taken,
+        Setting(feed, clock_spans(site, terms.first, terms.last)),
+        terms.clock,
+    )
+
+
+def clock_spans(site: Site, first: date, last: date) -> tuple[OffsetSpan, ...]:
+    """Return the site's offsets around the days, with a whole year on either side: every winter and summer."""
+    margin = timedelta(days=366)
+    return offset_spans(site.tz, first - margin, last + margin)
+
+
+def due(plan: Plan, since: datetime, until: datetime) -> Iterator[DeliveredFile]:
+    """Yield the files that come after `since` and not after `until`, in their order.
+
+    What comes does not depend on the steps in which it is asked for.
+    """
+    when = plan.schedule.due
+    first, end = (int(np.searchsorted(when, int(at.timestamp()), side="right")) for at in (since, until))
+    while first < end:
+        after = _slab_end(plan.outline, first, end)
+        yield from _files(plan, first, after)
+        first = after
+
+
+def everything(plan: Plan) -> Iterator[DeliveredFile]:
+    """Yield every file."""
+    when = plan.schedule.due
+    first, last = (datetime.fromtimestamp(int(at), UTC) for at in (when[0] - 1, when[-1]))
+    return due(plan, first, last)
+
+
+def _slab_end(outline: Outline, first: int, end: int) -> int:
+    """Return the file before which a slab of about `SLAB_ROWS` rows ends; it holds at least one file."""
+    start = int(np.searchsorted(outline.file, first))
+    beyond = int(outline.file[start + SLAB_ROWS]) if start + SLAB_ROWS < len(outline) else end
+    return min(max(beyond, first + 1), end)
+
+
+def _files(plan: Plan, first: int, end: int) -> Iterator[DeliveredFile]:
+    """Yield the files `first` to before `end`, whose rows are made together."""
+    start, stop = (int(row) for row in np.searchsorted(plan.outline.file, [first, end]))
+    slab, removed = _spoiled(plan, plan.source.compose(plan.outline.take(slice(start, stop)), start))
+    bounds = np.searchsorted(slab.file, np.arange(first, end + 1)).tolist()
+    text = _Lines(slab.rows)
+    for file, (start, stop) in zip(range(first, end), pairwise(bounds), strict=True):
+        yield _file(plan, file, text, (start, stop), slab.marks[start:stop], removed)
+
+
+class _Lines:
+    """Rows as lines of CSV, written once for many files."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self._rows = rows
+        self._text = _csv(rows)
+        self._ends = np.flatnonzero(np.frombuffer(self._text, np.uint8) == ord("\n")) + 1
+
+    def part(self, start: int, stop: int, changes: Sequence[SchemaChange]) -> bytes:
+        """Return the header and the rows from `start` to before `stop`, with another schema where there are changes."""
+        if not changes:
+            header, first, last = self._ends[[0, start, stop]].tolist()
+            return self._text[:header] + self._text[first:last]
+        rows = self._rows.slice(start, stop - start)
+        for change in changes:
+            rows = change_schema(rows, change)
+        return _csv(rows)
+
+
+def _spoiled(plan: Plan, slab: Slab) -> tuple[Slab, _Removed]:
+    """Return the rows as written, and how many of each file a fault took away."""
+    removed = dict(plan.taken)
+    for placed in plan.faults:
+        before = slab.file
+        slab = spoil_rows(slab, placed, plan.setting)
+        if len(slab.file) < len(before):
+            files, counts = np.unique(before, return_counts=True)
+            left = np.searchsorted(slab.file, files, side="right") - np.searchsorted(slab.file, files)
+            removed |= {(placed.number, int(f)): int(n) for f, n in zip(files, counts - left, strict=True) if n}
+    slab = as_text(slab, plan.clock, plan.setting.spans)
+    for placed in plan.faults:
+        slab = spoil_text(slab, placed)
+    return slab, removed
+
+
+def _file(
+    plan: Plan, number: int, text: _Lines, bounds: tuple[int, int], marks: Ints, removed: _Removed
+) -> DeliveredFile:
+    when = plan.schedule.due[number : number + 1]
+    due_at = datetime.fromtimestamp(int(when[0]), UTC)
+    whole = [placed for placed in plan.faults if _strikes(placed, number, when)]
+    faults = [placed.fault for placed in whole]
+    content = text.part(*bounds, [fault for fault in faults if isinstance(fault, SchemaChange)])
+    file = spoil_file(
+        File(f"{plan.schedule.names[number]}.csv", content),
+        [fault for fault in faults if isinstance(fault, Truncated | Corrupt)],
+    )
+    injected = tuple(_injected(plan, number, file.name, due_at, marks, {placed.number for placed in whole}, removed))
+    comes = None if number in plan.withheld else file.content
+    return DeliveredFile(plan.feed, file.name, comes, due_at, bounds[1] - bounds[0], injected)
+
+
+def _strikes(placed: Placed, number: int, when: Ints) -> bool:
+    """Tell whether a fault of files strikes one."""
+    fault = placed.fault
+    if not isinstance(fault, FileFault):
+        return False
+    return bool(placed.covers(when)[0] and chosen(np.array([number]), fault.share, placed.seed)[0])
+
+
+def _injected(
+    plan: Plan, number: int, name: str, due_at: datetime, marks: Ints, whole: set[int], removed: _Removed
+) -> Iterator[Injected]:
+    for placed in plan.faults:
+        runs = record_runs(marks, placed.number)
+        key = (placed.number, number)
+        if runs or key in removed or placed.number in whole:
+            yield Injected(placed.number, placed.kind, placed.size, plan.feed, name, due_at, runs, removed.get(key, 0))
+
+
+def _csv(rows: pa.Table) -> bytes:
+    text = io.BytesIO()
+    text.write(",".join(rows.column_names).encode() + b"\n")
+    pa_csv.write_csv(rows, text, _CSV)
+    return text.getvalue()

@@ -1,0 +1,64 @@
+"""Durations and choices from random integers, in integer arithmetic alone: the same on every machine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from healthcare_ops.generator.parameters import PROBABILITIES
+
+Ints = NDArray[np.int64]
+Randoms = NDArray[np.uint32]
+
+_RANDOM_BITS = 32
+_CELL_BITS = 12
+_CELLS = 1 << _CELL_BITS
+_FRACTION_BITS = _RANDOM_BITS - _CELL_BITS
+_LEAST_SHIFT_S = 15.0
+
+
+def duration_table(quantiles: Sequence[float], unit_s: int) -> Ints:
+    """Return the quantile function at 4,097 equidistant probabilities, in whole seconds.
+
+    Between the given quantiles its distance to minus one median rises geometrically: nearly straight where
+    durations are short, and with the long right tail that durations have.
+    """
+    shift_s = max(quantiles[PROBABILITIES.index(0.5)] * unit_s, _LEAST_SHIFT_S)
+    logs = [math.log(value * unit_s + shift_s) for value in quantiles]
+    probabilities = np.arange(_CELLS + 1) / _CELLS
+    seconds = np.exp(np.interp(probabilities, PROBABILITIES, logs)) - shift_s
+    table: Ints = np.maximum(np.rint(seconds), 0).astype(np.int64)
+    return table
+
+
+def mean_s(table: Ints) -> float:
+    """Return the mean of the durations that a table gives."""
+    return float((table[:-1] + table[1:]).mean() / 2)
+
+
+def sample_s(tables: Ints, row: Ints | int, random: Randoms) -> Ints:
+    """Return one duration in seconds for each random number, from the table (row) that holds for it."""
+    cell = (random >> np.uint32(_FRACTION_BITS)).astype(np.int64)
+    fraction = (random & np.uint32((1 << _FRACTION_BITS) - 1)).astype(np.int64)
+    low = tables[row, cell]
+    seconds: Ints = low + ((tables[row, cell + 1] - low) * fraction >> _FRACTION_BITS)
+    return seconds
+
+
+def thresholds(shares: Iterable[float]) -> Ints:
+    """Return the limits below which a random number chooses the first, the second … of the shares.
+
+    What the shares lack to 1 is the choice after the last.
+    """
+    cumulative = np.cumsum(list(shares))
+    limits: Ints = np.rint(np.minimum(cumulative, 1.0) * (1 << _RANDOM_BITS)).astype(np.int64)
+    return limits
+
+
+def choose(limits: Ints, row: Ints | int, random: Randoms) -> Ints:
+    """Return the number of the chosen share for each random number, by the limits (row) that hold for it."""
+    number: Ints = (random[:, None] >= np.atleast_2d(limits)[row]).sum(axis=-1)
+    return number
