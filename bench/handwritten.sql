@@ -3,16 +3,40 @@
 -- The variable `bronze` holds the files of bronze.events_raw; results go to folders below the working directory.
 
 CREATE MACRO minutes_between(a, b) AS (epoch_us(b) - epoch_us(a)) / 60e6;
+-- A cast would ask the zone database for the offset of every value.
+CREATE MACRO instant(t) AS make_timestamptz(epoch_us(t));
+CREATE MACRO hour_of(t) AS epoch_us(t) // 3_600_000_000;
 -- The number of the first hour that starts at or after an instant.
 CREATE MACRO next_hour(t) AS (epoch_us(t) + 3_599_999_999) // 3_600_000_000;
+CREATE VIEW bronze AS FROM read_parquet(getvariable('bronze'));
 
 -- stage: judged
+-- Every record of this feed names encounter and event: together they say which records are versions of one event.
+CREATE TEMP TABLE old_versions AS
+WITH repeated AS (
+    SELECT feed_id, encounter_id, source_event_id
+    FROM bronze
+    GROUP BY ALL
+    HAVING count(*) > 1
+)
+SELECT
+    feed_id, delivery_seq, record_no,
+    if(content_hash = first(content_hash) OVER newest_first, 'duplicate', 'superseded') AS old_fate
+FROM bronze SEMI JOIN repeated USING (feed_id, encounter_id, source_event_id)
+WINDOW newest_first AS (
+    PARTITION BY feed_id, encounter_id, source_event_id
+    ORDER BY TRY_CAST(version_time AS TIMESTAMP) DESC NULLS LAST, delivery_seq DESC, record_no DESC
+)
+QUALIFY row_number() OVER newest_first > 1;
+
+-- What is the same for a whole delivery stays out of the wide table, and joins back for the few rows that need it.
+CREATE TEMP TABLE deliveries AS
+SELECT DISTINCT feed_id, delivery_seq, batch_id, source_file, source_sha256, ingested_at FROM bronze;
+
 CREATE TEMP TABLE judged AS
 WITH typed AS (
     SELECT
-        feed_id, batch_id, source_file, source_sha256, record_no, delivery_seq, ingested_at, dt,
-        encounter_id, patient_id, source_event_id, content_hash,
-        TRY_CAST(version_time AS TIMESTAMP) AS version,
+        feed_id, delivery_seq, record_no, dt, encounter_id, patient_id, source_event_id,
         TRY_CAST(event_time AS TIMESTAMP) + INTERVAL 3 HOUR AS event_at,
         CASE event_type
             WHEN 'A01' THEN 'arrival' WHEN 'TR1' THEN 'triage_start' WHEN 'TR2' THEN 'triage_end'
@@ -27,7 +51,7 @@ WITH typed AS (
             WHEN disposition = '1' THEN 'home' WHEN disposition = '2' THEN 'admitted' WHEN disposition = '5' THEN 'died'
         END AS outcome,
         event_time, sector, triage_level, disposition
-    FROM read_parquet(getvariable('bronze'))
+    FROM bronze
 ), checked AS (
     SELECT
         * EXCLUDE (event_time, sector, triage_level, disposition),
@@ -43,27 +67,16 @@ WITH typed AS (
             WHEN disposition IS NOT NULL AND outcome IS NULL THEN 'DISPOSITION_UNKNOWN'
         END AS reason_code
     FROM typed
-), ranked AS (
-    SELECT
-        *,
-        row_number() OVER newest_first AS version_no,
-        first(content_hash) OVER newest_first AS newest_hash
-    FROM checked
-    WINDOW newest_first AS (
-        PARTITION BY feed_id, encounter_id, source_event_id
-        ORDER BY version DESC NULLS LAST, delivery_seq DESC, record_no DESC
-    )
 )
 SELECT
-    * EXCLUDE (version, version_no, newest_hash, content_hash),
+    * EXCLUDE (old_fate),
     CASE
-        WHEN version_no > 1 AND content_hash = newest_hash THEN 'duplicate'
-        WHEN version_no > 1 THEN 'superseded'
+        WHEN old_fate IS NOT NULL THEN old_fate
         WHEN kind = 'ignore' THEN 'ignored'
         WHEN reason_code IS NOT NULL THEN 'quarantined'
         ELSE 'applied'
     END AS fate
-FROM ranked;
+FROM checked LEFT JOIN old_versions USING (feed_id, delivery_seq, record_no);
 
 -- stage: assembled
 CREATE TEMP TABLE places AS
@@ -76,13 +89,16 @@ WITH placed AS (
         END AS kind_no
     FROM judged
     WHERE fate = 'applied' AND sector_id IS NOT NULL
-), changes AS (
-    SELECT *
+), told AS (
+    SELECT *, lag(sector_id) OVER in_order IS DISTINCT FROM sector_id AS is_other_sector
     FROM placed
     WINDOW in_order AS (PARTITION BY encounter_id ORDER BY event_at, kind_no, sector_id, bed_id)
-    QUALIFY lag(sector_id) OVER in_order IS NULL
-        OR lag(sector_id) OVER in_order <> sector_id
-        OR bed_id IS NOT NULL AND lag(bed_id) OVER in_order IS DISTINCT FROM bed_id
+), changes AS (
+    SELECT *
+    FROM told
+    WHERE is_other_sector OR bed_id IS NOT NULL
+    WINDOW in_order AS (PARTITION BY encounter_id ORDER BY event_at, kind_no, sector_id, bed_id)
+    QUALIFY is_other_sector OR lag(bed_id) OVER in_order IS DISTINCT FROM bed_id
 )
 SELECT
     encounter_id, sector_id, bed_id, event_at AS start_time,
@@ -103,14 +119,21 @@ WITH milestones AS (
         min(event_at) FILTER (kind = 'care_start') AS care_start,
         min(event_at) FILTER (kind = 'admit') AS admit_time,
         max(event_at) FILTER (kind = 'discharge') AS discharge_time,
-        max(outcome) AS disposition,
-        5 - max(epoch_us(event_at) * 8 + 5 - level) % 8 AS triage_level
+        min(event_at) FILTER (sector_id IS NOT NULL) AS first_placed,
+        max(event_at) FILTER (sector_id IS NOT NULL) AS last_placed,
+        5 - max(epoch_us(event_at) * 8 + 5 - level) % 8 AS triage_level,
+        max(epoch_us(event_at) * 8 + CASE outcome
+            WHEN 'home' THEN 7 WHEN 'admitted' THEN 6 WHEN 'left_without_care' THEN 4 WHEN 'died' THEN 2
+        END) % 8 AS outcome_no
     FROM judged
     WHERE fate = 'applied'
     GROUP BY encounter_id
 ), waits AS (
     SELECT
-        milestones.*,
+        milestones.* EXCLUDE (outcome_no),
+        CASE outcome_no
+            WHEN 7 THEN 'home' WHEN 6 THEN 'admitted' WHEN 4 THEN 'left_without_care' WHEN 2 THEN 'died'
+        END AS disposition,
         first_place.sector_id,
         minutes_between(arrival_time, triage_start) AS wait_triage_min,
         minutes_between(coalesce(triage_end, arrival_time), care_start) AS wait_service_min,
@@ -121,19 +144,19 @@ WITH milestones AS (
     LEFT JOIN (SELECT encounter_id, sector_id FROM places WHERE place_no = 1) AS first_place USING (encounter_id)
 )
 SELECT
-    *,
+    * EXCLUDE (first_placed, last_placed),
     CASE
         WHEN arrival_time IS NULL THEN 'ARRIVAL_MISSING'
         WHEN sector_id IS NULL THEN 'SECTOR_MISSING'
-        WHEN triage_start < arrival_time OR triage_end < triage_start OR triage_end < arrival_time
-            OR care_start < triage_end OR care_start < arrival_time OR admit_time < arrival_time
-            OR discharge_time < greatest(arrival_time, triage_start, triage_end, care_start, admit_time)
+        WHEN arrival_time > least(triage_start, triage_end, care_start, admit_time, first_placed, discharge_time)
+            OR triage_end < triage_start OR care_start < triage_end
+            OR discharge_time < greatest(triage_start, triage_end, care_start, admit_time, last_placed)
             THEN 'EVENTS_REVERSED'
         WHEN los_min > 60 * 1440 THEN 'STAY_TOO_LONG'
     END AS reason_code
 FROM waits;
 
-CREATE TEMP VIEW sound AS SELECT * FROM assembled WHERE reason_code IS NULL;
+CREATE TEMP VIEW sound AS FROM assembled WHERE reason_code IS NULL;
 CREATE TEMP VIEW faulty AS
     SELECT encounter_id, reason_code AS encounter_reason FROM assembled WHERE reason_code IS NOT NULL;
 
@@ -141,28 +164,28 @@ CREATE TEMP VIEW faulty AS
 COPY (
     SELECT
         encounter_id, patient_id, feed_id, 'bench' AS facility_id, sector_id, triage_level, disposition,
-        arrival_time::TIMESTAMPTZ AS arrival_time, triage_start::TIMESTAMPTZ AS triage_start,
-        triage_end::TIMESTAMPTZ AS triage_end, care_start::TIMESTAMPTZ AS care_start,
-        admit_time::TIMESTAMPTZ AS admit_time, discharge_time::TIMESTAMPTZ AS discharge_time,
+        instant(arrival_time) AS arrival_time, instant(triage_start) AS triage_start,
+        instant(triage_end) AS triage_end, instant(care_start) AS care_start,
+        instant(admit_time) AS admit_time, instant(discharge_time) AS discharge_time,
         wait_triage_min, wait_service_min, total_wait_min, los_min, dt
     FROM sound
-) TO 'encounters' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
+) TO 'encounters' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
 
 COPY (
     SELECT
         encounter_id, 'bench' AS facility_id, places.sector_id, bed_id,
-        start_time::TIMESTAMPTZ AS start_time, coalesce(next_time, discharge_time)::TIMESTAMPTZ AS end_time, dt
+        instant(start_time) AS start_time, instant(coalesce(next_time, discharge_time)) AS end_time, dt
     FROM places JOIN sound USING (encounter_id)
     WHERE next_time IS NULL OR next_time > start_time
-) TO 'stays' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
+) TO 'stays' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
 
 COPY (
     SELECT
-        encounter_id || '|' || coalesce(source_event_id, kind || '|' || epoch_us(event_at)) AS event_id,
-        encounter_id, kind AS event_type, event_at::TIMESTAMPTZ AS event_time, judged.sector_id, bed_id, sound.dt
+        encounter_id || '|' || source_event_id AS event_id,
+        encounter_id, kind AS event_type, instant(event_at) AS event_time, judged.sector_id, bed_id, sound.dt
     FROM judged JOIN sound USING (encounter_id)
     WHERE fate = 'applied'
-) TO 'events' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
+) TO 'events' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
 
 COPY (
     SELECT
@@ -175,26 +198,32 @@ COPY (
             WHEN 'TIME_UNREADABLE' THEN 'event_time' WHEN 'TIME_OUT_OF_RANGE' THEN 'event_time'
         END AS "column",
         coalesce(judged.reason_code, encounter_reason) AS rule_ids, 'held' AS state, dt
-    FROM judged LEFT JOIN faulty USING (encounter_id)
+    FROM judged JOIN deliveries USING (feed_id, delivery_seq) LEFT JOIN faulty USING (encounter_id)
     WHERE fate = 'quarantined' OR fate = 'applied' AND encounter_reason IS NOT NULL
-) TO 'quarantine' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
+) TO 'quarantine' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
 
 COPY (
+    WITH counts AS (
+        SELECT
+            feed_id, delivery_seq, dt,
+            count(*) AS delivered,
+            count(*) FILTER (fate = 'applied' AND encounter_reason IS NULL) AS applied,
+            count(*) FILTER (fate = 'superseded') AS superseded,
+            count(*) FILTER (fate = 'duplicate') AS duplicate,
+            count(*) FILTER (fate = 'quarantined' OR fate = 'applied' AND encounter_reason IS NOT NULL) AS quarantined,
+            count(*) FILTER (fate = 'ignored') AS ignored,
+            0 AS civil_times_resolved
+        FROM judged LEFT JOIN faulty USING (encounter_id)
+        GROUP BY ALL
+    )
     SELECT
         feed_id, batch_id, source_file, source_sha256, delivery_seq,
-        count(*) AS delivered,
-        count(*) FILTER (fate = 'applied' AND encounter_reason IS NULL) AS applied,
-        count(*) FILTER (fate = 'superseded') AS superseded,
-        count(*) FILTER (fate = 'duplicate') AS duplicate,
-        count(*) FILTER (fate = 'quarantined' OR fate = 'applied' AND encounter_reason IS NOT NULL) AS quarantined,
-        count(*) FILTER (fate = 'ignored') AS ignored,
-        0 AS civil_times_resolved,
-        dt
-    FROM judged LEFT JOIN faulty USING (encounter_id)
-    GROUP BY ALL
-) TO 'batch_accounts' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
+        delivered, applied, superseded, duplicate, quarantined, ignored, civil_times_resolved, dt
+    FROM counts JOIN deliveries USING (feed_id, delivery_seq)
+) TO 'batch_accounts' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
 
 DROP TABLE judged;
+DROP TABLE old_versions;
 DROP TABLE places;
 DROP TABLE assembled CASCADE;
 CREATE VIEW encounters AS FROM read_parquet('encounters/*/*.parquet', hive_partitioning = false);
@@ -233,8 +262,12 @@ COPY (
             AS stays_repeated,
         (SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) n FROM events GROUP BY event_id)) AS events_repeated,
         (SELECT count(*) FROM stays ANTI JOIN encounters USING (encounter_id)) AS stays_orphaned,
-        (SELECT count(*) FROM events ANTI JOIN encounters USING (encounter_id)) AS events_orphaned
-    FROM rows_of_encounters
+        (SELECT count(*) FROM events ANTI JOIN encounters USING (encounter_id)) AS events_orphaned,
+        held.quarantined, held.delivered
+    FROM rows_of_encounters, (
+        SELECT sum(quarantined) AS quarantined, sum(delivered) AS delivered
+        FROM read_parquet('batch_accounts/*/*.parquet', hive_partitioning = false)
+    ) AS held
 ) TO 'quality.parquet' (FORMAT parquet);
 
 -- stage: gold
@@ -245,7 +278,7 @@ WITH known AS (
         (SELECT min(dt) FROM encounters) AS first_day
     FROM events
 )
-SELECT hour_start, epoch_us(hour_start) // 3_600_000_000 AS hour_no, (hour_start - INTERVAL 3 HOUR)::DATE AS dt
+SELECT hour_start, hour_of(hour_start) AS hour_no, (hour_start - INTERVAL 3 HOUR)::DATE AS dt
 FROM known, unnest(generate_series(first_day + INTERVAL 3 HOUR, until, INTERVAL 1 HOUR)) AS series(hour_start)
 WHERE hour_start < until;
 
@@ -259,7 +292,7 @@ COPY (
         FROM hours CROSS JOIN sectors
     ), arrivals AS (
         SELECT
-            sector_id, epoch_us(arrival_time) // 3_600_000_000 AS hour_no,
+            sector_id, hour_of(arrival_time) AS hour_no,
             count(*) AS arrivals_count,
             avg(total_wait_min) AS wait_avg_min,
             quantile_cont(total_wait_min, 0.9) AS wait_p90_min,
@@ -267,12 +300,12 @@ COPY (
         FROM encounters
         GROUP BY ALL
     ), departures AS (
-        SELECT sector_id, epoch_us(end_time) // 3_600_000_000 AS hour_no, count(*) AS departures_count
+        SELECT sector_id, hour_of(end_time) AS hour_no, count(*) AS departures_count
         FROM stays
         WHERE end_time IS NOT NULL
         GROUP BY ALL
     ), left_unseen AS (
-        SELECT sector_id, epoch_us(discharge_time) // 3_600_000_000 AS hour_no, count(*) AS left_without_care
+        SELECT sector_id, hour_of(discharge_time) AS hour_no, count(*) AS left_without_care
         FROM encounters
         WHERE disposition = 'left_without_care' AND discharge_time IS NOT NULL
         GROUP BY ALL
@@ -311,7 +344,8 @@ COPY (
     ), kept AS (
         SELECT
             stays.sector_id,
-            greatest(admit_time, start_time) AS since,
+            admit_time AS since,
+            greatest(admit_time, start_time) AS came,
             coalesce(end_time, start_time + INTERVAL 60 DAY) AS until
         FROM stays JOIN encounters USING (encounter_id)
         WHERE stays.sector_id IN ('PS', 'SV', 'PED') AND admit_time < coalesce(end_time, start_time + INTERVAL 60 DAY)
@@ -319,7 +353,7 @@ COPY (
         SELECT
             sector_id, since,
             unnest(range(
-                greatest(next_hour(since), getvariable('first_hour')), least(next_hour(until), getvariable('end_hour'))
+                greatest(next_hour(came), getvariable('first_hour')), least(next_hour(until), getvariable('end_hour'))
             )) AS hour_no
         FROM kept
     ), boarders AS (
@@ -329,7 +363,7 @@ COPY (
         FROM boarding_hours
         GROUP BY sector_id, hour_no
     ), last_placed AS (
-        SELECT epoch_us(care_start) // 3_600_000_000 + 1 AS hour_no, max(care_start) AS care_start
+        SELECT hour_of(care_start) + 1 AS hour_no, max(care_start) AS care_start
         FROM encounters
         WHERE sector_id IN ('PS', 'SV', 'PED') AND care_start IS NOT NULL
         GROUP BY ALL
@@ -379,7 +413,7 @@ COPY (
         GROUP BY hour_no
     )
     SELECT
-        'bench' AS facility_id, sector_id, hour_start::TIMESTAMPTZ AS hour_start,
+        'bench' AS facility_id, sector_id, instant(hour_start) AS hour_start,
         arrivals_count, departures_count, left_without_care, wait_avg_min, wait_p90_min, avg_triage_acuity,
         occupied_beds, occupancy_rate, queue_length, longest_wait_min, boarding, longest_boarding_min,
         last_door_to_bed_min,
@@ -392,7 +426,7 @@ COPY (
             + least(greatest((coalesce(longest_wait_min, 0) - 60) / 180 * 25, 0), 25) AS risk_score,
         dt
     FROM metrics JOIN crowding USING (hour_no)
-) TO 'ops_metrics_hourly' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
+) TO 'ops_metrics_hourly' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
 
 -- stage: features
 COPY (
@@ -425,4 +459,4 @@ COPY (
         last_28d AS (PARTITION BY sector_id ORDER BY hour_start ROWS BETWEEN 672 PRECEDING AND 1 PRECEDING),
         last_84d AS (PARTITION BY sector_id ORDER BY hour_start ROWS BETWEEN 2016 PRECEDING AND 1 PRECEDING),
         last_364d AS (PARTITION BY sector_id ORDER BY hour_start ROWS BETWEEN 8736 PRECEDING AND 1 PRECEDING)
-) TO 'features' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);
+) TO 'features' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);

@@ -79,9 +79,17 @@ class DuckDBEngine:
             file = Path(folder) / "rows.parquet"
             yield self.read_files([str(file)]) if _write_batches(batches, file) else None
 
-    def read_files(self, paths: Sequence[str]) -> ir.Table:
-        """Return a table over Parquet files of one schema."""
-        return self._con.read_parquet(list(paths), table_name=next(self._names), hive_partitioning=False)
+    def read_files(self, paths: Sequence[str], instants: Sequence[str] = ()) -> ir.Table:
+        """Return a table over Parquet files of one schema, the zone-aware columns `instants` as naive UTC."""
+        name = next(self._names)
+        naive = ", ".join(f'make_timestamp(epoch_us("{column}")) AS "{column}"' for column in instants)
+        columns = f"* REPLACE ({naive})" if naive else "*"
+        files = ", ".join(f"'{_quoted(path)}'" for path in paths)
+        self._con.raw_sql(
+            f"CREATE TEMP VIEW {name} AS SELECT {columns} "  # noqa: S608  # names of the contract
+            f"FROM read_parquet([{files}], hive_partitioning = false)"
+        )
+        return self._con.table(name)
 
     def empty(self, schema: pa.Schema) -> ir.Table:
         """Return a table without rows."""
@@ -105,12 +113,13 @@ class DuckDBEngine:
 
 def _cast(name: str, kind: ColumnType) -> str:
     if kind == "timestamp":
-        # A cast would ask the zone database for the offset of every value, to learn that UTC has none.
+        # By way of numbers, here and in `read_files`: a cast would look up the offset of every value in the zone
+        # database, to learn that UTC has none.
         return f'make_timestamptz(epoch_us(CAST("{name}" AS TIMESTAMP)))'
     return f'CAST("{name}" AS {_SQL_TYPES[kind]})'
 
 
-def _quoted(path: Path) -> str:
+def _quoted(path: Path | str) -> str:
     return str(path).replace("'", "''")
 
 

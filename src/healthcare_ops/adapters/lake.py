@@ -14,8 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
-from pyiceberg.io.pyarrow import parquet_file_to_data_file
-from pyiceberg.manifest import DataFile
+from pyiceberg.io.pyarrow import (
+    compute_statistics_plan,
+    data_file_statistics_from_parquet_metadata,
+    parquet_path_to_id_mapping,
+)
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
@@ -77,10 +81,9 @@ class IcebergLake:
         paths = [task.file.file_path for task in _files(self._load(table), table, first, last)]
         if not paths:
             return self._engine.empty(arrow_schema(table))
-        rows = self._engine.read_files(paths)
         # The engine's zone-aware type stays at the boundary: stages see naive UTC on every engine.
-        instants = {name: rows[name].cast("timestamp") for name, kind in table.types().items() if kind == "timestamp"}
-        return rows.mutate(**instants) if instants else rows
+        instants = [name for name, kind in table.types().items() if kind == "timestamp"]
+        return self._engine.read_files(paths, instants)
 
     def append(self, table: Table, rows: ir.Table, notes: Mapping[str, str]) -> int:
         """Add rows in one commit."""
@@ -118,6 +121,7 @@ class IcebergLake:
         iceberg = self._load_or_create(table)
         folder = self.location(table) / "data" / uuid.uuid4().hex
         files = self._engine.write_files(rows, folder, table.partition, table.types())
+        added = _describe(iceberg, files)
         written = {date.fromisoformat(file.parent.name.partition("=")[2]) for file in files}
         touched = format_days(written | set(days or ()))
         replaced = _data_files(iceberg, table, days or ())
@@ -125,22 +129,20 @@ class IcebergLake:
             with iceberg.transaction() as transaction:
                 if notes:
                     transaction.set_properties({_NOTE + key: value for key, value in notes.items()})
-                if replaced or files:
+                if replaced or added:
                     update = transaction.update_snapshot(snapshot_properties={_DAYS: touched})
                     # Whole files, because a file holds one day: no row has to be looked at.
                     with update.overwrite() if replaced else update.fast_append() as snapshot:
                         for old in replaced:
                             snapshot.delete_data_file(old)
-                        for file in files:
-                            snapshot.append_data_file(
-                                parquet_file_to_data_file(iceberg.io, iceberg.metadata, str(file))
-                            )
+                        for new in added:
+                            snapshot.append_data_file(new)
         except (CommitFailedException, ValidationException) as error:
             raise TransientError(
                 f"another writer changed {table.id} first: {error}.", next_step="Run it again."
             ) from error
         self._expire(iceberg)
-        return _row_count(files)
+        return sum(file.record_count for file in added)
 
     def _expire(self, iceberg: IcebergTable) -> None:
         """Drop the oldest snapshots beyond the limit: commit cost grows with their number."""
@@ -219,6 +221,34 @@ def _data_files(iceberg: IcebergTable, table: Table, days: Collection[date]) -> 
     return [task.file for task in _files(iceberg, table, min(days), max(days)) if _file_day(task) in wanted]
 
 
+def _describe(iceberg: IcebergTable, files: Sequence[Path]) -> list[DataFile]:
+    """Return new files as the table lists them, with their statistics.
+
+    PyIceberg's own `parquet_file_to_data_file` compares the schema of every file with the table's, which costs more
+    than all the rest of a commit; here the writer has cast each column to the contract.
+    """
+    schema = iceberg.schema()
+    plan, columns = compute_statistics_plan(schema, iceberg.properties), parquet_path_to_id_mapping(schema)
+    described = []
+    for file in files:
+        statistics = data_file_statistics_from_parquet_metadata(pq.read_metadata(file), plan, columns)
+        described.append(
+            DataFile.from_args(
+                content=DataFileContent.DATA,
+                file_path=str(file),
+                file_format=FileFormat.PARQUET,
+                partition=statistics.partition(iceberg.spec(), schema),
+                file_size_in_bytes=file.stat().st_size,
+                spec_id=iceberg.metadata.default_spec_id,
+                sort_order_id=None,
+                equality_ids=None,
+                key_metadata=None,
+                **statistics.to_serialized_dict(),
+            )
+        )
+    return described
+
+
 def _file_day(task: Any) -> date:
     value = task.file.partition[0]
     return value if isinstance(value, date) else date(1970, 1, 1) + timedelta(days=value)
@@ -231,7 +261,3 @@ def _lineage(iceberg: IcebergTable) -> Iterator[Any]:
         yield snapshot
         parent = snapshot.parent_snapshot_id
         snapshot = iceberg.snapshot_by_id(parent) if parent is not None else None
-
-
-def _row_count(files: Iterable[Path]) -> int:
-    return sum(pq.read_metadata(file).num_rows for file in files)

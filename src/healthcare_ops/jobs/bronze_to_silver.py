@@ -117,7 +117,7 @@ def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.
             rows = stage(records.judge(typed))
             judged.append((table.id, rows))
             parts.append(events_of(rows))
-        events = stage(ibis.union(*parts))
+        events = ibis.union(*parts)
         placed = stage(silver.places(events))
         spans = window.spans(context.site.zone, reach)
         encounters = stage(silver.assemble(events, placed, context.site, spans))

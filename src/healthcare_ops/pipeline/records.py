@@ -21,8 +21,10 @@ from healthcare_ops.pipeline import civil
 
 LINEAGE_NAMES = tuple(column.name for column in LINEAGE)
 _COMMON = (*LINEAGE_NAMES, "encounter_id", "patient_id", "content_hash", "dt")
+_PLAIN_ISO = r"^\d{4}-\d{2}-\d{2}[T ]([01]\d|2[0-3]):\d{2}(:\d{2})?$"
 # What tells two records of bronze apart.
 _RECORD = ENCOUNTERS_RAW.key
+_FOR_JUDGING = ("record_key", "version", "content_hash", "is_ignored")
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def type_events(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors:
 
 
 def judge(typed: ir.Table) -> ir.Table:
-    """Add `fate`: the newest version of a thing stands for it, all others give way.
+    """Return the records with their `fate`: the newest version of a thing stands for it, all others give way.
 
     Newest is decided by (source version time, delivery_seq, record_no), never by processing time.
     """
@@ -121,7 +123,7 @@ def judge(typed: ir.Table) -> ir.Table:
         (rows.reason_code.notnull(), "quarantined"),
         else_="applied",
     )
-    return rows.select(*typed.columns, fate=fate)
+    return rows.select(*(name for name in typed.columns if name not in _FOR_JUDGING), fate=fate)
 
 
 def _old_versions(typed: ir.Table) -> ir.Table:
@@ -157,12 +159,24 @@ def _read_times(raw: ir.Table, feed: Feed, names: Sequence[str], spans: Sequence
     """Add `<name>_clock`, `<name>_offset`, `<name>_kind` and `<name>_at` (naive UTC) for each time column."""
     clocks: dict[str, Any] = {}
     for name in names:
-        read = civil.read(raw[name], feed.times.formats) if name in feed.columns else civil.NOTHING
+        read = _read_time(raw[name], feed) if name in feed.columns else civil.NOTHING
         clocks |= {f"{name}_clock": read.clock, f"{name}_offset": read.offset_min}
     rows = raw.mutate(**clocks)
     return rows.mutate(
         **{f"{name}_at": _instant(rows, feed, name, spans) for name in names},
         **{f"{name}_kind": civil.civil_kind(rows[f"{name}_clock"], spans) for name in names},
+    )
+
+
+def _read_time(text: Any, feed: Feed) -> civil.Civil:
+    """Read a time; a plain ISO one, as nearly all are, without looking for blanks, offsets and other formats."""
+    if feed.times.formats[0] != "ISO":
+        return civil.read(text, feed.times.formats)
+    is_plain = text.re_search(_PLAIN_ISO)
+    other = civil.read(ibis.ifelse(is_plain, ibis.null("string"), text), feed.times.formats)
+    return civil.Civil(
+        ibis.ifelse(is_plain, text.try_cast("timestamp"), other.clock),
+        ibis.ifelse(is_plain, ibis.null("int64"), other.offset_min),
     )
 
 
