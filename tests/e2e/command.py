@@ -52,13 +52,15 @@ class Outcome:
         return second.removeprefix("  next: ")
 
 
-def run_hops(*arguments: Any) -> Outcome:
-    """Run the command in this process, without a terminal."""
+def run_hops(*arguments: Any, **settings: str) -> Outcome:
+    """Run the command in this process, without a terminal; `settings` stand in the environment."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sys, "argv", ["hops", *map(str, arguments)])
         for name in _SETTINGS:
             patched.delenv(name, raising=False)
+        for name, value in settings.items():
+            patched.setenv(name, value)
         with (
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
@@ -82,10 +84,18 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def rows_of(state: Path) -> dict[str, list[str]]:
-    """Return the rows of every table, in no order of meaning, without the time at which they were taken in."""
+    """Return the rows of every table as text, sorted, without the time at which they were taken in.
+
+    Floats to nine digits: the last ones depend on the order in which an engine adds.
+    """
     found = {}
     with open_platform(state, exclusive=False) as platform:
         for table in TABLES:
             rows = platform.context.engine.collect(platform.lake.read(table)).to_pylist()
-            found[table.id] = sorted(repr({**row, "ingested_at": None}) for row in rows)
+            found[table.id] = sorted(_row_text(row) for row in rows)
     return found
+
+
+def _row_text(row: dict[str, Any]) -> str:
+    told = {name: f"{value:.9g}" if isinstance(value, float) else value for name, value in row.items()}
+    return repr({name: value for name, value in told.items() if name != "ingested_at"})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.command import Outcome, run_hops
+from e2e.command import Outcome, rows_of, run_hops
 from e2e.deliveries import FEED, NOW, SITE, visits
 
 Hops = Callable[..., Outcome]
@@ -75,6 +75,13 @@ def loaded(first_load: tuple[Desk, Outcome]) -> Desk:
     desk, outcome = first_load
     assert outcome.exit_code == 0, outcome.err
     return desk
+
+
+@pytest.fixture(scope="session")
+def loaded_rows(first_load: tuple[Desk, Outcome]) -> dict[str, list[str]]:
+    """Return the rows of every table of the loaded hospital; tests that write put it back, so they stay these."""
+    desk, _ = first_load
+    return rows_of(desk.state)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ HEAVY = (
     "sqlglot",
 )
 # Their result is a JSON document of its own, with or without the option.
-SCHEMAS = {("feed", "schema"), ("site", "schema")}
+SCHEMAS = {("feed", "schema"), ("generate", "schema"), ("site", "schema")}
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
@@ -67,13 +67,15 @@ def test_a_command_with_results_prints_them_for_machines_too(words):
     assert ("--json" in options_of(words)) == (words not in SCHEMAS)
 
 
-# How each command is run on the loaded hospital. `backfill`, `run` and `demo` have tests of their own.
+# How each command is run on the loaded hospital. `backfill`, `demo`, `generate` and `run` have tests of their own.
 ARGUMENTS: dict[tuple[str, ...], str] = {
     ("doctor",): "--state {state}",
     ("dq", "check"): "--state {state} --as-of {now}",
     ("dq", "show"): "--quarantine --state {state}",
     ("export",): "silver.encounters --out {folder}/encounters.csv --state {state}",
     ("feed", "check"): "{feed} {visits} --site {site}",
+    ("generate", "calibrate"): "--state {state} --out {folder}/parameters.toml",
+    ("generate", "run"): "--site {site} --from 2026-03-01 --to 2026-03-01 --out {folder}/synthetic",
     ("ingest",): "{visits} --feed visits --state {state}",
     ("init",): "--site {site} --feed {feed} --state {state}",
     ("load",): "{visits} --feed {feed} --state {state}",
@@ -81,7 +83,7 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("status",): "--state {state}",
     ("version",): "",
 }
-TESTED_ELSEWHERE = {("backfill",), ("demo",), ("run",)}
+TESTED_ELSEWHERE = {("backfill",), ("demo",), ("generate", "calibrate"), ("generate", "run"), ("run",)}
 
 
 def test_no_command_is_left_out_here():

@@ -41,7 +41,7 @@ _READING_OF = {
     "transfer_sector": "transfer_sector_id",
     "triage_level": "level",
     "disposition": "outcome",
-    "version_time": "version",
+    "version_time": "version_read",
 }
 _CODES = ("sector", "transfer_sector", "triage_level", "disposition", "event_type")
 
@@ -235,7 +235,10 @@ def _judged(table: ir.Table, feed: Feed, sectors: tuple[str, ...]) -> ir.Table:
     margin = timedelta(days=1)
     spans = offset_spans(ZoneInfo(feed.zone), feed.plausible.first - margin, feed.plausible.last + margin)
     typer = records.type_encounters if feed.shape == "encounters" else records.type_events
-    return records.judge(typer(bronze, feed, spans, sectors))
+    typed = typer(bronze, feed, spans, sectors)
+    # Judging does not return all that it needs.
+    versions = typed.select(RECORD_NO, version_read=typed.version)
+    return records.judge(typed).inner_join(versions, RECORD_NO)
 
 
 def _describe_source(feed: Feed, name: str) -> str:

@@ -17,6 +17,7 @@ DOCUMENT = {
     "star": "a*b",
     "slash": "a\\b",
     "file": "log-2026.txt",
+    "lines": "one\ntwo",
 }
 CASES = [
     # operator, variable, operand, whether it holds
@@ -60,6 +61,7 @@ CASES = [
     ("NumericEqualsPath", "one", "$.text", False),
     ("NumericLessThanPath", "half", "$.one", True),
     ("NumericLessThanPath", "one", "$.half", False),
+    ("NumericLessThanPath", "one", "$.text", False),
     ("NumericLessThanEqualsPath", "one", "$.one", True),
     ("NumericLessThanEqualsPath", "one", "$.half", False),
     ("NumericGreaterThanPath", "one", "$.half", True),
@@ -71,6 +73,7 @@ CASES = [
     ("StringMatches", "file", "log-*.txt", True),
     ("StringMatches", "file", "*", True),
     ("StringMatches", "file", "log-*.tx", False),
+    ("StringMatches", "lines", "one*two", True),
     ("StringMatches", "file", "log-....\\.txt", False),
     ("StringMatches", "star", "a\\*b", True),
     ("StringMatches", "text", "d\\*y", False),

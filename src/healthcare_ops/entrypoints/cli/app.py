@@ -7,7 +7,7 @@ import os
 
 import typer
 
-from healthcare_ops.entrypoints.cli import demo, feeds, forecasts, lake, quality, runs, setup
+from healthcare_ops.entrypoints.cli import demo, feeds, forecasts, generate, lake, quality, runs, setup
 
 app = typer.Typer(
     name="hops",
@@ -35,6 +35,7 @@ for _command in (
 app.add_typer(feeds.feed_app, name="feed")
 app.add_typer(feeds.site_app, name="site")
 app.add_typer(quality.app, name="dq")
+app.add_typer(generate.app, name="generate")
 
 
 @app.callback()

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 def demo(
     language: Annotated[Literal["en", "pt-BR"], typer.Option("--lang", help="Language of the page.")] = "en",
     out: Annotated[Path | None, typer.Option("--out", help="Page to write; default: report.html in the state.")] = None,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="A synthetic hospital of six sectors instead.")
+    ] = False,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
@@ -29,10 +32,10 @@ def demo(
     from healthcare_ops.bootstrap import open_platform
     from healthcare_ops.entrypoints.page.gather import gather
     from healthcare_ops.entrypoints.page.render import render
-    from healthcare_ops.operations.demo import run_demo
+    from healthcare_ops.operations.demo import run_demo, run_synthetic_demo
 
     with steps("demo", STATES_OF["weekly_train"] + 2) as progress:
-        result = run_demo(state, progress)
+        result = (run_synthetic_demo if synthetic else run_demo)(state, progress)
         progress("writing the page")
         with open_platform(state, result.clock, exclusive=False) as platform:
             report = gather(platform, note=result.attribution)
@@ -49,7 +52,7 @@ def _print(result: Demo, page: Path) -> None:
     document = result.document
     feed = document["feeds"][0]
     out.print()
-    out.print(f"{document['facility']}: the year 2017, read as if it were {result.clock.now():%Y-%m-%d %H:%M} UTC")
+    out.print(f"{document['facility']}: {result.period}, read as if it were {result.clock.now():%Y-%m-%d %H:%M} UTC")
     fates = ("delivered", "applied", "superseded", "duplicate", "quarantined", "ignored")
     out.print(
         table(
@@ -61,7 +64,7 @@ def _print(result: Demo, page: Path) -> None:
     rows = [[item["reason_code"], item["records"], item["explanation"]] for item in document["quarantine"]]
     out.print(table("In quarantine", ["reason", "records", "meaning"], rows))
     dq = document["data_quality"]
-    out.print(f"Data quality: {dq['verdict']}, risk score {dq['dq_risk_score']} of 100\n")
+    out.print(f"Data quality: {dq['verdict']}, risk score {dq['dq_risk_score']} of 100")
     for walk in document["backtests"]:
         out.print(table(_walk_title(walk), _WALK_HEADINGS, [_walk_line(item) for item in walk["comparisons"]]))
     out.print(

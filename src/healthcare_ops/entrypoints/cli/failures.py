@@ -33,23 +33,37 @@ _FAULTS_OF_PATHS = {
 def noting_interrupts() -> Iterator[list[int]]:
     """Yield a list that is no longer empty once Ctrl-C was pressed, whatever became of the exception.
 
-    Libraries that are not Python call back into it, and make an error of their own of the interrupt there.
+    Libraries that are not Python call back into it, and make an error of their own of the interrupt there. One
+    that falls into the clean-up of an object, where nothing can be raised, is raised again a moment later.
     """
     seen: list[int] = []
+    is_ours = threading.current_thread() is threading.main_thread()
+    if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield seen
+        return
 
     def note(number: int, frame: FrameType | None) -> None:
         seen.append(number)
         signal.default_int_handler(number, frame)
 
-    is_ours = threading.current_thread() is threading.main_thread()
-    if is_ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, note)
-        try:
-            yield seen
-        finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-    else:
+    def raise_again(lost: Any) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            usual(lost)
+            return
+        timers.append(threading.Timer(0.1, signal.pthread_kill, (main_thread, signal.SIGINT)))
+        timers[-1].start()
+
+    timers: list[threading.Timer] = []
+    main_thread, usual = threading.get_ident(), sys.unraisablehook
+    signal.signal(signal.SIGINT, note)
+    sys.unraisablehook = raise_again
+    try:
         yield seen
+    finally:
+        for timer in timers:
+            timer.cancel()
+        sys.unraisablehook = usual
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def end(error: BaseException) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -69,22 +69,11 @@ def display(value: Any) -> str:
     return inert(str(value), keep="\n")
 
 
-class Steps:
-    """Tells which step of a longer work is being done."""
-
-    def __init__(self, advance: Any) -> None:
-        self._advance = advance
-
-    def __call__(self, name: str) -> None:
-        """Begin the next step."""
-        self._advance(name)
-
-
 @contextmanager
-def steps(title: str, total: int | None = None) -> Iterator[Steps]:
-    """Show a progress bar on stderr while the block runs; nothing where stderr is not a terminal."""
+def steps(title: str, total: int | None = None) -> Iterator[Callable[[str], None]]:
+    """Yield what begins the next step by its name; a progress bar on stderr, if that is a terminal, shows it."""
     if not sys.stderr.isatty():
-        yield Steps(lambda name: None)
+        yield lambda name: None
         return
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -100,4 +89,4 @@ def steps(title: str, total: int | None = None) -> Iterator[Steps]:
             progress.update(task, description=f"{title}: {inert(name)}", advance=1 if started else 0)
             started = True
 
-        yield Steps(advance)
+        yield advance

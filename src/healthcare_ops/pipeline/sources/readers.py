@@ -18,8 +18,6 @@ from healthcare_ops.pipeline.sources.delimited import read_delimited
 from healthcare_ops.pipeline.sources.ndjson import read_ndjson
 from healthcare_ops.pipeline.sources.parquet import read_parquet
 
-__all__ = ["read_records", "source_columns"]
-
 _READERS: Mapping[str, Callable[[Path, Feed], Iterator[pa.RecordBatch]]] = {
     "csv": read_delimited,
     "tsv": read_delimited,

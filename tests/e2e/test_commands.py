@@ -1,0 +1,304 @@
+"""What each command does to a state directory, and what it leaves alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from datetime import date
+
+import pyarrow.parquet as pq
+import pytest
+
+from e2e.command import contents, rows_of
+from e2e.deliveries import ACCOUNT, NOW, REASONS, SITE, changed
+from healthcare_ops.core.config import SITE_FILE
+from healthcare_ops.core.tables import ENCOUNTERS, OPS_METRICS_HOURLY, PREDICTIONS
+
+DAILY_STATES = [
+    "ResolveRunDate",
+    "ChoosePath",
+    "RunBronzeIngest",
+    "RunBronzeToSilver",
+    "RunDQ",
+    "RunSilverToGold",
+    "BuildFeatures",
+    "ChooseRun",
+    "BatchPredict",
+    "MonitorModels",
+]
+DAYS = ("--from", "2026-03-01", "--to", "2026-03-03")
+
+
+# init
+
+
+def test_init_makes_a_state_and_a_second_one_keeps_its_key(hops, desk):
+    options = ("--site", desk.site, "--feed", desk.feed, "--state", desk.state)
+
+    first = hops("init", *options)
+    secrets = contents(desk.state / "secrets")
+    second = hops("init", *options, "--json")
+
+    assert (first.exit_code, first.err) == (0, "")
+    assert first.out == f"Created {desk.state} with feeds visits\n"
+    assert second.document == {"schema_version": 1, "state": str(desk.state), "is_new": False, "feeds": ["visits"]}
+    assert secrets.keys() == {"key", "store.json"}
+    assert contents(desk.state / "secrets") == secrets
+
+
+def test_the_secrets_of_a_new_state_are_for_their_owner_alone(hops, desk):
+    hops("init", "--site", desk.site, "--state", desk.state)
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (desk.state / "secrets").iterdir()}
+    assert modes == {"key": 0o600, "store.json": 0o600}
+    assert (desk.state / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_state_directory_may_come_from_the_environment(hops, desk):
+    outcome = hops("init", "--site", desk.site, HOPS_STATE=str(desk.state))
+
+    assert outcome.exit_code == 0
+    assert (desk.state / SITE_FILE).read_text() == desk.site.read_text()
+
+
+# status
+
+
+def test_status_of_a_new_state_says_that_there_is_nothing_yet(hops, desk):
+    hops("init", "--site", desk.site, "--feed", desk.feed, "--state", desk.state)
+
+    outcome = hops("status", "--state", desk.state)
+    document = hops("status", "--state", desk.state, "--json").document
+
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert "no data yet, model none yet" in outcome.out
+    assert [document[name] for name in ("known_until", "model", "last_run", "quarantine", "tables")] == [
+        "",
+        "",
+        None,
+        [],
+        [],
+    ]
+
+
+def test_status_of_a_loaded_state_tells_its_size_and_until_when_data_is_known(hops, loaded):
+    document = hops("status", "--state", loaded.state, "--json").document
+    outcome = hops("status", "--state", loaded.state)
+
+    (feed,) = document["feeds"]
+    tables = {table["table"]: table for table in document["tables"]}
+    assert {fate: feed[fate] for fate in ACCOUNT} == ACCOUNT
+    assert {item["reason_code"]: item["records"] for item in document["quarantine"]} == REASONS
+    # The last sign of life: the discharge of the last visit, 3 March 20:55 and three hours.
+    assert document["known_until"] == "2026-03-04T02:55:00+00:00"
+    assert "data known until 2026-03-03 23:55 America/Sao_Paulo" in " ".join(outcome.out.split())
+    assert (tables["silver.encounters"]["rows"], tables["silver.encounters"]["first"]) == (60, "2026-03-01")
+    # Two sectors, every hour of three days.
+    assert (tables["gold.ops_metrics_hourly"]["rows"], tables["gold.ops_metrics_hourly"]["last"]) == (
+        2 * 72,
+        "2026-03-03",
+    )
+
+
+# doctor
+
+
+def test_doctor_finds_nothing_wrong_with_a_loaded_state_and_changes_nothing(hops, loaded):
+    before = contents(loaded.state)
+
+    outcome = hops("doctor", "--state", loaded.state, "--json")
+
+    checks = {check["name"]: check for check in outcome.document["checks"]}
+    assert outcome.exit_code == 0
+    assert all(check["is_ok"] for check in checks.values())
+    assert checks["feeds"]["detail"] == "visits"
+    assert checks["site"]["detail"] == "santa-casa"
+    assert contents(loaded.state) == before
+
+
+def test_doctor_of_a_folder_that_is_no_state_says_what_to_do_and_makes_none(hops, desk):
+    outcome = hops("doctor", "--state", desk.state)
+    document = hops("doctor", "--state", desk.state, "--json").document
+
+    (failed,) = [check for check in document["checks"] if not check["is_ok"]]
+    assert outcome.exit_code == 4
+    assert "FAILED" in outcome.out
+    assert (failed["name"], failed["detail"]) == (
+        "state directory",
+        f"{desk.state} has no site.toml; run `hops init`",
+    )
+    assert not desk.state.exists()
+
+
+def test_doctor_names_the_feed_that_does_not_fit_the_site(hops, desk):
+    hops("init", "--site", desk.site, "--feed", desk.feed, "--state", desk.state)
+    feed = desk.state / "feeds" / "visits.toml"
+    feed.write_text(feed.read_text() + '[values.sector]\nPS = "UTI"\n')
+
+    outcome = hops("doctor", "--state", desk.state, "--json")
+
+    checks = {check["name"]: check for check in outcome.document["checks"]}
+    assert outcome.exit_code == 4
+    assert "`values.sector.PS` = 'UTI' is not a sector of site santa-casa" in checks["feeds"]["detail"]
+    assert checks["site"]["is_ok"]
+
+
+# load
+
+
+def test_without_a_site_file_the_first_load_makes_one_of_the_feed(hops, desk):
+    path = desk.write("v.csv", "".join(desk.visits.read_text().splitlines(keepends=True)[:1]))
+    feed = desk.write("feed.toml", desk.feed.read_text() + '[values.sector]\nPS = "EMERGENCY"\n')
+
+    outcome = hops("load", path, "--feed", feed, "--state", desk.state)
+
+    site = (desk.state / SITE_FILE).read_text()
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert 'sector_id = "EMERGENCY"' in site
+    assert 'zone = "America/Sao_Paulo"' in site
+    assert "Made by `hops load`" in site
+
+
+def test_the_same_file_loaded_again_is_told_and_changes_nothing(hops, loaded):
+    before = contents(loaded.state / "lake"), contents(loaded.state / "raw")
+
+    outcome = hops("load", loaded.visits, "--feed", loaded.feed, "--state", loaded.state, "--as-of", NOW)
+
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert "already delivered as visits-000001" in outcome.out
+    assert (contents(loaded.state / "lake"), contents(loaded.state / "raw")) == before
+
+
+# feed check
+
+
+def test_a_feed_check_writes_nothing_anywhere(hops, desk, tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    monkeypatch.chdir(desk.folder)
+    before = contents(desk.folder)
+
+    outcome = hops("feed", "check", desk.feed, desk.visits, "--site", desk.site, "--json")
+
+    document = outcome.document
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert document["records"] == ACCOUNT["delivered"]
+    assert document["fates"] == {"applied": 60, "superseded": 2, "quarantined": 2, "duplicate": 1}
+    assert {held["reason_code"]: held["records"] for held in document["held"]} == REASONS
+    assert contents(desk.folder) == before
+
+
+# export
+
+
+def export(hops, desk, name, out, *more):
+    outcome = hops("export", name, "--out", out, "--state", desk.state, *more)
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    return outcome
+
+
+def test_a_table_is_exported_alike_in_three_formats(hops, loaded, tmp_path):
+    for suffix in ("csv", "parquet", "ndjson"):
+        export(hops, loaded, ENCOUNTERS.id, tmp_path / f"encounters.{suffix}")
+
+    with (tmp_path / "encounters.csv").open(encoding="utf-8", newline="") as file:
+        from_csv = list(csv.DictReader(file))
+    from_parquet = pq.read_table(tmp_path / "encounters.parquet").to_pylist()
+    from_ndjson = [json.loads(line) for line in (tmp_path / "encounters.ndjson").read_text().splitlines()]
+    assert len(from_csv) == len(from_parquet) == len(from_ndjson) == ACCOUNT["applied"]
+    assert list(from_csv[0]) == list(from_parquet[0]) == list(from_ndjson[0]) == list(ENCOUNTERS.column_names)
+    for name in ("encounter_id", "sector_id", "triage_level"):
+        values = [str(row[name]) for row in from_parquet]
+        assert values == [row[name] for row in from_csv] == [str(row[name]) for row in from_ndjson]
+    assert [row["encounter_id"] for row in from_csv] == sorted(row["encounter_id"] for row in from_csv)
+
+
+def test_an_export_may_be_of_some_days_only(hops, loaded, tmp_path):
+    name, out = OPS_METRICS_HOURLY.id, tmp_path / "new folder" / "hours.parquet"
+
+    outcome = export(hops, loaded, name, out, "--from", "2026-03-02", "--to", "2026-03-02", "--json")
+
+    assert outcome.document == {"schema_version": 1, "table": name, "rows": 48, "file": str(out)}
+    assert set(pq.read_table(out)["dt"].to_pylist()) == {date(2026, 3, 2)}
+
+
+def test_a_table_without_rows_is_exported_with_its_columns(hops, loaded, tmp_path):
+    out = tmp_path / "predictions.parquet"
+
+    outcome = export(hops, loaded, PREDICTIONS.id, out)
+
+    written = pq.read_table(out)
+    assert outcome.out == f"0 rows of gold.predictions in {out}\n"
+    assert (written.column_names, written.num_rows) == (list(PREDICTIONS.column_names), 0)
+
+
+def test_an_export_in_an_unknown_format_leaves_the_old_file(hops, loaded, tmp_path):
+    out = tmp_path / "encounters.xlsx"
+    out.write_text("the old one")
+
+    outcome = hops("export", ENCOUNTERS.id, "--out", out, "--state", loaded.state)
+
+    assert (outcome.exit_code, outcome.out) == (4, "")
+    assert outcome.message == "encounters.xlsx: format '.xlsx' is not known."
+    assert outcome.next_step == "Use .csv, .parquet, .ndjson."
+    assert out.read_text() == "the old one"
+
+
+# predict, run, backfill
+
+
+def test_without_a_model_there_is_no_forecast_and_the_next_step_is_told(hops, loaded):
+    outcome = hops("predict", "--state", loaded.state, "--as-of", NOW)
+
+    assert (outcome.exit_code, outcome.out) == (3, "")
+    assert outcome.message.startswith("nothing to predict: no model yet")
+    assert outcome.next_step == "Run `hops run --type weekly_train`."
+
+
+def test_a_daily_run_goes_through_every_state_and_builds_the_day_as_it_was(hops, own_loaded, loaded_rows):
+    day = ("--date", "2026-03-02", "--as-of", NOW)
+
+    outcome = hops("run", "--type", "daily", *day, "--state", own_loaded.state, "--json")
+
+    record = outcome.document
+    last = hops("status", "--state", own_loaded.state, "--json").document["last_run"]
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert [state["name"] for state in record["states"]] == DAILY_STATES
+    assert (record["status"], record["run_date"], record["error"]) == ("SUCCEEDED", "2026-03-02", "")
+    assert last["run_id"] == record["run_id"]
+    assert rows_of(own_loaded.state) == loaded_rows
+
+
+@pytest.mark.parametrize(
+    "more",
+    [pytest.param((), id="from bronze", marks=pytest.mark.slow), pytest.param(("--from-raw",), id="from raw")],
+)
+def test_a_backfill_gives_the_same_rows_as_before(hops, own_loaded, loaded_rows, more):
+    outcome = hops("backfill", *DAYS, *more, "--state", own_loaded.state, "--as-of", NOW, "--json")
+
+    document = outcome.document
+    read_again = document["jobs"]["ingest_bronze"]["records"]
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert read_again == (ACCOUNT["delivered"] if more else 0)
+    assert document["jobs"]["silver_to_gold"]["rows"] == 2 * 72
+    assert {fate: document["feeds"][0][fate] for fate in ACCOUNT} == ACCOUNT
+    assert rows_of(own_loaded.state) == loaded_rows
+
+
+@pytest.mark.slow
+def test_a_backfill_after_a_new_site_file_builds_with_the_new_one(hops, own_loaded):
+    site = own_loaded.folder / "more_beds.toml"
+    site.write_text(changed(SITE, "functional_capacity = 6", "functional_capacity = 12"))
+    hops("init", "--site", site, "--state", own_loaded.state)
+    out = own_loaded.folder / "hours.ndjson"
+
+    outcome = hops("backfill", *DAYS, "--state", own_loaded.state, "--as-of", NOW)
+    export(hops, own_loaded, OPS_METRICS_HOURLY.id, out)
+
+    hours = [json.loads(line) for line in out.read_text().splitlines()]
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    occupied = {(hour["occupied_beds"], hour["occupancy_rate"]) for hour in hours if hour["sector_id"] == "OBS"}
+    assert max(beds for beds, _ in occupied) > 0
+    assert all(rate == beds / 12 for beds, rate in occupied)
