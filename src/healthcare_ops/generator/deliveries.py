@@ -82,7 +82,7 @@ def plan_feed(feed: FeedName, journeys: Journeys, site: Site, scenario: Scenario
     again = repeated_days(
         feed, site, terms.first, terms.last, reporting.reextract_share, reporting.reextract_after_h, terms.seed
     )
-    schedule = make_schedule(feed, site, terms.first, source.newest, terms.every_min, again)
+    schedule = make_schedule(feed, site, (terms.first, terms.last), source.newest, terms.every_min, again)
     faults = place_faults(scenario.faults, feed, site, terms.seed)
     silenced = silence(source.outline(schedule), schedule, source, faults)
     return Plan(
@@ -111,8 +111,11 @@ def due(plan: Plan, since: datetime, until: datetime) -> Iterator[DeliveredFile]
     """
     when = plan.schedule.due
     first, end = (int(np.searchsorted(when, int(at.timestamp()), side="right")) for at in (since, until))
+    rows_before = np.r_[0, np.cumsum(np.bincount(plan.outline.file, minlength=len(when)))]
     while first < end:
-        after = _slab_end(plan.outline, first, end)
+        # As many files as hold about `SLAB_ROWS` rows, but one at least.
+        after = int(np.searchsorted(rows_before, rows_before[first] + SLAB_ROWS, side="right")) - 1
+        after = min(max(after, first + 1), end)
         yield from _files(plan, first, after)
         first = after
 
@@ -124,17 +127,9 @@ def everything(plan: Plan) -> Iterator[DeliveredFile]:
     return due(plan, first, last)
 
 
-def _slab_end(outline: Outline, first: int, end: int) -> int:
-    """Return the file before which a slab of about `SLAB_ROWS` rows ends; it holds at least one file."""
-    start = int(np.searchsorted(outline.file, first))
-    beyond = int(outline.file[start + SLAB_ROWS]) if start + SLAB_ROWS < len(outline) else end
-    return min(max(beyond, first + 1), end)
-
-
 def _files(plan: Plan, first: int, end: int) -> Iterator[DeliveredFile]:
     """Yield the files `first` to before `end`, whose rows are made together."""
-    start, stop = (int(row) for row in np.searchsorted(plan.outline.file, [first, end]))
-    slab, removed = _spoiled(plan, plan.source.compose(plan.outline.take(slice(start, stop)), start))
+    slab, removed = _spoiled(plan, plan.source.compose(plan.outline.of_files(first, end)))
     bounds = np.searchsorted(slab.file, np.arange(first, end + 1)).tolist()
     text = _Lines(slab.rows)
     for file, (start, stop) in zip(range(first, end), pairwise(bounds), strict=True):

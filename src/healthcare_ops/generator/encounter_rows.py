@@ -75,10 +75,10 @@ class EncounterSource:
 
     def outline(self, schedule: Schedule) -> Outline:
         """Return the rows: each encounter whenever something was entered, and the days that come again."""
-        return Outline(*(np.concatenate(c) for c in zip(*self._parts(schedule), strict=True))).in_order()
+        return Outline(*(np.concatenate(c) for c in zip(*self._parts(schedule), strict=True)))
 
-    def compose(self, part: Outline, first_number: int) -> Slab:
-        """Return the rows of a part of the outline, the first of which has that number."""
+    def compose(self, part: Outline) -> Slab:
+        """Return the rows of a part of the outline."""
         whose, as_of = part.what, part.written
         sector, moved_to = self.patients.sector(whose), self.moved_to[whose]
         is_level_wrong = self.corrections.is_wrong(_LEVEL, whose, as_of)
@@ -97,14 +97,16 @@ class EncounterSource:
                 "transfer_sector": only(self.places.sector(moved_to), is_known["transfer_time"]),
             }
         )
-        return Slab.of(rows, part, first_number, whose, self.patients.times["arrival_time"][whose], sector)
+        return Slab.of(rows, part, whose, self.patients.times["arrival_time"][whose], sector)
 
     def _parts(self, schedule: Schedule) -> Iterator[tuple[NDArray[np.int32], Ints, NDArray[np.int32]]]:
         keys = []
         for written in self._entries():
             entered = np.flatnonzero(written != NEVER)
             keys.append((entered << 32) | schedule.batch(written[entered]))
-        ascending = np.sort(np.concatenate(keys))
+        ascending = np.concatenate(keys)
+        del keys  # seven million of them are better not kept twice
+        ascending.sort()
         distinct = ascending[np.diff(ascending, prepend=-1) != 0]
         whose, batch = (distinct >> 32).astype(np.int32), (distinct & 0xFFFFFFFF).astype(np.int32)
         yield schedule.ordinary[batch], self._version(whose, schedule.cuts[batch]), whose
@@ -188,8 +190,11 @@ def _first_bed(places: Places, is_here: Flags, moved_to: NDArray[np.int32]) -> N
 
 
 def _is_in_arrival_sector(patients: Patients, places: Places) -> Flags:
-    here = pc.equal(places.sectors.cast(pa.string()), patients.sector(places.encounter))
-    return np.asarray(here.to_numpy(zero_copy_only=False))
+    arrived, stayed = patients.sectors, places.sectors
+    # By codes: two million names would cost what all the rest does.
+    same_code = pc.fill_null(pc.index_in(stayed.dictionary, arrived.dictionary), -1).to_numpy()
+    here = same_code[stayed.indices.to_numpy()] == arrived.indices.to_numpy()[places.encounter]
+    return np.asarray(here)
 
 
 def _first(places: Places, is_wanted: Flags, count: int) -> NDArray[np.int32]:

@@ -95,7 +95,7 @@ class EventSource:
 
     def outline(self, schedule: Schedule) -> Outline:
         """Return the rows: first versions, corrections, and the days that come again as they then stand."""
-        return Outline(*(np.concatenate(c) for c in zip(*self._parts(schedule), strict=True))).in_order()
+        return Outline(*(np.concatenate(c) for c in zip(*self._parts(schedule), strict=True)))
 
     def _parts(self, schedule: Schedule) -> Iterator[tuple[NDArray[np.int32], Ints, NDArray[np.int32]]]:
         everything = np.arange(len(self.recorded), dtype=np.int32)
@@ -106,8 +106,8 @@ class EventSource:
         found, files = found[is_written], files[is_written]
         yield files, schedule.due[files], found.astype(np.int32)
 
-    def compose(self, part: Outline, first_number: int) -> Slab:
-        """Return the rows of a part of the outline, the first of which has that number."""
+    def compose(self, part: Outline) -> Slab:
+        """Return the rows of a part of the outline."""
         what = part.what
         whose, kind = self.happenings.encounter[what], self.happenings.kind[what]
         place = self.happenings.place[what]
@@ -132,7 +132,7 @@ class EventSource:
                 "disposition": only(self.patients.disposition(whose), kind == _DISCHARGE),
             }
         )
-        return Slab.of(rows, part, first_number, whose, self.patients.times["arrival_time"][whose], sector)
+        return Slab.of(rows, part, whose, self.patients.times["arrival_time"][whose], sector)
 
 
 def read_events(journeys: Journeys, reporting: Reporting, seed: int) -> EventSource:
@@ -140,7 +140,8 @@ def read_events(journeys: Journeys, reporting: Reporting, seed: int) -> EventSou
     patients, places = read_patients(journeys), read_places(journeys)
     happenings = _happenings(patients, places)
     count = len(happenings.at)
-    recorded = happenings.at + draw_delays(generator(seed, "event delays"), reporting.delay_min, count)
+    recorded = draw_delays(generator(seed, "event delays"), reporting.delay_min, count)
+    recorded += happenings.at
     random = generator(seed, "event corrections")
     what = np.flatnonzero(draw_flags(random, reporting.corrected_share, count)).astype(np.int32)
     written = recorded[what] + 60 + draw_delays(random, reporting.correction_delay_min, len(what))
@@ -149,18 +150,26 @@ def read_events(journeys: Journeys, reporting: Reporting, seed: int) -> EventSou
 
 
 def _happenings(patients: Patients, places: Places) -> _Happenings:
+    moves = np.flatnonzero((places.order > 0) & ~_is_told_by_care(patients, places))
+    counts = [int((patients.times[name] != NEVER).sum()) for name in MILESTONES]
+    total = sum(counts) + len(moves)
+    # Filled in place: five million events leave no room for a second copy of each column.
+    found = _Happenings(
+        np.empty(total, np.int32), np.empty(total, np.int8), np.empty(total, np.int64), np.empty(total, np.int32)
+    )
     is_left = pc.fill_null(pc.equal(patients.dispositions.cast(pa.string()), _SEEN_BY_NOBODY), False)
-    parts = []
-    for number, name in enumerate(MILESTONES):
+    left = is_left.to_numpy(zero_copy_only=False)
+    start = 0
+    for number, (name, count) in enumerate(zip(MILESTONES, counts, strict=True)):
+        part, start = slice(start, start + count), start + count
         whose = np.flatnonzero(patients.times[name] != NEVER).astype(np.int32)
-        at = patients.times[name][whose]
-        left = is_left.to_numpy(zero_copy_only=False)[whose] & (number == _DISCHARGE)
-        kind = np.where(left, _LEFT, number).astype(np.int8)
-        parts.append((whose, kind, at, places.at(whose, at)))
-    moves = np.flatnonzero((places.order > 0) & ~_is_told_by_care(patients, places)).astype(np.int32)
-    kind = np.full(len(moves), _TRANSFER, np.int8)
-    parts.append((places.encounter[moves], kind, places.start[moves], moves))
-    return _Happenings(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        found.encounter[part] = whose
+        found.kind[part] = np.where(left[whose] & (number == _DISCHARGE), _LEFT, number)
+        found.at[part] = patients.times[name][whose]
+        found.place[part] = places.at(whose, found.at[part])
+    found.encounter[start:], found.kind[start:] = places.encounter[moves], _TRANSFER
+    found.at[start:], found.place[start:] = places.start[moves], moves
+    return found
 
 
 def _is_told_by_care(patients: Patients, places: Places) -> Flags:

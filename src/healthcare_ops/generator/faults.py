@@ -44,6 +44,8 @@ _DAY_S = 86_400
 _YEAR_DAYS = 365.25
 _SEED_STEP = 1_000_003
 _ALWAYS = 1 << 60
+# Years of four digits on every clock, and two days to spare at either end.
+_EARLIEST_S, _LATEST_S = -62_135_510_400, 253_402_127_999
 _IDENTIFIERS = ("encounter_id", "patient_id", "source_event_id")
 
 
@@ -112,7 +114,8 @@ def silence(outline: Outline, schedule: Schedule, source: Source, faults: Iterab
     """Hold back what the silent feeds do not deliver in time."""
     withheld: set[int] = set()
     taken: dict[tuple[int, int], int] = {}
-    for placed in faults:
+    # By their ends: a backlog may come into the next silence, and waits for the end of that one too.
+    for placed in sorted(faults, key=lambda placed: placed.end):
         fault = placed.fault
         if not isinstance(fault, Silent):
             continue
@@ -129,7 +132,9 @@ def silence(outline: Outline, schedule: Schedule, source: Source, faults: Iterab
 
 
 def _without(outline: Outline, rows: Ints) -> Outline:
-    return outline.take(np.setdiff1d(np.arange(len(outline)), rows, assume_unique=True))
+    is_left = np.ones(len(outline), np.bool_)
+    is_left[rows] = False
+    return outline.take(is_left)
 
 
 def _later(outline: Outline, rows: Ints, schedule: Schedule, placed: Placed) -> Outline:
@@ -142,7 +147,7 @@ def _later(outline: Outline, rows: Ints, schedule: Schedule, placed: Placed) -> 
         marks |= outline.marks
     file[rows] = after[0]
     marks[rows] |= 1 << placed.number
-    return replace(outline, file=file, marks=marks).in_order()
+    return replace(outline, file=file, marks=marks)
 
 
 # Faults of rows
@@ -224,7 +229,8 @@ def _misdate(slab: Slab, fault: WrongDates, setting: Setting) -> _Columns:
 
 def _stretch(slab: Slab, fault: SecondsForMinutes, setting: Setting) -> _Columns:
     def stretched(at: Ints) -> Ints:
-        return np.asarray(slab.arrived + np.rint((at - slab.arrived) * fault.factor).astype(np.int64))
+        late_s = np.clip((at - slab.arrived) * fault.factor, -_LATEST_S, _LATEST_S)
+        return np.asarray(slab.arrived + np.rint(late_s).astype(np.int64))
 
     return _moved(slab, TIMES[setting.feed], stretched)
 
@@ -253,8 +259,9 @@ def _moved(slab: Slab, columns: Iterable[str], move: Callable[[Ints], Ints]) -> 
     moved = {}
     for name in columns:
         old = slab.rows[name]
-        at = pa.array(move(old.cast(pa.int64()).fill_null(0).to_numpy()), pa.int64()).cast(pa.timestamp("s"))
-        moved[name] = pc.if_else(old.is_valid(), at, old)
+        at = move(old.cast(pa.int64()).fill_null(0).to_numpy())
+        written = pa.array(np.clip(at, _EARLIEST_S, _LATEST_S), pa.int64()).cast(pa.timestamp("s"))
+        moved[name] = pc.if_else(old.is_valid(), written, old)
     return moved
 
 

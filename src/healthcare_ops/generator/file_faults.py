@@ -24,12 +24,13 @@ class File:
 
 def change_schema(rows: pa.Table, fault: SchemaChange) -> pa.Table:
     """Return the rows with columns renamed, added (empty, at the end) or dropped."""
-    kept = [name for name in rows.column_names if name not in fault.dropped]
     renamed: dict[str, str] = dict(fault.renamed)
-    changed = rows.select(kept).rename_columns([renamed.get(name, name) for name in kept])
-    for name in fault.added:
-        changed = changed.append_column(name, pa.nulls(rows.num_rows, pa.string()))
-    return changed
+    # By position: an earlier change may have given two columns one name.
+    kept = [number for number, name in enumerate(rows.column_names) if name not in fault.dropped]
+    names = [rows.column_names[number] for number in kept]
+    columns = [rows.column(number) for number in kept]
+    columns += [pa.nulls(rows.num_rows, pa.string()) for _ in fault.added]
+    return pa.Table.from_arrays(columns, [*(renamed.get(name, name) for name in names), *fault.added])
 
 
 def spoil_file(file: File, faults: Iterable[Truncated | Corrupt]) -> File:

@@ -141,7 +141,7 @@ def history_of(encounters: pa.Table, stays: pa.Table, site: Site) -> History:
     return History(
         hours=hours,
         sector=pc.index_in(encounters["sector_id"], pa.array(sectors)).to_numpy().astype(np.int64),
-        level=pc.fill_null(encounters["triage_level"].cast(pa.int64()), 0).to_numpy(),
+        level=_levels(encounters),
         day=hours.day[in_hour],
         hour=hours.hour_of_week[in_hour] % 24,
         arrival=_minutes(encounters, "arrival_time"),
@@ -197,6 +197,12 @@ def _minutes(table: pa.Table, name: str) -> Floats:
     micros = table[name].cast(pa.timestamp("us", table[name].type.tz)).cast(pa.int64())
     minutes: Floats = pc.divide(micros.cast(pa.float64()), float(_MINUTE_US)).to_numpy()
     return minutes
+
+
+def _levels(encounters: pa.Table) -> Ints:
+    """Return the triage levels, 0 for none; where no level was ever delivered, everybody counts as the middle one."""
+    levels: Ints = pc.fill_null(encounters["triage_level"].cast(pa.int64()), 0).to_numpy()
+    return levels if levels.any() else np.full(len(levels), 3)
 
 
 def _is_returning(encounters: pa.Table) -> Flags | None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from healthcare_ops.generator.patients import DISPOSITION_NO, MAX_STAGES, NONE, Column, Patients
 
 _KIND_BITS = 4
-_PATIENT_BITS = 28
+_PATIENT_BITS = 26
 _TIME_SHIFT = _KIND_BITS + _PATIENT_BITS
 _KIND = (1 << _KIND_BITS) - 1
 _PATIENT = (1 << _PATIENT_BITS) - 1

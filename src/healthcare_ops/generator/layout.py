@@ -62,7 +62,7 @@ def _written(column: pa.ChunkedArray, clock: Clock, spans: tuple[OffsetSpan, ...
     if clock == "local":
         return text
     distinct, which = np.unique(offsets, return_inverse=True)
-    marks = pa.array([_mark(int(offset) // 60) for offset in distinct]).take(pa.array(which))
+    marks = pa.array([_mark(int(offset) // 60) for offset in distinct], pa.string()).take(pa.array(which))
     return pc.binary_join_element_wise(text, marks, "")
 
 

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, model_validator
 from healthcare_ops.core.site import Sector, Site
 from healthcare_ops.core.validated import Strict
 
-PROBABILITIES = (0.0, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 1.0)
+PROBABILITIES = (0.0, 0.05, 0.10, 0.25, 0.40, 0.50, 0.75, 0.90, 0.99, 1.0)
 LEVELS = (1, 2, 3, 4, 5)
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3_600, 60
 

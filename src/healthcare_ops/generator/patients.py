@@ -99,10 +99,10 @@ class Patients:
     handover_s: Column
     limit_s: Column
     outside_s: Column
-    returns: NDArray[np.bool_]
-    before: Randoms
-    stage_place: Column = field(metadata={"axis": 1})
-    stage_stay_s: Column = field(metadata={"axis": 1})
+    returns: NDArray[np.bool_] = field(metadata={"dtype": np.bool_})
+    before: Randoms = field(metadata={"dtype": np.uint32})
+    stage_place: Column
+    stage_stay_s: Column
 
     def __len__(self) -> int:
         return len(self.arrival)
@@ -111,16 +111,19 @@ class Patients:
 def draw_patients(site: Site, parameters: Parameters, hours: Hours, comings: Comings, seed: int) -> Patients:
     """Return the patients who come as `comings` say."""
     rules = _Rules.of(site, parameters)
-    batches = _batches(hours, comings, seed)
-    parts = [_patients(rules, _arrivals(parameters, hours, comings, rows), draws) for rows, draws in batches]
-    return Patients(
-        **{
-            column.name: np.concatenate(
-                [getattr(part, column.name) for part in parts], axis=column.metadata.get("axis", 0)
-            )
-            for column in fields(Patients)
-        }
-    )
+    whole = _nobody(len(comings.time_s))
+    for rows, draws in _batches(hours, comings, seed):
+        part = _patients(rules, _arrivals(parameters, hours, comings, rows), draws)
+        for name, column in vars(part).items():
+            getattr(whole, name)[..., rows] = column
+    return whole
+
+
+def _nobody(count: int) -> Patients:
+    """Return columns of that length, to be filled."""
+    whole = {column.name: np.empty(count, column.metadata.get("dtype", np.int32)) for column in fields(Patients)}
+    stages = {name: np.empty((MAX_STAGES, count), np.int32) for name in ("stage_place", "stage_stay_s")}
+    return Patients(**whole | stages)
 
 
 def _batches(hours: Hours, comings: Comings, seed: int) -> Iterator[tuple[slice, Randoms]]:
@@ -261,7 +264,7 @@ def _patients(rules: _Rules, arrivals: _Arrivals, draws: Randoms) -> Patients:
         limit_s=_column(sample_s(rules.limit, 0, draws[:, _Draw.LIMIT])),
         outside_s=_column(np.where(way.is_outside, _outside_s(rules, draws), NONE)),
         returns=choose(rules.return_limits, 0, draws[:, _Draw.RETURNS]) == 0,
-        before=draws[:, _Draw.BEFORE].copy(),
+        before=draws[:, _Draw.BEFORE],
         stage_place=_column(way.place),
         stage_stay_s=_column(way.stay_s),
     )

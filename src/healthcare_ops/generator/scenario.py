@@ -277,6 +277,8 @@ class SchemaChange(FileFault):
     def _changes(self) -> SchemaChange:
         if not (self.renamed or self.added or self.dropped):
             raise ValueError("give `renamed`, `added` or `dropped`")
+        if any(set(COLUMNS[feed]) <= set(self.dropped) for feed in self.feeds):
+            raise ValueError("a column must be left")
         return self
 
 

@@ -32,7 +32,7 @@ class Schedule:
     names: tuple[str, ...]
     repeats: Mapping[tuple[int, int], int]
 
-    @property
+    @cached_property
     def due(self) -> Ints:
         """Return when each file comes (UTC seconds)."""
         return self.cuts[self.cut_of]
@@ -59,9 +59,9 @@ class Schedule:
 
 
 def make_schedule(
-    feed: str, site: Site, first: date, newest: int, every_min: int, repeated: Mapping[date, int]
+    feed: str, site: Site, days: tuple[date, date], newest: int, every_min: int, repeated: Mapping[date, int]
 ) -> Schedule:
-    """Return the files from the first day until everything is delivered.
+    """Return the files from the first day to the end of the last, and on until everything is delivered.
 
     Parameters
     ----------
@@ -72,7 +72,8 @@ def make_schedule(
     repeated
         Day → instant (UTC seconds) from which its re-extract may come, with the next file.
     """
-    ends = max([newest, *repeated.values()])
+    first, last = days
+    ends = max(newest, int(day_start(last + timedelta(days=1), site.tz).timestamp()), *repeated.values())
     cuts = _cuts(site, first, ends, every_min)
     extra = sorted((int(np.searchsorted(cuts, asked)), day) for day, asked in repeated.items())
     files: list[tuple[int, date | None]] = [(cut, None) for cut in range(len(cuts))]

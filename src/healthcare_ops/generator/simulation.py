@@ -58,14 +58,19 @@ def run(site: Site, parameters: Parameters, first: date, last: date, seed: int) 
     """Return the whole simulation behind `simulate`."""
     _check(site, parameters, first, last)
     hours = civil_hours(site, first - timedelta(days=parameters.warmup_days), last)
-    comings = draw_arrivals(site, parameters, hours, seed)
-    patients = draw_patients(site, parameters, hours, comings, seed)
+    counted_from, patients = _who_comes(site, parameters, hours, seed)
     start_s = int(hours.start_s[0])
     end_s = int(hours.start_s[-1]) + _HOUR_S - start_s
     house = _house(site, parameters, hours)
     course = run_hospital(house, patients, end_s)
-    counted_from = int(np.searchsorted(comings.day, parameters.warmup_days))
     return Run(site, start_s, end_s, counted_from, house, patients, _with_those_who_left(course, patients, end_s))
+
+
+def _who_comes(site: Site, parameters: Parameters, hours: Hours, seed: int) -> tuple[int, Patients]:
+    """Return the number of the first patient after the warm-up, and all patients."""
+    comings = draw_arrivals(site, parameters, hours, seed)
+    counted_from = int(np.searchsorted(comings.day, parameters.warmup_days))
+    return counted_from, draw_patients(site, parameters, hours, comings, seed)
 
 
 def journeys(done: Run) -> Journeys:

@@ -21,37 +21,44 @@ _PARTS = 1_000_000
 
 @dataclass(frozen=True)
 class Outline:
-    """Which rows a feed delivers, in the order of files and of rows in them.
+    """Which rows a feed delivers, in no order.
 
     `file` is the number of the file, `what` tells the source which row it is, `written` when the source wrote it,
-    so what it knew then (UTC seconds); `marks` has a bit for each fault that touched the row.
+    so what it knew then (UTC seconds); `marks` has a bit for each fault that touched the row. A row's `number` is
+    its position among all rows of the feed before any fault.
     """
 
     file: NDArray[np.int32]
     written: Ints
     what: NDArray[np.int32]
     marks: Ints | None = None
+    number: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.file)
 
     def take(self, rows: Any) -> Outline:
-        """Return some rows, by a slice, flags or positions."""
-        marks = None if self.marks is None else self.marks[rows]
-        return Outline(self.file[rows], self.written[rows], self.what[rows], marks)
+        """Return some rows, by flags or positions."""
+        number = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return Outline(
+            self.file[rows],
+            self.written[rows],
+            self.what[rows],
+            None if self.marks is None else self.marks[rows],
+            number if self.number is None else self.number[rows],
+        )
 
-    def in_order(self) -> Outline:
-        """Return the rows by file, then by when they were written."""
-        first = int(self.written.min(initial=0))
-        key = (self.file.astype(np.int64) << 33) | (self.written - first)
-        return self.take(np.argsort(key, kind="stable"))
+    def of_files(self, first: int, end: int) -> Outline:
+        """Return the rows of the files `first` to before `end`, by file and then by when they were written."""
+        rows = np.flatnonzero((self.file >= first) & (self.file < end))
+        return self.take(rows[np.lexsort((rows, self.written[rows], self.file[rows]))])
 
 
 @dataclass(frozen=True)
 class Slab:
     """Rows of a few files: `rows` as delivered, and beside each of them what the generator knows of it.
 
-    `number` is the row's position in the feed before any fault, `encounter` the encounter's in the journeys,
+    `number` is that of the outline, `encounter` the encounter's position in the journeys,
     `arrived` and `written` are true instants (UTC seconds), `sector` is where it happened.
     """
 
@@ -65,9 +72,9 @@ class Slab:
     marks: Ints
 
     @classmethod
-    def of(cls, rows: pa.Table, part: Outline, first_number: int, whose: Any, arrived: Ints, sector: pa.Array) -> Slab:
+    def of(cls, rows: pa.Table, part: Outline, whose: Any, arrived: Ints, sector: pa.Array) -> Slab:
         """Return the rows of a part of the outline with what is known of them."""
-        numbers = np.arange(first_number, first_number + len(part), dtype=np.int64)
+        numbers = np.arange(len(part)) if part.number is None else part.number
         marks = np.zeros(len(part), np.int64) if part.marks is None else part.marks
         return cls(
             rows, part.file.astype(np.int64), numbers, whose.astype(np.int64), arrived, part.written, sector, marks

@@ -19,11 +19,11 @@ class Source(Protocol):
         ...
 
     def outline(self, schedule: Schedule) -> Outline:
-        """Return which rows there are, in the order of files."""
+        """Return which rows there are."""
         ...
 
-    def compose(self, part: Outline, first_number: int) -> Slab:
-        """Return the rows of a part of the outline, the first of which has that number."""
+    def compose(self, part: Outline) -> Slab:
+        """Return the rows of a part of the outline."""
         ...
 
     def sectors(self, outline: Outline) -> pa.Array:

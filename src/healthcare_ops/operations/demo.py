@@ -1,35 +1,46 @@
-"""The main job on the sample year."""
+"""The main job on the sample year, or on a synthetic hospital."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from healthcare_ops.bootstrap import Platform, add_feed, create_state, open_platform
+from healthcare_ops.core.civil_time import day_start
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.errors import StepError
+from healthcare_ops.core.site import Site
+from healthcare_ops.core.validated import read_toml
 from healthcare_ops.forecasting.evaluation import SHOWN_LEADS
 from healthcare_ops.forecasting.registry import load_champion
 from healthcare_ops.operations import bulk
+from healthcare_ops.operations.follow import follow
+from healthcare_ops.operations.generate import Order
 from healthcare_ops.operations.reading import newest_predictions, newest_report
 from healthcare_ops.operations.runner import run_orchestrator
 
 _YEAR_END = datetime(2018, 1, 1, tzinfo=ZoneInfo("Europe/Stockholm"))
 _ATTRIBUTION = "Sample data: Andre Johansson, TriEff, CC BY 4.0 (rows of unit E, converted to CSV)."
+# Eighteen weeks: three for a first model, eight to judge it by, and time for levels to show.
+_SYNTHETIC_FIRST, _SYNTHETIC_LAST = date(2025, 6, 30), date(2025, 11, 2)
+_WEEK_MIN = 7 * 1440
+_SYNTHETIC_SEED = 1
+_SYNTHETIC_NOTE = f"Synthetic data: made by hops generate, seed {_SYNTHETIC_SEED}; no patient of it ever lived."
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demonstration found, as plain values, and the clock it stood at."""
+    """What the demonstration found, as plain values, the time it is about, and the clock it stood at."""
 
     document: dict[str, Any]
     clock: AsOfClock
+    period: str = "the year 2017"
     attribution: str = _ATTRIBUTION
 
 
@@ -53,10 +64,47 @@ def run_demo(state: Path, progress: Callable[[str], None]) -> Demo:
         with as_file(samples.joinpath("skane_2017.csv.gz")) as year:
             bulk.verify([year], mapping, progress)
             bulk.land(platform, mapping, [year])
-        finished = run_orchestrator(platform.context, "weekly_train", progress=progress)
-        if finished.exit_code:
-            raise StepError(f"{finished.record.error}: {finished.record.cause}", next_step="Run `hops doctor`.")
-        return Demo(_document(platform, finished.record.run_id), clock)
+        return Demo(_train(platform, progress), clock)
+
+
+def run_synthetic_demo(state: Path, progress: Callable[[str], None]) -> Demo:
+    """Deliver eighteen weeks of a synthetic hospital to `state` and run the orchestrator with training.
+
+    The deliveries, and the truth behind them, lie in the state directory's `synthetic/`.
+
+    Raises
+    ------
+    StepError
+        If a state of the run failed.
+    """
+    samples = files("healthcare_ops.samples")
+    with (
+        as_file(samples.joinpath("synthetic_site.toml")) as site_file,
+        as_file(samples.joinpath("synthetic_parameters.toml")) as parameters_file,
+    ):
+        order = Order(
+            site_file,
+            state / "synthetic",
+            _SYNTHETIC_FIRST,
+            _SYNTHETIC_LAST,
+            seed=_SYNTHETIC_SEED,
+            parameters_file=parameters_file,
+            feeds=("events",),
+            every_min=_WEEK_MIN,
+        )
+        clock = AsOfClock(day_start(_SYNTHETIC_LAST + timedelta(days=1), read_toml(site_file, Site).tz))
+        follow(order, clock, None, progress, state)
+    with open_platform(state, clock) as platform:
+        return Demo(
+            _train(platform, progress), clock, f"{_SYNTHETIC_FIRST} to {_SYNTHETIC_LAST}, invented", _SYNTHETIC_NOTE
+        )
+
+
+def _train(platform: Platform, progress: Callable[[str], None]) -> dict[str, Any]:
+    finished = run_orchestrator(platform.context, "weekly_train", progress=progress)
+    if finished.exit_code:
+        raise StepError(f"{finished.record.error}: {finished.record.cause}", next_step="Run `hops doctor`.")
+    return _document(platform, finished.record.run_id)
 
 
 def _document(platform: Platform, run_id: str) -> dict[str, Any]:

@@ -27,6 +27,8 @@ SITE_OF = {
     EXAMPLES / "feeds" / "hospital_events.toml": EXAMPLES / "sites" / "hospital_br.toml",
     SAMPLES / "skane_feed.toml": SAMPLES / "skane_site.toml",
 }
+# The generator writes the feeds of these itself.
+SIMULATED_SITES = [EXAMPLES / "sites" / "ed_six_sectors.toml", *sorted((EXAMPLES / "sites" / "network").glob("*.toml"))]
 
 VISITS = (
     "NR_ATENDIMENTO;CD_PACIENTE;NM_PACIENTE;DT_ATUALIZACAO;DT_CHEGADA;DT_INICIO_CLASSIFICACAO;DT_FIM_CLASSIFICACAO;"
@@ -82,10 +84,17 @@ def test_an_example_feed_is_valid_and_its_site_has_every_sector_it_maps_to(feed_
 
 
 def test_every_example_file_is_paired():
-    feeds, sites = set(EXAMPLES.glob("feeds/*")), set(EXAMPLES.glob("sites/*"))
+    feeds, sites = set(EXAMPLES.glob("feeds/*")), set(EXAMPLES.rglob("sites/**/*.toml"))
 
     assert feeds == {feed for feed in SITE_OF if feed.is_relative_to(EXAMPLES)}
-    assert sites == {site for site in SITE_OF.values() if site.is_relative_to(EXAMPLES)}
+    assert sites == {site for site in SITE_OF.values() if site.is_relative_to(EXAMPLES)} | set(SIMULATED_SITES)
+
+
+@pytest.mark.parametrize("site_file", SIMULATED_SITES, ids=lambda path: path.stem)
+def test_a_site_to_simulate_is_valid_and_has_capacity_everywhere(site_file):
+    site = read_toml(site_file, Site)
+
+    assert all(sector.functional_capacity for sector in site.sectors)
 
 
 def test_the_sample_year_is_the_published_file_and_is_attributed():

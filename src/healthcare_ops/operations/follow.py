@@ -1,0 +1,202 @@
+"""`hops generate --follow`: the deliveries of a synthetic hospital as time goes by."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from healthcare_ops.adapters.local_files import write_bytes
+from healthcare_ops.adapters.local_folders import replacing_folder
+from healthcare_ops.bootstrap import Platform, add_feed, create_state, open_platform
+from healthcare_ops.core.clock import Clock
+from healthcare_ops.core.config import FEEDS_DIR, SITE_FILE
+from healthcare_ops.core.errors import ConfigError, DataError, LockedError
+from healthcare_ops.generator.deliveries import Plan, due, plan_feed
+from healthcare_ops.generator.injected import hospital_changes
+from healthcare_ops.generator.journeys import Journeys
+from healthcare_ops.generator.simulation import simulate
+from healthcare_ops.operations import bulk
+from healthcare_ops.operations.generate import (
+    FAULTS_FILE,
+    MANIFEST,
+    TRUTH_DIR,
+    Hospital,
+    Made,
+    Order,
+    Progress,
+    delivery_path,
+    manifest,
+    read_order,
+    write_faults,
+    write_surroundings,
+)
+
+Wait = Callable[[float], None]
+_DELIVERED_UNTIL = "delivered_until.txt"
+_BEFORE_EVERYTHING = datetime(1, 1, 2, tzinfo=UTC)
+# A machine that was asleep must not sleep on, and an interrupt that comes just before a sleep does not end it.
+_LONGEST_WAIT_S = 1.0
+_BUSY = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What was delivered, as plain values; `is_interrupted` if somebody ended it before everything was."""
+
+    document: dict[str, Any]
+    is_interrupted: bool
+
+
+def follow(
+    order: Order, clock: Clock, wait: Wait | None, progress: Progress = lambda step: None, state: Path | None = None
+) -> Followed:
+    """Deliver each file when it is due, until the last one, or until somebody interrupts.
+
+    Called again with the same order it goes on where it ended; what became due in between comes at once.
+
+    Parameters
+    ----------
+    clock
+        Says what time it is.
+    wait
+        Lets seconds go by; None delivers what is due now, and ends.
+    state
+        State directory whose `raw/` gets every file that can be read; made if there is none.
+
+    Raises
+    ------
+    ConfigError
+        As `read_order` does, or if the folder holds other deliveries.
+    LockedError
+        If there is no waiting for a state directory that is in use.
+    """
+    hospital = read_order(order)
+    progress("simulating")
+    journeys = simulate(hospital.site, hospital.parameters, order.first, order.last, order.seed)
+    _prepare_folder(hospital, journeys, progress)
+    if state:
+        _prepare_state(state, order, clock)
+    plans = [plan_feed(feed, journeys, hospital.site, hospital.scenario, order.terms) for feed in order.feeds]
+    follower = Follower(order.out, plans, state)
+    is_interrupted = False
+    try:
+        for now in _moments(follower, clock, wait):
+            progress(f"delivering what is due by {now:%Y-%m-%d %H:%M} UTC")
+            follower.deliver_until(now, clock, is_patient=wait is not None)
+    except KeyboardInterrupt:
+        is_interrupted = True
+    document = follower.made.document(hospital, journeys)
+    document |= {"refused": follower.refused, "is_interrupted": is_interrupted}
+    return Followed(document, is_interrupted)
+
+
+@dataclass
+class Follower:
+    """Brings files into a folder, and into a state directory if there is one.
+
+    `since` is until when everything was delivered; `pending` are files that the state directory has not got yet.
+    """
+
+    folder: Path
+    plans: list[Plan]
+    state: Path | None = None
+    made: Made = field(default_factory=Made)
+    refused: list[dict[str, str]] = field(default_factory=list)
+    pending: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        self.since = datetime.fromisoformat((self.folder / _DELIVERED_UNTIL).read_text(encoding="utf-8"))
+
+    def deliver_until(self, now: datetime, clock: Clock, *, is_patient: bool) -> None:
+        """Deliver what came due; the folder remembers an instant only when everything until then is in its place."""
+        before = len(self.made.injected)
+        for file in (file for plan in self.plans for file in due(plan, self.since, now)):
+            self.made.add(file)
+            if file.content is not None:
+                write_bytes(delivery_path(self.folder, file), file.content)
+                self.pending[file.feed].append(delivery_path(self.folder, file))
+        _add_faults(self.folder, self.since, self.made.injected[before:])
+        self.since = now
+        try:
+            self._land(clock)
+        except LockedError:
+            if not is_patient:
+                raise
+            return
+        write_bytes(self.folder / _DELIVERED_UNTIL, now.isoformat().encode())
+
+    def _land(self, clock: Clock) -> None:
+        if self.state and any(self.pending.values()):
+            with open_platform(self.state, clock) as platform:
+                for feed, paths in self.pending.items():
+                    self.refused += _land(platform, feed, paths)
+        self.pending.clear()
+
+    def next_due(self) -> datetime | None:
+        """Return when the next file of any feed comes; None after the last."""
+        after = self.since.timestamp()
+        coming = [plan.schedule.due[plan.schedule.due > after] for plan in self.plans]
+        earliest = min((int(when[0]) for when in coming if len(when)), default=None)
+        return None if earliest is None else datetime.fromtimestamp(earliest, UTC)
+
+
+def _moments(follower: Follower, clock: Clock, wait: Wait | None) -> Iterator[datetime]:
+    """Yield the instants at which something is to be done."""
+    while True:
+        yield clock.now()
+        coming = clock.now() + _BUSY if follower.pending else follower.next_due()
+        if wait is None or coming is None:
+            return
+        while (seconds := (coming - clock.now()).total_seconds()) > 0:
+            wait(min(seconds, _LONGEST_WAIT_S))
+
+
+def _prepare_folder(hospital: Hospital, journeys: Journeys, progress: Progress) -> None:
+    out = hospital.order.out
+    if not (out / MANIFEST).exists():
+        with replacing_folder(out) as folder:
+            write_surroundings(folder, hospital, journeys, progress)
+            write_faults(folder, hospital_changes(hospital.scenario))
+            write_bytes(folder / _DELIVERED_UNTIL, _BEFORE_EVERYTHING.isoformat().encode())
+            write_bytes(folder / MANIFEST, manifest(hospital))
+    elif (out / MANIFEST).read_bytes() != manifest(hospital) or not (out / _DELIVERED_UNTIL).exists():
+        raise ConfigError(
+            f"{out} holds other deliveries.", next_step="Give another --out, or the same options as before."
+        )
+
+
+def _prepare_state(state: Path, order: Order, clock: Clock) -> None:
+    create_state(state, order.out / SITE_FILE, clock)
+    for feed in order.feeds:
+        add_feed(state, order.out / FEEDS_DIR / f"{feed}.toml")
+
+
+def _land(platform: Platform, feed_id: str, paths: Iterable[Path]) -> list[dict[str, str]]:
+    """Take files into raw, as `hops ingest` does; return those that cannot be read, and why."""
+    feed, sound, refused = bulk.feed_of(platform, feed_id), [], []
+    for path in paths:
+        try:
+            bulk.verify([path], feed, lambda step: None)
+            sound.append(path)
+        except DataError as error:
+            refused.append({"feed_id": feed_id, "source_file": path.name, "reason": error.message})
+    bulk.land(platform, feed, sound)
+    return refused
+
+
+def _add_faults(folder: Path, since: datetime, injected: Iterable[Any]) -> None:
+    """Put faults behind those of files that came until `since`: after a crash some may stand there already."""
+    path = folder / TRUTH_DIR / FAULTS_FILE
+    known = [line for line in path.read_text(encoding="utf-8").splitlines() if not _is_after(line, since)]
+    lines = [*known, *(one.to_json() for one in injected)]
+    write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
+
+
+def _is_after(line: str, since: datetime) -> bool:
+    due_at = json.loads(line)["due"]
+    return due_at is not None and datetime.fromisoformat(due_at) > since

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from healthcare_ops.generator.durations import choose, duration_table, mean_s, sample_s, thresholds
+from healthcare_ops.generator.parameters import PROBABILITIES
+
+QUANTILES = (0, 2, 3, 5, 10, 20, 40, 60, 120, 600)
+EVENLY = (np.arange(200_000, dtype=np.uint64) * (1 << 32) // 200_000).astype(np.uint32)
+
+
+def test_durations_have_the_quantiles_they_were_given():
+    drawn = sample_s(duration_table(QUANTILES, 60)[None, :], 0, EVENLY)
+
+    found = np.quantile(drawn, PROBABILITIES[1:-1]) / 60
+    assert found.tolist() == pytest.approx(QUANTILES[1:-1], rel=0.02)
+    assert drawn.min() == 0
+    assert drawn.max() <= 600 * 60
+
+
+def test_durations_are_whole_seconds():
+    drawn = sample_s(duration_table(QUANTILES, 60)[None, :], 0, EVENLY)
+
+    assert drawn.dtype == np.int64
+
+
+def test_a_duration_that_never_differs_is_drawn_as_it_is():
+    table = duration_table([7.5] * 10, 60)
+
+    assert set(sample_s(table[None, :], 0, EVENLY[::100])) == {450}
+    assert mean_s(table) == 450.0
+
+
+def test_each_duration_comes_from_the_table_of_its_row():
+    tables = np.array([duration_table([1.0] * 10, 60), duration_table([2.0] * 10, 60)])
+
+    drawn = sample_s(tables, np.array([0, 1, 1]), np.array([5, 5, 4_000_000_000], np.uint32))
+
+    assert drawn.tolist() == [60, 120, 120]
+
+
+def test_the_mean_is_that_of_what_is_drawn():
+    table = duration_table(QUANTILES, 60)
+
+    assert mean_s(table) == pytest.approx(sample_s(table[None, :], 0, EVENLY).mean(), rel=0.001)
+
+
+def test_choices_come_in_their_shares_and_the_rest_is_the_last():
+    chosen = choose(thresholds([0.2, 0.0, 0.5]), 0, EVENLY)
+
+    assert (np.bincount(chosen) / len(chosen)).tolist() == pytest.approx([0.2, 0.0, 0.5, 0.3], abs=1e-4)
+
+
+def test_a_share_of_one_leaves_nothing_to_chance():
+    assert set(choose(thresholds([1.0]), 0, EVENLY)) == {0}
