@@ -20,6 +20,13 @@ from healthcare_ops.entrypoints.cli import main
 
 # The command beside this interpreter, for what only a process of its own can show.
 PROGRAM = str(Path(sys.executable).with_name("hops"))
+# A shell's background job hands on that Ctrl-C is to be ignored.
+HEARING_CTRL_C = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from healthcare_ops.entrypoints.cli import main
+main()
+"""
 # What a terminal or a person may have set; a test that means one of them sets it itself.
 _SETTINGS = ("HOPS_STATE", "HOPS_LOG", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS")
 

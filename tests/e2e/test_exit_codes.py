@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 import pytest
 
-from e2e.command import Outcome, contents, environment, rows_of
+from e2e.command import HEARING_CTRL_C, Outcome, contents, environment, rows_of
 from e2e.deliveries import ACCOUNT, NOW, csv_text, visit
 from healthcare_ops.adapters.local_raw import LocalRaw
 
@@ -256,13 +256,6 @@ def test_130_after_ctrl_c_the_same_load_finishes_the_work(hops, desk):
 
 
 INTERRUPTED = "hops: interrupted; what was committed stands.\n  next: Run it again.\n"
-# A shell's background job hands on that Ctrl-C is to be ignored.
-HEARING_CTRL_C = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from healthcare_ops.entrypoints.cli import main
-main()
-"""
 AS_AN_ERROR = """
 def press():
     try:

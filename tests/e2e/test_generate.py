@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from e2e.command import PROGRAM, contents, environment
+from e2e.command import HEARING_CTRL_C, contents, environment
 from healthcare_ops.adapters.local_raw import LocalRaw
 
 SITE = """
@@ -221,7 +222,7 @@ def test_somebody_who_stops_following_gets_the_account_and_no_traceback(tmp_path
     command = ["generate", "--site", site, *days(first.isoformat(), (first + timedelta(days=5)).isoformat())]
     out = tmp_path / "made"
     process = subprocess.Popen(
-        [PROGRAM, *map(str, command), "--out", str(out), "--follow", "--json"],
+        [sys.executable, "-c", HEARING_CTRL_C, *map(str, command), "--out", str(out), "--follow", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from datetime import date, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,14 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
-from pyiceberg.io.pyarrow import (
-    compute_statistics_plan,
-    data_file_statistics_from_parquet_metadata,
-    parquet_path_to_id_mapping,
-)
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table import TableProperties
 from pyiceberg.transforms import IdentityTransform
+from pyiceberg.typedef import Record
 from pyiceberg.types import (
     BooleanType,
     DateType,
@@ -38,6 +33,7 @@ from pyiceberg.types import (
 from sqlalchemy.engine import URL
 
 from healthcare_ops.adapters.engines import DuckDBEngine
+from healthcare_ops.adapters.snapshots import Snapshots, day_of, partition_of
 from healthcare_ops.core.days import day_runs, days_between
 from healthcare_ops.core.errors import TransientError
 from healthcare_ops.core.tables import ColumnType, Table
@@ -70,15 +66,16 @@ class IcebergLake:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
         self._engine = engine
-        self._keep_snapshots = keep_snapshots
         # Plain paths, not file:// addresses: readers of those disagree on escapes, so that the metadata of a
         # folder such as "São Paulo" would lie outside it.
         database = URL.create("sqlite", database=str(root / "catalog.db")).render_as_string()
         self._catalog = SqlCatalog("hops", uri=database, warehouse=str(root))
+        self._snapshots = Snapshots(self._catalog, keep=keep_snapshots)
 
     def read(self, table: Table, first: date | None = None, last: date | None = None) -> ir.Table:
         """Return the rows of the days `first`…`last`, instants as naive UTC."""
-        paths = [task.file.file_path for task in _files(self._load(table), table, first, last)]
+        iceberg = self._load(table)
+        paths = [file.file_path for file in self._snapshots.files(iceberg, first, last)] if iceberg else []
         if not paths:
             return self._engine.empty(arrow_schema(table))
         # The engine's zone-aware type stays at the boundary: stages see naive UTC on every engine.
@@ -87,7 +84,7 @@ class IcebergLake:
 
     def append(self, table: Table, rows: ir.Table, notes: Mapping[str, str]) -> int:
         """Add rows in one commit."""
-        return self._commit(table, rows, days=None, notes=notes)
+        return self._commit(table, rows, days=(), notes=notes)
 
     def replace_days(self, table: Table, rows: ir.Table, days: Sequence[date], notes: Mapping[str, str]) -> int:
         """Put `rows` in the place of `days` in one commit."""
@@ -117,44 +114,29 @@ class IcebergLake:
         """Return the folder of the table."""
         return self._root / table.layer / table.name
 
-    def _commit(self, table: Table, rows: ir.Table, days: Sequence[date] | None, notes: Mapping[str, str]) -> int:
+    def _commit(self, table: Table, rows: ir.Table, days: Sequence[date], notes: Mapping[str, str]) -> int:
         iceberg = self._load_or_create(table)
         folder = self.location(table) / "data" / uuid.uuid4().hex
         files = self._engine.write_files(rows, folder, table.partition, table.types())
-        added = _describe(iceberg, files)
-        written = {date.fromisoformat(file.parent.name.partition("=")[2]) for file in files}
-        touched = format_days(written | set(days or ()))
-        replaced = _data_files(iceberg, table, days or ())
+        added = [_describe(iceberg, file) for file in files]
+        touched = {day_of(file) for file in added} | set(days)
         try:
-            with iceberg.transaction() as transaction:
-                if notes:
-                    transaction.set_properties({_NOTE + key: value for key, value in notes.items()})
-                if replaced or added:
-                    update = transaction.update_snapshot(snapshot_properties={_DAYS: touched})
-                    # Whole files, because a file holds one day: no row has to be looked at.
-                    with update.overwrite() if replaced else update.fast_append() as snapshot:
-                        for old in replaced:
-                            snapshot.delete_data_file(old)
-                        for new in added:
-                            snapshot.append_data_file(new)
-        except (CommitFailedException, ValidationException) as error:
+            self._snapshots.commit(
+                iceberg,
+                added,
+                replaced=days,
+                properties={_NOTE + key: value for key, value in notes.items()},
+                summary={_DAYS: format_days(touched)},
+            )
+        except CommitFailedException as error:
             raise TransientError(
                 f"another writer changed {table.id} first: {error}.", next_step="Run it again."
             ) from error
-        self._expire(iceberg)
         return sum(file.record_count for file in added)
 
-    def _expire(self, iceberg: IcebergTable) -> None:
-        """Drop the oldest snapshots beyond the limit: commit cost grows with their number."""
-        lineage = list(_lineage(iceberg))
-        # Expiring is itself a commit, so it is done in strides.
-        if len(lineage) > 2 * self._keep_snapshots:
-            old = [snapshot.snapshot_id for snapshot in lineage[self._keep_snapshots :]]
-            with suppress(CommitFailedException):  # another writer is at work: the next commit will do it
-                iceberg.maintenance.expire_snapshots().by_ids(old).commit()
-
     def _days(self, table: Table) -> set[date]:
-        return {_file_day(task) for task in _files(self._load(table), table, None, None)}
+        iceberg = self._load(table)
+        return {day_of(file) for file in self._snapshots.files(iceberg)} if iceberg else set()
 
     def _load(self, table: Table) -> IcebergTable | None:
         try:
@@ -204,54 +186,24 @@ def _parse_days(text: str) -> Iterator[date]:
         yield from days_between(first, last)
 
 
-def _files(iceberg: IcebergTable | None, table: Table, first: date | None, last: date | None) -> Iterable[Any]:
-    if iceberg is None:
-        return ()
-    bounds = [
-        f"{table.partition} {operator} '{day}'" for operator, day in ((">=", first), ("<=", last)) if day is not None
-    ]
-    return (iceberg.scan(row_filter=" and ".join(bounds)) if bounds else iceberg.scan()).plan_files()
+def _describe(iceberg: IcebergTable, file: Path) -> DataFile:
+    """Return a new file as the table lists it; the writer has cast each column to the contract.
 
-
-def _data_files(iceberg: IcebergTable, table: Table, days: Collection[date]) -> list[DataFile]:
-    """Return the files that hold the days."""
-    if not days:
-        return []
-    wanted = set(days)
-    return [task.file for task in _files(iceberg, table, min(days), max(days)) if _file_day(task) in wanted]
-
-
-def _describe(iceberg: IcebergTable, files: Sequence[Path]) -> list[DataFile]:
-    """Return new files as the table lists them, with their statistics.
-
-    PyIceberg's own `parquet_file_to_data_file` compares the schema of every file with the table's, which costs more
-    than all the rest of a commit; here the writer has cast each column to the contract.
+    Without statistics of columns: files are chosen by their day, and engines read those of the file itself.
     """
-    schema = iceberg.schema()
-    plan, columns = compute_statistics_plan(schema, iceberg.properties), parquet_path_to_id_mapping(schema)
-    described = []
-    for file in files:
-        statistics = data_file_statistics_from_parquet_metadata(pq.read_metadata(file), plan, columns)
-        described.append(
-            DataFile.from_args(
-                content=DataFileContent.DATA,
-                file_path=str(file),
-                file_format=FileFormat.PARQUET,
-                partition=statistics.partition(iceberg.spec(), schema),
-                file_size_in_bytes=file.stat().st_size,
-                spec_id=iceberg.metadata.default_spec_id,
-                sort_order_id=None,
-                equality_ids=None,
-                key_metadata=None,
-                **statistics.to_serialized_dict(),
-            )
-        )
-    return described
-
-
-def _file_day(task: Any) -> date:
-    value = task.file.partition[0]
-    return value if isinstance(value, date) else date(1970, 1, 1) + timedelta(days=value)
+    day = date.fromisoformat(file.parent.name.partition("=")[2])
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=str(file),
+        file_format=FileFormat.PARQUET,
+        partition=Record(partition_of(day)),
+        record_count=pq.read_metadata(file).num_rows,
+        file_size_in_bytes=file.stat().st_size,
+        spec_id=iceberg.metadata.default_spec_id,
+        sort_order_id=None,
+        equality_ids=None,
+        key_metadata=None,
+    )
 
 
 def _lineage(iceberg: IcebergTable) -> Iterator[Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from healthcare_ops.core.tables import FEATURES, OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.forecasters import HourlySeries
@@ -23,15 +24,15 @@ def arrivals_by_sector(context: Context, days: int) -> list[HourlySeries]:
     rows = context.lake.read(FEATURES, first_day)
     rows = rows.filter(rows.hour_start <= (until - timedelta(hours=1)).replace(tzinfo=None))
     wanted = rows.select("sector_id", "hour_start", "arrivals_count").order_by("hour_start")
-    hours = context.engine.collect(wanted).to_pandas()
-    found = [(sector, hours[hours.sector_id == sector]) for sector in context.site.sector_ids]
-    return [_newest_series(sector, mine) for sector, mine in found if len(mine)]
+    hours = context.engine.collect(wanted)
+    found = [(sector, hours.filter(pc.equal(hours["sector_id"], sector))) for sector in context.site.sector_ids]
+    return [_newest_series(sector, mine) for sector, mine in found if mine.num_rows]
 
 
-def _newest_series(sector_id: str, hours: Any) -> HourlySeries:
+def _newest_series(sector_id: str, hours: pa.Table) -> HourlySeries:
     """Return the hours behind the last gap: gold leaves out long silences, and a model must not bridge them."""
-    starts = hours.hour_start.to_numpy()
+    starts = hours["hour_start"].to_numpy()
     gaps = np.flatnonzero(np.diff(starts) != np.timedelta64(1, "h"))
-    first = gaps[-1] + 1 if len(gaps) else 0
-    values = hours.arrivals_count.to_numpy(dtype=np.float64)[first:]
-    return HourlySeries(sector_id, hours.hour_start.iloc[first].to_pydatetime().replace(tzinfo=UTC), values)
+    known = hours.slice(gaps[-1] + 1 if len(gaps) else 0)
+    values = known["arrivals_count"].to_numpy().astype(np.float64)
+    return HourlySeries(sector_id, known["hour_start"][0].as_py().replace(tzinfo=UTC), values)
