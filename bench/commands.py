@@ -19,7 +19,7 @@ from pathlib import Path
 from measured import Measured, machine, measure, median
 
 HOPS = str(Path(sys.executable).parent / "hops")
-SAMPLES = Path(str(files("healthcare_ops.samples")))
+SAMPLES = Path(str(files("healthcare_ops"))) / "samples"
 DAYS = [date(2017, 12, 26) + timedelta(days=number) for number in range(5)]
 FEED = "skane_e"
 LIMITS_S = {"hops --help": 0.35, "hops run --type daily": 6.0, "hops demo": 60.0}

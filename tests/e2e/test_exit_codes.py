@@ -8,10 +8,11 @@ import sys
 import time
 from contextlib import contextmanager
 from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 
-from e2e.command import HEARING_CTRL_C, Outcome, contents, environment, rows_of
+from e2e.command import HEARING_CTRL_C, PROGRAM, Outcome, contents, environment, rows_of
 from e2e.deliveries import ACCOUNT, NOW, csv_text, visit
 from healthcare_ops.adapters.local_raw import LocalRaw
 
@@ -317,3 +318,33 @@ def test_1_what_nobody_foresaw_is_one_message_without_a_traceback(hops, desk):
     assert outcome.next_step == "Set HOPS_LOG=debug, run it again, and report the traceback."
     failed = {check["name"] for check in told.document["checks"] if not check["is_ok"]}
     assert (told.exit_code, failed) == (4, {"pseudonymisation key", "lake"})
+
+
+# An output that cannot take what is written
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, as Linux has it")
+@pytest.mark.parametrize("command", [["site", "schema"], ["status", "--json"]], ids=" ".join)
+def test_4_if_the_output_is_full(loaded, command):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [PROGRAM, *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(HOPS_STATE=str(loaded.state)),
+            check=False,
+        )
+
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (4, "hops: No space left on device.")
+
+
+def test_a_reader_that_has_read_enough_is_not_complained_about():
+    with subprocess.Popen(
+        [PROGRAM, "site", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        process.stdout.close()
+
+        complaint = process.stderr.read()
+
+    assert (process.returncode, complaint) == (1, b"")

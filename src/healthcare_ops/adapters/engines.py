@@ -57,9 +57,9 @@ class DuckDBEngine:
     def stage(self, rows: ir.Table) -> Iterator[ir.Table]:
         """Compute `rows` once into a temporary table, dropped at the end."""
         name = next(self._names)
-        table = self._con.create_table(name, rows, temp=True)
+        self._con.raw_sql(f"CREATE TEMP TABLE {name} AS {self._con.compile(rows)}")
         try:
-            yield table
+            yield self._con.table(name)
         finally:
             self._con.drop_table(name)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from healthcare_ops.core.civil_time import load_zone, offset_spans
+from healthcare_ops.core.civil_time import load_zone
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.metrics import MANCHESTER_TARGET_MIN
 from healthcare_ops.core.validated import Strict
@@ -38,10 +38,12 @@ class Holidays(Strict):
     def _exists(self) -> Holidays:
         import holidays as calendar  # noqa: PLC0415  # slow to import, and most sites are read without it
 
-        supported = calendar.list_supported_countries()
-        if self.country not in supported:
-            raise ValueError(f"country {self.country!r} has no holiday calendar")
-        if self.subdivision and self.subdivision not in supported[self.country]:
+        try:
+            # Not by the list of supported countries: that loads every one of them.
+            known = calendar.country_holidays(self.country).subdivisions
+        except NotImplementedError as error:
+            raise ValueError(f"country {self.country!r} has no holiday calendar") from error
+        if self.subdivision and self.subdivision not in known:
             raise ValueError(f"subdivision {self.subdivision!r} is not known for {self.country}")
         return self
 
@@ -91,8 +93,9 @@ class Site(Strict):
         repeated = sorted({name for name in ids if ids.count(name) > 1})
         if repeated:
             raise ValueError(f"sector_id {', '.join(repeated)} is declared twice")
-        spans = offset_spans(ZoneInfo(self.zone), date(2000, 1, 1), date(2037, 12, 31))
-        if len({span.offset_min % 60 for span in spans}) > 1:
+        first_days = [datetime(year, month, 1, tzinfo=UTC) for year in range(2000, 2038) for month in range(1, 13)]
+        offsets = {day.astimezone(self.tz).utcoffset() for day in first_days}
+        if len({offset % timedelta(hours=1) for offset in offsets if offset is not None}) > 1:
             raise ValueError(f"zone {self.zone!r} changes by a part of an hour; hourly tables need whole hours")
         return self
 

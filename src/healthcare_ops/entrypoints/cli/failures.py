@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -69,7 +69,8 @@ def noting_interrupts() -> Iterator[list[int]]:
 def end(error: BaseException) -> int:
     """Tell what went wrong, on stderr and, under `--json`, as the document; return the exit code."""
     if "--json" in sys.argv:
-        emit_json({"error": describe(error)})
+        with suppress(OSError):  # stdout may be what went wrong
+            emit_json({"error": describe(error)})
     return tell(error)
 
 
