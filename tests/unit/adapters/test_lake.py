@@ -95,9 +95,18 @@ def writer(root):
 
 
 def snapshots(root):
-    """Return how many snapshots the catalog knows, read as any other program would."""
-    catalog = SqlCatalog("hops", uri=f"sqlite:///{root / 'catalog.db'}", warehouse=str(root))
-    return len(catalog.load_table("silver.visits").snapshots())
+    """Return how many snapshots the catalog knows."""
+    return len(as_others_see(root).snapshots())
+
+
+def as_others_see(root):
+    """Return the table as PyIceberg itself reads it."""
+    return SqlCatalog("hops", uri=f"sqlite:///{root / 'catalog.db'}", warehouse=str(root)).load_table("silver.visits")
+
+
+def manifests(root):
+    table = as_others_see(root)
+    return table.current_snapshot().manifests(table.io)
 
 
 def files_of(root):
@@ -291,6 +300,57 @@ def test_old_snapshots_expire_and_the_rows_stay(writer, root):
     assert writer.visits() == {f"visit-{number}": number for number in range(1, 11)}
 
 
+def test_a_tagged_snapshot_stays_and_can_be_read(writer, root):
+    writer.append({"a": 1})
+    table = as_others_see(root)
+    table.manage_snapshots().create_tag(table.current_snapshot().snapshot_id, "trained").commit()
+    for number in range(2, 8):
+        writer.append({f"visit-{number}": number})
+
+    table = as_others_see(root)
+    tagged = table.scan(snapshot_id=table.snapshot_by_name("trained").snapshot_id)
+
+    assert tagged.to_arrow()["visit"].to_pylist() == ["a"]
+    assert snapshots(root) == KEEP + 1
+
+
+@pytest.mark.parametrize("days", [[1], range(1, 29)], ids=["one day again and again", "each day once"])
+def test_the_lists_of_files_stay_few_over_many_commits(writer, root, days):
+    for turn in range(28):
+        number = days[turn % len(days)]
+        writer.replace([number], {f"visit-{number}": number})
+
+    assert len(manifests(root)) <= 10
+    assert writer.visits() == {f"visit-{number}": number for number in days}
+    assert as_others_see(root).scan().to_arrow().num_rows == len(days)
+
+
+def test_a_replaced_day_makes_only_its_own_list_of_files_new(writer, root):
+    many = {f"visit-{number}": number for number in range(1, 151)}
+    writer.append(many)
+    before = {manifest.manifest_path for manifest in manifests(root)}
+
+    writer.replace([75], {"visit-75": 75})
+
+    assert len(before) == 3
+    assert len(before & {manifest.manifest_path for manifest in manifests(root)}) == 2
+    assert writer.engine.collect(writer.lake.read(VISITS)).num_rows == 150
+
+
+def test_the_totals_of_a_snapshot_are_those_of_its_files(writer, root):
+    writer.append({"a": 1, "b": 2, "c": 3})
+    writer.replace([1, 2], {"d": 2, "e": 2})
+    writer.append({"f": 3})
+
+    table = as_others_see(root)
+    summary = table.current_snapshot().summary
+    files = table.inspect.files().to_pylist()
+
+    assert (summary["total-records"], summary["total-data-files"]) == ("4", "3")
+    assert (sum(file["record_count"] for file in files), len(files)) == (4, 3)
+    assert sorted(table.scan().to_arrow()["visit"].to_pylist()) == ["c", "d", "e", "f"]
+
+
 # What is stored
 
 
@@ -341,10 +401,7 @@ def test_other_programs_read_the_table_through_its_catalog(writer, root):
     writer.append({"a": 1, "b": 2})
     writer.replace([2], {"c": 2})
 
-    catalog = SqlCatalog("hops", uri=f"sqlite:///{root / 'catalog.db'}", warehouse=str(root))
-    rows = catalog.load_table("silver.visits").scan().to_arrow()
-
-    assert sorted(rows["visit"].to_pylist()) == ["a", "c"]
+    assert sorted(as_others_see(root).scan().to_arrow()["visit"].to_pylist()) == ["a", "c"]
 
 
 def test_the_next_process_finds_what_the_last_one_wrote(writer, root):
