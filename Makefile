@@ -31,7 +31,7 @@ INSTALL_CODE := $(PIP_INSTALL) --no-deps --no-build-isolation -e .
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --quiet
 
-.PHONY: help demo test lint unit full spark java docs lock clean
+.PHONY: help demo test lint unit full spark java bench docs lock clean
 
 help:  ## Show this list
 	@echo "Healthcare Ops Platform"
@@ -58,6 +58,10 @@ full: test spark  ## Everything: slow tests, the same tests on Spark (long)
 spark: $(SPARK) java  ## The tests that compare Spark with DuckDB (Python 3.11 and Java 17)
 	@JAVA_HOME="$$(dirname "$$(dirname "$$(readlink -f "$(JAVA_17)")")")" \
 		$(SPARK_VENV)/bin/python -m pytest -m spark -W ignore::DeprecationWarning -W ignore::ResourceWarning
+
+bench: $(CODE)  ## Speed and memory, beside their limits (an hour; 20 GB in bench/out)
+	@for part in commands pipeline generator; do \
+		$(BIN)/python bench/$$part.py || { [ $$? -eq 3 ] && echo "$$part: beyond a limit"; }; done
 
 docs: $(DEV)  ## Write the generated documents: data dictionary, command line
 	@$(BIN)/python -m healthcare_ops.entrypoints.reference docs

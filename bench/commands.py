@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from importlib.resources import files
 from pathlib import Path
 
-from measured import Measured, machine, measure, median
+from measured import BEYOND_A_LIMIT, Measured, machine, measure, median
 
 HOPS = str(Path(sys.executable).parent / "hops")
 SAMPLES = Path(str(files("healthcare_ops"))) / "samples"
@@ -71,7 +71,7 @@ def main() -> None:
         turns = ", ".join(f"{run.wall_s:.2f}" for run in runs)
         print(f"{command:<24} {figures.wall_s:6.2f} s   {figures.peak_mb:4.0f} MB   ({turns})   {limit}")
         is_within &= limit_s is None or figures.wall_s <= limit_s
-    sys.exit(not is_within)
+    sys.exit(0 if is_within else BEYOND_A_LIMIT)
 
 
 if __name__ == "__main__":

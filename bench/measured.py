@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# The exit code of a benchmark that worked, and whose figures are too high.
+BEYOND_A_LIMIT = 3
+
 
 @dataclass(frozen=True)
 class Measured:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from contestants import AS_OF, CONTESTANTS
-from measured import Measured, machine, measure, median
+from measured import BEYOND_A_LIMIT, Measured, machine, measure, median
 
 HERE = Path(__file__).parent
 HOPS = str(Path(sys.executable).parent / "hops")
@@ -24,7 +24,7 @@ def prepare(events: int, seed: int, folder: Path) -> Path:
     """Return a state directory whose bronze holds the events; made only once for a folder."""
     place = folder / f"{events}-{seed}"
     state, delivered = place / "state", place / "in"
-    if (place / "is_whole").exists():
+    if (place / "bronze.db").exists():
         return state
     shutil.rmtree(place, ignore_errors=True)
     _call([sys.executable, str(HERE / "generate.py"), "--events", str(events), "--seed", str(seed), "--out", delivered])
@@ -33,31 +33,31 @@ def prepare(events: int, seed: int, folder: Path) -> Path:
     ingest = [HOPS, "ingest", *map(str, files), "--feed", "bench_events", "--state", str(state)]
     size_mb = sum(file.stat().st_size for file in files) / 1e6
     print(f"ingest       {measure([*ingest, '--as-of', AS_OF.isoformat()])}   of {size_mb:,.0f} MB of CSV", flush=True)
-    (place / "is_whole").touch()
+    # Last: its being there says that bronze is whole.
+    shutil.copy(state / "lake" / "catalog.db", place / "bronze.db")
     return state
 
 
-def contest(name: str, prepared: Path, work: Path) -> Measured:
-    """Measure one contestant; its results stay in `work`, over those of the turn before."""
-    state, out = work / "state", work / name
+def contest(name: str, state: Path, work: Path) -> Measured:
+    """Measure one contestant; its results stay, in place of those of the turn before."""
+    out = work / name
     shutil.rmtree(out, ignore_errors=True)
     if name == "product":
-        shutil.rmtree(state, ignore_errors=True)
-        # The catalog tells where bronze lies; whatever comes of it lies in the copy.
-        shutil.copytree(prepared, state, ignore=shutil.ignore_patterns("bronze", "raw"))
-    runs_on = state if name == "product" else prepared
-    return measure([sys.executable, str(HERE / "contestants.py"), name, str(runs_on), str(out)])
+        for layer in ("silver", "gold", "ops"):
+            shutil.rmtree(state / "lake" / layer, ignore_errors=True)
+        shutil.copy(state.parent / "bronze.db", state / "lake" / "catalog.db")
+    return measure([sys.executable, str(HERE / "contestants.py"), name, str(state), str(out)])
 
 
 def compare(events: int, seed: int, rounds: int, folder: Path) -> bool:
     """Print the figures of one size; return whether the product is within its limits."""
     print(f"\n{events:,} events", flush=True)
-    prepared, work = prepare(events, seed, folder), folder / "work"
+    state, work = prepare(events, seed, folder), folder / "work"
     runs: dict[str, list[Measured]] = {name: [] for name in CONTESTANTS}
     for _ in range(rounds):
         for name, measured in runs.items():
-            measured.append(contest(name, prepared, work))
-    _call([sys.executable, str(HERE / "agreement.py"), work / "state", work / "handwritten"])
+            measured.append(contest(name, state, work))
+    _call([sys.executable, str(HERE / "agreement.py"), state, work / "handwritten"])
     medians = {name: median(measured) for name, measured in runs.items()}
     least = medians["handwritten"]
     for name, figures in medians.items():
@@ -86,7 +86,7 @@ def main() -> None:
     print(f"{machine()}; median of {arguments.rounds}, {datetime.now(UTC):%Y-%m-%d}")
     folder = arguments.folder.resolve()
     verdicts = [compare(events, arguments.seed, arguments.rounds, folder) for events in arguments.events]
-    sys.exit(not all(verdicts))
+    sys.exit(0 if all(verdicts) else BEYOND_A_LIMIT)
 
 
 if __name__ == "__main__":

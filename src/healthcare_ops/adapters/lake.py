@@ -35,12 +35,13 @@ from sqlalchemy.engine import URL
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.adapters.snapshots import Snapshots, day_of, partition_of
 from healthcare_ops.core.days import day_runs, days_between
-from healthcare_ops.core.errors import TransientError
+from healthcare_ops.core.errors import ConfigError, TransientError
 from healthcare_ops.core.tables import ColumnType, Table
 from healthcare_ops.ports import DayChanges
 
 _DAYS = "hops.days"
 _NOTE = "hops.note."
+_MOVED = "If the state directory was moved or copied, move it back, or load its raw files into a new one."
 _ICEBERG_TYPES: Mapping[ColumnType, IcebergType] = {
     "string": StringType(),
     "int64": LongType(),
@@ -140,9 +141,15 @@ class IcebergLake:
 
     def _load(self, table: Table) -> IcebergTable | None:
         try:
-            return self._catalog.load_table(table.id)
+            iceberg = self._catalog.load_table(table.id)
         except NoSuchTableError:
             return None
+        except FileNotFoundError as error:
+            raise ConfigError(f"{table.id} is listed, but not there: {error}.", next_step=_MOVED) from error
+        if iceberg.location() != str(self.location(table)):
+            # Iceberg lists files by their whole path: through a copy, the original would be read and changed.
+            raise ConfigError(f"{table.id} of {self._root} lies in {iceberg.location()}.", next_step=_MOVED)
+        return iceberg
 
     def _load_or_create(self, table: Table) -> IcebergTable:
         iceberg = self._load(table)

@@ -93,10 +93,12 @@ class Snapshots:
     ) -> None:
         """Add files, drop those of the `replaced` days and set properties, all at once.
 
+        Of two writers that only set properties the later one wins: both know the same files.
+
         Raises
         ------
         CommitFailedException
-            If another writer was first; nothing has changed then.
+            If another writer changed the table's files first; nothing has changed then.
         """
         updates: list[TableUpdate] = [SetPropertiesUpdate(updates=dict(properties))] if properties else []
         kept, rest = self._split(table, frozenset(replaced))
@@ -258,7 +260,8 @@ def _summary(table: Table, parent: Snapshot | None, change: _Change, properties:
         collector.add_file(file, table.schema(), table.spec())
     for entry in change.dropped:
         collector.remove_file(entry.data_file, table.schema(), table.spec())
-    operation = Operation.OVERWRITE if change.dropped else Operation.APPEND
+    replacing = Operation.OVERWRITE if change.added else Operation.DELETE
+    operation = replacing if change.dropped else Operation.APPEND
     summary = Summary(operation=operation, **collector.build(), **properties)
     return update_snapshot_summaries(summary, parent.summary if parent else None)  # type: ignore[arg-type]  # Summary is a mapping
 

@@ -1,4 +1,4 @@
-"""Bulk work on a state directory: many files, many days, one commit per table."""
+"""Bulk work on a state directory: many files, many days, one commit per table, or per file in bronze."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +12,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.adapters.lake import IcebergLake, arrow_schema
-from healthcare_ops.core.errors import TransientError
+from healthcare_ops.core.errors import ConfigError, TransientError
 from healthcare_ops.core.tables import TABLES, Column, Table
 
 VISITS = Table(
@@ -342,13 +343,17 @@ def test_the_totals_of_a_snapshot_are_those_of_its_files(writer, root):
     writer.replace([1, 2], {"d": 2, "e": 2})
     writer.append({"f": 3})
 
+    writer.replace([3], {})
+
     table = as_others_see(root)
+    operations = [snapshot.summary.operation.value for snapshot in table.snapshots()]
     summary = table.current_snapshot().summary
     files = table.inspect.files().to_pylist()
 
-    assert (summary["total-records"], summary["total-data-files"]) == ("4", "3")
-    assert (sum(file["record_count"] for file in files), len(files)) == (4, 3)
-    assert sorted(table.scan().to_arrow()["visit"].to_pylist()) == ["c", "d", "e", "f"]
+    assert operations == ["overwrite", "append", "delete"]  # the first has expired
+    assert (summary["total-records"], summary["total-data-files"]) == ("2", "1")
+    assert (sum(file["record_count"] for file in files), len(files)) == (2, 1)
+    assert sorted(table.scan().to_arrow()["visit"].to_pylist()) == ["d", "e"]
 
 
 # What is stored
@@ -424,6 +429,24 @@ def test_the_whole_lake_lies_in_its_folder_whatever_its_name(tmp_path, name):
     assert Writer(root).visits() == {"b": 1}
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert list((root / "silver" / "visits" / "metadata").glob("*.metadata.json"))
+
+
+def test_a_lake_that_was_moved_says_so(writer, root):
+    writer.append({"a": 1})
+    moved = root.rename(root.parent / "moved")
+
+    with pytest.raises(ConfigError, match=r"^silver.visits is listed, but not there: .*lake/silver/visits/metadata/"):
+        Writer(moved).visits()
+
+
+def test_through_a_copy_of_a_lake_the_original_is_neither_read_nor_changed(writer, root):
+    writer.append({"a": 1})
+    copy = shutil.copytree(root, root.parent / "copy")
+
+    with pytest.raises(ConfigError, match=rf"^silver.visits of {copy} lies in {root}/silver/visits\."):
+        Writer(copy).append({"b": 1})
+
+    assert writer.visits() == {"a": 1}
 
 
 def test_every_table_of_the_contract_can_be_made_and_read(writer):
