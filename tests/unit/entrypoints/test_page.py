@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import string
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 
@@ -134,6 +135,82 @@ def test_several_sectors_are_told_apart():
 
     assert "· Emergency" in page.text
     assert "· Observation" in page.text
+
+
+def make_walk(sector_id, origins, model_mae, naive_mae):
+    """Return a backtest with what the page shows of it."""
+    measures = {
+        **dict.fromkeys(("wape", "mase", "mape", "mape_floor", "pinball", "bias"), 0.5),
+        **dict.fromkeys(("coverage_90", "coverage_pit"), 0.9),
+    }
+    overall = {
+        "lead_h": None,
+        "model": measures | {"mae": model_mae},
+        "naive": measures | {"mae": naive_mae},
+        "better_probability": 1.0,
+    }
+    return {"sector_id": sector_id, "origins": origins, "comparisons": (overall,)}
+
+
+def make_second_sector():
+    first = make_report().sectors[0]
+    ahead = tuple(replace(hour, sector_id="OBS", mean=3.0, q95=9.0) for hour in first.ahead)
+    return replace(first, sector_id="OBS", name="Observation", ahead=ahead)
+
+
+def test_the_arrivals_expected_in_a_day_and_in_an_hour_are_of_the_same_sectors():
+    both = (make_report().sectors[0], make_second_sector())
+
+    page = Page(render(make_report(sectors=both)))
+
+    assert "120arrivals expected in 24 hnext full hour: 5.0, all sectors" in page.text
+
+
+def test_the_forecast_of_one_sector_alone_has_its_interval():
+    page = Page(render(make_report()))
+
+    assert "48arrivals expected in 24 hnext full hour: 2.0 (0.0–5.0)" in page.text
+    assert "all sectors" not in page.text
+
+
+def test_the_error_against_last_week_is_that_of_all_sectors_together():
+    walks = (make_walk("ED", 100, 1.0, 2.0), make_walk("OBS", 300, 3.0, 4.0))
+
+    page = Page(render(make_report(sectors=(make_report().sectors[0], make_second_sector()), backtests=walks)))
+
+    assert "−29 %error against last week's hourabsolute error, all leads, all sectors" in page.text  # 1000 ÷ 1400
+
+
+def test_tables_name_the_sector_and_not_its_code():
+    walks = (make_walk("ED", 100, 1.0, 2.0), make_walk("OBS", 100, 3.0, 4.0))
+
+    page = Page(render(make_report(sectors=(make_report().sectors[0], make_second_sector()), backtests=walks)))
+
+    assert page.text.count("Observation+") == 3
+    assert "How good the forecasts were · Observation" in page.text
+    assert "OBS" not in page.text
+
+
+def test_a_ward_to_which_patients_are_only_moved_shows_who_is_present_and_nothing_else():
+    first = make_report().sectors[0]
+    ward = replace(first, name="Ward", days=replace(first.days, arrivals=(0.0, 0.0)), ahead=())
+
+    page = Page(render(make_report(sectors=(ward,))))
+
+    assert "patients are moved here from other sectors" in page.text
+    assert "Patients present" in page.text
+    assert "No forecast" not in page.text
+    assert "Arrivals per" not in page.text
+
+
+@pytest.mark.parametrize(("limit", "is_above"), [(5.0, True), (10.0, False)])
+def test_the_name_of_a_limit_stays_within_the_chart(limit, is_above):
+    frame = svg.Frame("present", 2, 10.0)
+
+    (name_y,) = re.findall(r'class="limit-name" x="\S+" y="(\S+)"', str(svg.level(frame, limit, "capacity")))
+
+    assert float(name_y) >= 12
+    assert (float(name_y) < frame.y(limit)) == is_above
 
 
 def test_a_line_breaks_where_a_day_has_no_value():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import ibis.expr.types as ir
@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 from healthcare_ops.bootstrap import Platform
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.site import Sector
-from healthcare_ops.core.tables import OPS_METRICS_HOURLY
+from healthcare_ops.core.tables import ENCOUNTERS, OPS_METRICS_HOURLY
 from healthcare_ops.entrypoints.page.model import Ahead, Days, Hour, Report, SectorView
 from healthcare_ops.forecasting.registry import champion_history, load_champion
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
@@ -20,6 +20,8 @@ from healthcare_ops.operations import bulk
 from healthcare_ops.operations.reading import newest_predictions, newest_report
 
 _RECENT_H = 7 * 24
+# Mean and 90th percentile of the total waits of a sector's arrivals, by operational day.
+Waits = Mapping[date, tuple[float | None, float | None]]
 
 
 def gather(platform: Platform, *, note: str = "") -> Report:
@@ -40,33 +42,48 @@ def gather(platform: Platform, *, note: str = "") -> Report:
     summary = bulk.summary(platform)
     predictions = newest_predictions(platform)
     hourly = platform.context.engine.collect(_hourly(metrics)).to_pylist()
+    waits = _waits(platform)
     return Report(
         facility=platform.context.site.name,
         first_day=days[0],
         last_day=days[-1],
         data_as_of=datetime.fromisoformat(known_until).astimezone(platform.context.site.tz),
-        hours=len(hourly),
+        hours=len({row["hour_start"] for row in hourly}),
         feeds=tuple(summary["feeds"]),
         quarantine=tuple(summary["quarantine"]),
         quality=newest_report(platform),
         backtests=tuple(model.manifest["backtests"]) if model else (),
         model_version=model.version if model else "",
-        sectors=tuple(_sector(platform, sector, hourly, predictions) for sector in platform.context.site.sectors),
+        sectors=tuple(
+            _sector(platform, sector, hourly, waits.get(sector.sector_id, {}), predictions)
+            for sector in platform.context.site.sectors
+        ),
         tables=tuple(summary["tables"]),
         note=note,
     )
 
 
 def _hourly(metrics: ir.Table) -> ir.Table:
-    return metrics.select(
-        "sector_id", "hour_start", "arrivals_count", "wait_avg_min", "wait_p90_min", "occupied_beds", "dt"
-    ).order_by("hour_start")
+    return metrics.select("sector_id", "hour_start", "arrivals_count", "occupied_beds", "dt").order_by("hour_start")
+
+
+def _waits(platform: Platform) -> Mapping[str, Waits]:
+    """Return the waits of every sector; a percentile of a day cannot be made of those of its hours."""
+    encounters = platform.lake.read(ENCOUNTERS)
+    daily = encounters.group_by("sector_id", "dt").aggregate(
+        mean=encounters.total_wait_min.mean(), p90=encounters.total_wait_min.quantile(0.9)
+    )
+    found: dict[str, dict[date, tuple[float | None, float | None]]] = defaultdict(dict)
+    for row in platform.context.engine.collect(daily).to_pylist():
+        found[row["sector_id"]][row["dt"]] = (row["mean"], row["p90"])
+    return found
 
 
 def _sector(
     platform: Platform,
     sector: Sector,
     hourly: Sequence[dict[str, Any]],
+    waits: Waits,
     predictions: Sequence[dict[str, Any]],
 ) -> SectorView:
     zone = platform.context.site.tz
@@ -77,7 +94,7 @@ def _sector(
         sector_id=sector.sector_id,
         name=sector.name,
         capacity=sector.functional_capacity,
-        days=_days(mine),
+        days=_days(mine, waits),
         recent=tuple(Hour(start, row["arrivals_count"]) for start, row in recent),
         ahead=tuple(_ahead(row, zone) for row in predictions if row["sector_id"] == sector.sector_id),
         heat=_heat(local, [row["arrivals_count"] for row in mine]),
@@ -92,7 +109,7 @@ def _ahead(row: dict[str, Any], zone: Any) -> Ahead:
     )
 
 
-def _days(rows: Sequence[dict[str, Any]]) -> Days:
+def _days(rows: Sequence[dict[str, Any]], waits: Waits) -> Days:
     by_day: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         by_day[row["dt"]].append(row)
@@ -102,18 +119,11 @@ def _days(rows: Sequence[dict[str, Any]]) -> Days:
     return Days(
         days=days,
         arrivals=tuple(float(sum(row["arrivals_count"] for row in group)) for group in groups),
-        wait_mean_min=tuple(_weighted(group, "wait_avg_min") for group in groups),
-        wait_p90_min=tuple(_weighted(group, "wait_p90_min") for group in groups),
+        wait_mean_min=tuple(waits.get(day, (None, None))[0] for day in days),
+        wait_p90_min=tuple(waits.get(day, (None, None))[1] for day in days),
         occupied_mean=tuple(sum(row["occupied_beds"] for row in group) / max(len(group), 1) for group in groups),
         occupied_max=tuple(float(max((row["occupied_beds"] for row in group), default=0)) for group in groups),
     )
-
-
-def _weighted(rows: Sequence[dict[str, Any]], name: str) -> float | None:
-    """Return the day's mean of an hourly value, each hour by its arrivals."""
-    seen = [(row[name], row["arrivals_count"]) for row in rows if row[name] is not None]
-    weight = sum(count for _, count in seen)
-    return sum(value * count for value, count in seen) / weight if weight else None
 
 
 def _heat(local: Sequence[datetime], arrivals: Sequence[int]) -> tuple[tuple[float, ...], ...]:

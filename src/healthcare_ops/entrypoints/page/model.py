@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Days:
-    """One value per day; null where the day has none."""
+    """One value per operational day; a wait is null where nobody who came that day has been seen yet."""
 
     days: tuple[date, ...]
     arrivals: tuple[float, ...]
@@ -54,10 +54,15 @@ class SectorView:
     ahead: tuple[Ahead, ...]
     heat: tuple[tuple[float, ...], ...]
 
+    @property
+    def has_arrivals(self) -> bool:
+        """Tell whether anyone came here first; a ward gets its patients from other sectors."""
+        return any(self.days.arrivals)
+
 
 @dataclass(frozen=True)
 class Report:
-    """The whole page. `quality` and `backtests` are the stored documents."""
+    """The whole page. `hours` are those of the hospital; `quality` and `backtests` are the stored documents."""
 
     facility: str
     first_day: date

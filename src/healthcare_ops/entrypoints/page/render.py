@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -10,8 +12,9 @@ from markupsafe import Markup
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.model import Ahead, Report, SectorView
 from healthcare_ops.entrypoints.page.texts import Language, Words
+from healthcare_ops.forecasting.evaluation import SHOWN_LEADS
+from healthcare_ops.pipeline.quality.report import FATES
 
-_SHOWN_H = (1, 4, 24)
 _MARKS = {"pass": "✓", "warn": "▲", "fail": "✗", "not_applicable": "·"}
 _ORDER = ("fail", "warn", "pass", "not_applicable")
 
@@ -31,8 +34,10 @@ def render(report: Report, language: Language = "en") -> str:
         t=words,
         marks=_MARKS,
         tiles=_tiles(report, words),
+        fates=FATES,
+        names={sector.sector_id: sector.name for sector in report.sectors},
         sectors=[(sector, _fan(sector, words), _period(sector, words)) for sector in report.sectors],
-        shown=[hour for sector in report.sectors for hour in sector.ahead if hour.horizon_h in _SHOWN_H],
+        shown=[hour for sector in report.sectors for hour in sector.ahead if hour.horizon_h in SHOWN_LEADS],
         rules=sorted(report.quality["rules"], key=lambda rule: _ORDER.index(rule["verdict"])),
     )
 
@@ -54,29 +59,40 @@ def _tiles(report: Report, words: Words) -> list[dict[str, str]]:
         ),
     ]
     if report.backtests:
-        overall = report.backtests[0]["comparisons"][-1]
-        gain = overall["model"]["mae"] / overall["naive"]["mae"] - 1.0
-        tiles.append(_tile(words.share(gain), words("skill"), words("skill_note")))
-    ahead = [hour for sector in report.sectors for hour in sector.ahead]
-    if ahead:
-        tiles.append(_next_day(ahead, words))
+        note = words("skill_note") + _of_all(len(report.backtests), words)
+        tiles.append(_tile(words.share(_gain(report.backtests)), words("skill"), note))
+    forecast = [sector.ahead for sector in report.sectors if sector.ahead]
+    if forecast:
+        tiles.append(_next_day(forecast, words))
     return tiles
+
+
+def _gain(backtests: Sequence[Mapping[str, Any]]) -> float:
+    """Return by how much the summed absolute error of all sectors differs from that of the naive forecast."""
+    error = dict.fromkeys(("model", "naive"), 0.0)
+    for walk in backtests:
+        overall = walk["comparisons"][-1]
+        for side in error:
+            error[side] += overall[side]["mae"] * walk["origins"]
+    return error["model"] / error["naive"] - 1.0
+
+
+def _of_all(sectors: int, words: Words) -> str:
+    return f", {words('all_sectors')}" if sectors > 1 else ""
 
 
 def _tile(value: str, label: str, note: str, *, style: str = "") -> dict[str, str]:
     return {"value": value, "label": label, "note": note, "style": style}
 
 
-def _next_day(ahead: list[Ahead], words: Words) -> dict[str, str]:
-    expected = sum(hour.mean for hour in ahead if hour.horizon_h < 24)
-    first = next(hour for hour in ahead if hour.horizon_h == 0)
-    note = words(
-        "per_hour_now",
-        mean=words.number(first.mean, 1),
-        low=words.number(first.q05, 1),
-        high=words.number(first.q95, 1),
-    )
-    return _tile(words.number(expected), words("next_day"), note)
+def _next_day(forecast: Sequence[Sequence[Ahead]], words: Words) -> dict[str, str]:
+    """Return the tile of all sectors together; the interval is told of one only, as quantiles do not add up."""
+    expected = sum(hour.mean for ahead in forecast for hour in ahead if hour.horizon_h < 24)
+    first = [hour for ahead in forecast for hour in ahead if hour.horizon_h == 0]
+    note = words("next_hour", mean=words.number(sum(hour.mean for hour in first), 1))
+    if len(first) == 1:
+        note += f" ({words.number(first[0].q05, 1)}–{words.number(first[0].q95, 1)})"
+    return _tile(words.number(expected), words("next_day"), note + _of_all(len(first), words))
 
 
 @dataclass(frozen=True)
@@ -89,6 +105,8 @@ class Figure:
 
 
 def _period(sector: SectorView, words: Words) -> list[Figure]:
+    if not sector.has_arrivals:
+        return [_occupied(sector, words)]
     days, hours = [words.weekday(number) for number in range(7)], [f"{hour:02d}" for hour in range(24)]
     return [
         _arrivals(sector, words),

@@ -9,6 +9,7 @@ from math import ceil, floor, log10
 from markupsafe import Markup, escape
 
 Values = Sequence[float | None]
+_LETTER = 12
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,10 @@ def level(frame: Frame, value: float, text: str) -> Markup:
     if value > frame.top:
         return Markup("")
     y = frame.y(value)
+    name_y = y - 4 if y > 2 * _LETTER else y + _LETTER + 2  # below the line where there is no room above it
     return Markup(
         f'<path class="limit" d="M{frame.left} {y}H{frame.width - 8}"/>'
-        f'<text class="limit-name" x="{frame.width - 10}" y="{y - 4}" text-anchor="end">{escape(text)}</text>'
+        f'<text class="limit-name" x="{frame.width - 10}" y="{name_y:g}" text-anchor="end">{escape(text)}</text>'
     )
 
 

@@ -13,7 +13,7 @@ Language = Literal["en", "pt-BR"]
 _PAIRS: Mapping[str, tuple[str, str]] = {
     "subtitle": ("Patient flow from {first} to {last}", "Fluxo de pacientes de {first} a {last}"),
     "as_of": ("data as of", "dados até"),
-    "accepted": ("visits accepted", "atendimentos aceitos"),
+    "accepted": ("records accepted", "registros aceitos"),
     "of_delivered": ("of {count} delivered", "de {count} entregues"),
     "held": ("held in quarantine", "retidos em quarentena"),
     "hours": ("hours of operation", "horas de operação"),
@@ -22,7 +22,8 @@ _PAIRS: Mapping[str, tuple[str, str]] = {
     "skill": ("error against last week's hour", "erro frente à semana anterior"),
     "skill_note": ("absolute error, all leads", "erro absoluto, todos os horizontes"),
     "next_day": ("arrivals expected in 24 h", "chegadas esperadas em 24 h"),
-    "per_hour_now": ("next full hour: {mean} ({low}–{high})", "próxima hora cheia: {mean} ({low}–{high})"),
+    "next_hour": ("next full hour: {mean}", "próxima hora cheia: {mean}"),
+    "all_sectors": ("all sectors", "todos os setores"),
     "year": ("The period at a glance", "O período em resumo"),
     "arrivals_day": ("Arrivals per day", "Chegadas por dia"),
     "waits_day": ("Wait until care, minutes", "Espera até o atendimento, minutos"),
@@ -42,6 +43,10 @@ _PAIRS: Mapping[str, tuple[str, str]] = {
     "middle_90": ("middle 90 %", "90 % centrais"),
     "now": ("now", "agora"),
     "heat": ("Arrivals per hour of the week", "Chegadas por hora da semana"),
+    "no_arrivals": (
+        "Nobody came here first; patients are moved here from other sectors.",
+        "Ninguém chegou primeiro aqui; os pacientes vêm de outros setores.",
+    ),
     "forecast": ("Forecast", "Previsão"),
     "no_forecast": (
         "No forecast: a model needs 21 days of history. Run `hops run --type weekly_train`.",
