@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -39,7 +39,7 @@ _CSV = pa_csv.WriteOptions(include_header=False, quoting_style="none")
 
 @dataclass(frozen=True)
 class DeliveredFile:
-    """A file of a feed, as it comes; `content` None: a silent feed withholds it."""
+    """A file of a feed, as it comes, with so many whole records; `content` None: a silent feed withholds it."""
 
     feed: FeedName
     name: str
@@ -144,15 +144,19 @@ class _Lines:
         self._text = _csv(rows)
         self._ends = np.flatnonzero(np.frombuffer(self._text, np.uint8) == ord("\n")) + 1
 
-    def part(self, start: int, stop: int, changes: Sequence[SchemaChange]) -> bytes:
-        """Return the header and the rows from `start` to before `stop`, with another schema where there are changes."""
-        if not changes:
-            header, first, last = self._ends[[0, start, stop]].tolist()
-            return self._text[:header] + self._text[first:last]
-        rows = self._rows.slice(start, stop - start)
-        for change in changes:
+    def part(self, start: int, stop: int) -> bytes:
+        """Return the header and the rows from `start` to before `stop`."""
+        header, first, last = self._ends[[0, start, stop]].tolist()
+        return self._text[:header] + self._text[first:last]
+
+    def part_with(self, start: int, stop: int, changes: Iterable[tuple[int, SchemaChange]]) -> tuple[bytes, set[int]]:
+        """Return the same in another schema, and the numbers of the changes that found something to change."""
+        rows, struck = self._rows.slice(start, stop - start), set[int]()
+        for number, change in changes:
+            before = rows.column_names
             rows = change_schema(rows, change)
-        return _csv(rows)
+            struck |= {number} if rows.column_names != before else set()
+        return _csv(rows), struck
 
 
 def _spoiled(plan: Plan, slab: Slab) -> tuple[Slab, _Removed]:
@@ -176,16 +180,18 @@ def _file(
 ) -> DeliveredFile:
     when = plan.schedule.due[number : number + 1]
     due_at = datetime.fromtimestamp(int(when[0]), UTC)
-    whole = [placed for placed in plan.faults if _strikes(placed, number, when)]
-    faults = [placed.fault for placed in whole]
-    content = text.part(*bounds, [fault for fault in faults if isinstance(fault, SchemaChange)])
-    file = spoil_file(
-        File(f"{plan.schedule.names[number]}.csv", content),
-        [fault for fault in faults if isinstance(fault, Truncated | Corrupt)],
+    is_withheld = number in plan.withheld
+    faults = [] if is_withheld else [placed for placed in plan.faults if _strikes(placed, number, when)]
+    file, struck = _whole_file(f"{plan.schedule.names[number]}.csv", text, bounds, faults)
+    lacks = {placed.number: removed.get((placed.number, number)) for placed in plan.faults} | struck
+    # What a file that breaks off no longer holds was not delivered with its faults.
+    runs = {placed.number: record_runs(marks[: file.records], placed.number) for placed in plan.faults}
+    injected = tuple(
+        Injected(one.number, one.kind, one.size, plan.feed, file.name, due_at, runs[one.number], lacks[one.number] or 0)
+        for one in plan.faults
+        if runs[one.number] or lacks[one.number] is not None
     )
-    injected = tuple(_injected(plan, number, file.name, due_at, marks, {placed.number for placed in whole}, removed))
-    comes = None if number in plan.withheld else file.content
-    return DeliveredFile(plan.feed, file.name, comes, due_at, bounds[1] - bounds[0], injected)
+    return DeliveredFile(plan.feed, file.name, None if is_withheld else file.content, due_at, file.records, injected)
 
 
 def _strikes(placed: Placed, number: int, when: Ints) -> bool:
@@ -196,14 +202,23 @@ def _strikes(placed: Placed, number: int, when: Ints) -> bool:
     return bool(placed.covers(when)[0] and chosen(np.array([number]), fault.share, placed.seed)[0])
 
 
-def _injected(
-    plan: Plan, number: int, name: str, due_at: datetime, marks: Ints, whole: set[int], removed: _Removed
-) -> Iterator[Injected]:
-    for placed in plan.faults:
-        runs = record_runs(marks, placed.number)
-        key = (placed.number, number)
-        if runs or key in removed or placed.number in whole:
-            yield Injected(placed.number, placed.kind, placed.size, plan.feed, name, due_at, runs, removed.get(key, 0))
+def _whole_file(
+    name: str, text: _Lines, bounds: tuple[int, int], faults: Sequence[Placed]
+) -> tuple[File, dict[int, int]]:
+    """Return a file with what is wrong with it as a whole: number of each fault that struck → rows that it took."""
+    struck: dict[int, int] = {}
+    content = text.part(*bounds)
+    changes = [(placed.number, placed.fault) for placed in faults if isinstance(placed.fault, SchemaChange)]
+    if changes:
+        content, changed = text.part_with(*bounds, changes)
+        struck = dict.fromkeys(changed, 0)
+    file = File(name, content, bounds[1] - bounds[0])
+    for placed in faults:
+        if isinstance(placed.fault, Truncated | Corrupt):
+            before = file.records
+            file = spoil_file(file, placed.fault)
+            struck[placed.number] = before - file.records
+    return file, struck
 
 
 def _csv(rows: pa.Table) -> bytes:

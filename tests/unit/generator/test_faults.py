@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zlib
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -13,7 +14,7 @@ from healthcare_ops.core.civil_time import offset_spans
 from healthcare_ops.generator.deliveries import everything
 from healthcare_ops.generator.file_faults import _gzip
 from healthcare_ops.generator.injected import hospital_changes
-from healthcare_ops.generator.scenario import TIMES, Reporting, Scenario
+from healthcare_ops.generator.scenario import COLUMNS, TIMES, Reporting, Scenario
 from synthetic import MONDAY, synthetic_site
 
 FEEDS = ("encounters", "events")
@@ -285,6 +286,61 @@ def test_a_truncated_file_ends_in_the_middle_of_a_line(feed):
         assert len(part) / len(whole) == pytest.approx(0.4, abs=0.1)
         assert 0 < part.splitlines()[-1].count(",") < whole.splitlines()[0].count(",")
         assert [one.kind for one in spoilt.injected] == ["truncated"]
+
+
+@every_feed
+@pytest.mark.parametrize("fault", [{"kind": "truncated", "keep": 0.4}, {"kind": "corrupt"}], ids=named)
+def test_rows_that_a_broken_file_lacks_are_recorded_and_not_counted_as_delivered(feed, fault):
+    nulls = {"kind": "nulls", "column": "sector"}
+    for clean, spoilt in zip(files_of(feed), files_of(feed, faults=[fault, nulls]), strict=True):
+        (broken, emptied) = spoilt.injected
+
+        left = readable_rows(spoilt)
+        assert spoilt.records == emptied.records == left > 0
+        assert broken.removed == clean.records - left > 0
+
+
+def readable_rows(file):
+    """Return how many rows of a file that breaks off end in a line break."""
+    content = file.content
+    if file.name.endswith(".gz"):
+        content = zlib.decompressobj(wbits=31).decompress(content)
+    return content.count(b"\n") - 1
+
+
+def test_bytes_that_are_no_text_take_no_row_away():
+    for clean, spoilt in zip(
+        files_of("events"), files_of("events", faults=[{"kind": "corrupt", "how": "bytes"}]), strict=True
+    ):
+        (corrupt,) = spoilt.injected
+
+        assert (spoilt.records, corrupt.removed) == (clean.records, 0)
+        assert spoilt.content.count(b"\n") == clean.content.count(b"\n")
+
+
+def test_a_file_that_does_not_come_is_not_broken_as_well():
+    faults = [{"kind": "silent", **WINDOW}, {"kind": "truncated"}, {"kind": "schema_change", "added": ["note"]}]
+
+    for file in files_of("events", faults=faults, every_min=60):
+        kinds = {one.kind for one in file.injected}
+        assert "silent" in kinds if file.content is None else {"truncated", "schema_change"} <= kinds
+        assert not (file.content is None and kinds - {"silent"})
+
+
+def test_a_schema_whose_columns_have_gone_before_is_not_changed_again():
+    faults = [{"kind": "schema_change", "dropped": ["bed"]}, {"kind": "schema_change", "renamed": {"bed": "cama"}}]
+
+    for file in files_of("events", faults=faults):
+        assert [one.fault for one in file.injected] == [0]
+
+
+def test_a_file_keeps_a_column_whatever_is_dropped():
+    first, second = COLUMNS["events"][:4], COLUMNS["events"][4:]
+    faults = [{"kind": "schema_change", "dropped": list(names)} for names in (first, second)]
+
+    for file in files_of("events", faults=faults):
+        assert text_of(file).splitlines()[0] == ",".join(second)
+        assert [one.fault for one in file.injected] == [0]
 
 
 def test_a_file_without_rows_is_cut_in_its_header():
