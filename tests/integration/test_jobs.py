@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -421,6 +422,70 @@ def test_days_of_a_long_silence_can_be_built_again_and_stay_empty(tmp_path):
 
         assert outcomes["silver_to_gold"]["rows"] == 0
         assert hospital.files(OPS_METRICS_HOURLY) == before
+
+
+def gold_and_features(hospital):
+    return {table.id: hospital.rows(table) for table in (OPS_METRICS_HOURLY, FEATURES)}
+
+
+def test_days_that_only_misdated_visits_reached_leave_gold_and_features_with_their_correction(tmp_path):
+    first = visit("FIRST", "2026-02-20T10:00:00", changed="2026-03-12T10:00:00")
+    last = visit("LAST", "2026-03-12T10:00:00", changed="2026-03-12T12:00:00")
+    corrected = [
+        visit(name, f"2026-03-0{day}T10:00:00", changed="2026-03-13T10:00:00")
+        for name, day in (("FIRST", 3), ("LAST", 5))
+    ]
+    usual = [row for row in usual_visits() if row["arrival"].date() <= march(8)]
+    with open_hospital(tmp_path / "corrected", NOW) as hospital:
+        hospital.deliver("visits", [*usual, first, last], "misdated.csv")
+        hospital.refine()
+        before = hospital.files(OPS_METRICS_HOURLY)
+        hospital.deliver("visits", corrected, "corrected.csv")
+        hospital.refine()
+        rows = gold_and_features(hospital)
+        visits = len(hospital.rows(ENCOUNTERS))
+    with open_hospital(tmp_path / "fresh", NOW) as hospital:
+        hospital.deliver("visits", [*usual, *corrected], "visits.csv")
+        hospital.refine()
+        fresh = gold_and_features(hospital)
+
+    assert {20, 28, 12} < set(before)
+    assert sum(row["arrivals_count"] for row in rows[OPS_METRICS_HOURLY.id]) == visits == len(usual) + 2
+    for name, kept in fresh.items():
+        assert rows[name] == kept, name
+
+
+def test_a_backfill_of_a_day_that_silver_no_longer_holds_empties_it(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", usual_visits(), "march.csv")
+        hospital.refine()
+        expected = gold_and_features(hospital)
+        stray = date(2026, 2, 1)
+        for table in (OPS_METRICS_HOURLY, FEATURES):
+            rows = hospital.context.lake.read(table, march(1), march(1))
+            hospital.context.lake.replace_days(table, rows.mutate(dt=ibis.literal(stray)), [stray], {})
+
+        hospital.refine("silver_to_gold", "build_features", days=[stray])
+        rows = gold_and_features(hospital)
+
+    assert rows == expected
+
+
+def test_gold_and_features_are_empty_once_the_only_visit_is_held(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", [visit("A", "2026-03-05T10:00:00")], "a.csv")
+        hospital.refine()
+        before = gold_and_features(hospital)
+        hospital.deliver(
+            "visits", [visit("A", "2026-03-05T10:00:00", place="Garage", changed="2026-03-09T10:00:00")], "b.csv"
+        )
+        hospital.refine()
+        after = gold_and_features(hospital)
+        again = hospital.refine()
+
+    assert all(before.values())
+    assert after == {OPS_METRICS_HOURLY.id: [], FEATURES.id: []}
+    assert [again[job]["days"] for job in ("silver_to_gold", "build_features")] == [0, 0]
 
 
 # Scores

@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 
 from healthcare_ops.core.civil_time import civil_hours
-from healthcare_ops.core.days import days_between
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import FEATURES, OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.calendar import holiday_dates
@@ -22,17 +21,18 @@ def run(context: Context, request: Request) -> Outcome:
     """Rebuild features from the first changed day on: levels look back a year, so all later days follow."""
     changes = context.lake.changes(OPS_METRICS_HOURLY, context.lake.note(FEATURES, _GOLD_MARKER))
     changed = changes.days | request.days
+    if not changed:
+        return {"days": 0}
     built = context.lake.changes(OPS_METRICS_HOURLY, "").days
-    if not changed or not built:
+    days = sorted(day for day in built if day >= min(changed))
+    # Days that gold no longer holds have no features either.
+    replaced = sorted(context.lake.changes(FEATURES, "").days.difference(built).union(days))
+    if not replaced:
         return {"days": 0}
-    days = days_between(max(min(changed), min(built)), max(built))
-    if not days:
-        return {"days": 0}
-    history = days[0] - timedelta(days=features.LOOKBACK_DAYS)
-    metrics = context.lake.read(OPS_METRICS_HOURLY, history, days[-1])
-    with context.engine.from_arrow(_calendar([day for day in days if day in built], context.site)) as calendar:
+    metrics = context.lake.read(OPS_METRICS_HOURLY, min(changed) - timedelta(days=features.LOOKBACK_DAYS))
+    with context.engine.from_arrow(_calendar(days, context.site)) as calendar:
         rows = features.features(metrics, calendar)
-        count = context.lake.replace_days(FEATURES, rows, days, {_GOLD_MARKER: changes.marker})
+        count = context.lake.replace_days(FEATURES, rows, replaced, {_GOLD_MARKER: changes.marker})
     return {"days": len(days), "rows": count}
 
 

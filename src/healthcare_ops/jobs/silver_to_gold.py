@@ -26,27 +26,33 @@ def run(context: Context, request: Request) -> Outcome:
     """Rebuild gold from the first changed day to the last day that a changed stay can reach, but for silences."""
     changes = silver_changes(context)
     changed = changes[ENCOUNTERS.id].days | request.days
-    known_until = _known_until(context)
-    if not changed or known_until is None:
+    if not changed:
         return {"days": 0}
-    days = _reached_days(context, changed, known_until)
+    known_until = _known_until(context)
+    told = _told_days(context, known_until)
+    built = context.lake.changes(OPS_METRICS_HOURLY, "").days
+    days = _days_to_rebuild(told, built, changed, context.site)
+    # A corrected date leaves days behind that silver no longer speaks of.
+    replaced = sorted(built.difference(told).union(days))
+    if not replaced:
+        return {"days": 0}
     reach = timedelta(days=context.site.max_stay_days + 1)
-    encounters = context.lake.read(ENCOUNTERS, days[0] - reach, days[-1])
-    stays = context.lake.read(STAYS, days[0] - reach, days[-1])
+    encounters = context.lake.read(ENCOUNTERS, replaced[0] - reach, replaced[-1])
+    stays = context.lake.read(STAYS, replaced[0] - reach, replaced[-1])
     spells = context.engine.collect(spells_in_days(encounters, stays, context.site))
-    operating = _operating_days(spells, known_until.date())
+    operating = _operating_days(spells, replaced[-1])
     open_days = [day for day in days if day in operating]
     notes = {_marker(table): change.marker for table, change in changes.items()}
-    notes[KNOWN_UNTIL] = known_until.isoformat()
-    if not open_days:
-        nothing = context.lake.read(OPS_METRICS_HOURLY, days[0], days[0]).limit(0)
-        context.lake.replace_days(OPS_METRICS_HOURLY, nothing, days, notes)
-        return {"days": 0, "rows": 0, "known_until": known_until.isoformat()}
+    notes[KNOWN_UNTIL] = known_until.isoformat() if known_until else ""
+    if known_until is None or not open_days:
+        nothing = context.lake.read(OPS_METRICS_HOURLY, replaced[0], replaced[0]).limit(0)
+        context.lake.replace_days(OPS_METRICS_HOURLY, nothing, replaced, notes)
+        return {"days": 0, "rows": 0, "known_until": notes[KNOWN_UNTIL]}
     calendar, hours = civil_calendar(open_days, context.site, until=known_until)
     with context.engine.from_arrow(calendar) as rows:
         metrics = hourly_metrics(encounters, stays, rows, hours, context.site)
-        count = context.lake.replace_days(OPS_METRICS_HOURLY, metrics, days, notes)
-    return {"days": len(open_days), "rows": count, "known_until": known_until.isoformat()}
+        count = context.lake.replace_days(OPS_METRICS_HOURLY, metrics, replaced, notes)
+    return {"days": len(open_days), "rows": count, "known_until": notes[KNOWN_UNTIL]}
 
 
 def silver_changes(context: Context) -> Mapping[str, DayChanges]:
@@ -102,13 +108,20 @@ def _known_until(context: Context) -> datetime | None:
     return min(newest.replace(tzinfo=UTC), context.latest_plausible()) if newest else None
 
 
-def _reached_days(context: Context, changed: frozenset[date], known_until: datetime) -> list[date]:
-    """Return the run of days to rebuild, without a gap to what gold already holds."""
-    last = civil_day(known_until - timedelta(microseconds=1), context.site.tz)
-    first_of_silver = min(context.lake.changes(ENCOUNTERS, "").days)
-    built = context.lake.changes(OPS_METRICS_HOURLY, "").days
+def _told_days(context: Context, known_until: datetime | None) -> list[date]:
+    """Return the days that silver speaks of, from its first to that of `known_until`."""
+    if known_until is None:
+        return []
+    first = min(context.lake.changes(ENCOUNTERS, "").days)
+    return days_between(first, civil_day(known_until - timedelta(microseconds=1), context.site.tz))
+
+
+def _days_to_rebuild(told: list[date], built: frozenset[date], changed: frozenset[date], site: Site) -> list[date]:
+    """Return the run of told days that the changed ones reach, without a gap to what gold already holds."""
+    if not told:
+        return []
     # The last day built may have been a part of a day, and days without any encounter may lie behind it.
-    first = min(changed | ({max(built)} if built else {first_of_silver}))
-    reachable = max(changed) + timedelta(days=context.site.max_stay_days + 1)
-    first = min(max(first, first_of_silver), last)
-    return days_between(first, max(min(reachable, last), first))
+    first = min(changed | ({max(built)} if built else {told[0]}))
+    first = min(max(first, told[0]), told[-1])
+    reachable = max(changed) + timedelta(days=site.max_stay_days + 1)
+    return days_between(first, max(min(reachable, told[-1]), first))
