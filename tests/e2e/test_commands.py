@@ -101,6 +101,26 @@ def test_status_of_a_loaded_state_tells_its_size_and_until_when_data_is_known(ho
     )
 
 
+def test_status_tells_how_old_the_data_were_at_the_instant_it_is_asked_for(hops, loaded):
+    # Known until 23:55 local; the second instant is three days later.
+    soon = hops("status", "--state", loaded.state, "--as-of", "2026-03-04T02:25:00-03:00")
+    late = hops("status", "--state", loaded.state, "--as-of", "2026-03-06T23:55:00-03:00")
+
+    assert "(2.5 h ago)" in " ".join(soon.out.split())
+    assert "(3 days ago)" in " ".join(late.out.split())
+
+
+def test_the_last_run_is_the_one_that_ran_last_also_if_it_replayed_an_earlier_day(hops, desk):
+    hops("init", "--site", desk.site, "--feed", desk.feed, "--state", desk.state)
+    run = ("run", "--type", "inference", "--state", desk.state, "--json", "--as-of")
+    hops(*run, "2026-03-04T12:00:00-03:00")
+    replay = hops(*run, "2026-03-02T12:00:00-03:00").document
+
+    last = hops("status", "--state", desk.state, "--json").document["last_run"]
+
+    assert (last["run_id"], last["as_of"]) == (replay["run_id"], "2026-03-02T15:00:00+00:00")
+
+
 # doctor
 
 

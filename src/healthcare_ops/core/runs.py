@@ -11,7 +11,7 @@ RUNS_PREFIX = "ops/runs/"
 
 @dataclass
 class StateRecord:
-    """One state of a run; instants are ISO text in UTC."""
+    """One state of a run; instants are ISO text in UTC, of the machine's clock."""
 
     name: str
     entered_at: str
@@ -21,12 +21,17 @@ class StateRecord:
 
 @dataclass
 class RunRecord:
-    """One run. `status` is RUNNING until it is SUCCEEDED, FAILED or TIMED_OUT."""
+    """One run. `status` is RUNNING until it is SUCCEEDED, FAILED or TIMED_OUT.
+
+    Instants are ISO text in UTC. `as_of` is the instant that the run took for the present, and that its id names; the
+    others are of the machine's clock, also where history is replayed.
+    """
 
     run_id: str
     run_type: str
     run_date: str
     started_at: str
+    as_of: str = field(default="", kw_only=True)
     status: str = "RUNNING"
     ended_at: str = ""
     error: str = ""

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -49,17 +49,17 @@ def run_orchestrator(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Finished:
     """Run the state machine once and keep its record; `sleep` waits before a state is tried again."""
-    started = context.clock.now()
-    run_id = f"{run_type}-{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    as_of, machine = context.clock.now(), SystemClock()
+    run_id = f"{run_type}-{as_of:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     execution_input = {"type": run_type} | ({"run_date": run_date.isoformat()} if run_date else {})
     tasks = LocalTasks(context)
-    record = RunRecord(run_id, run_type, "", started.isoformat())
+    record = RunRecord(run_id, run_type, "", machine.now().isoformat(), as_of=as_of.isoformat())
     watcher = _Recorder(context, record, progress)
-    world = World(tasks, watcher, SystemClock().now, sleep, random.random)
+    world = World(tasks, watcher, machine.now, sleep, random.random)
     execution = Interpreter(load_orchestrator(), world).run(execution_input, execution_id=run_id)
     record.status = execution.status
     record.error, record.cause = execution.error or "", execution.cause or ""
-    record.ended_at = datetime.now(UTC).isoformat()
+    record.ended_at = machine.now().isoformat()
     record.run_date, record.outcomes = tasks.run_date, tasks.outcomes
     watcher.save()
     exit_code = ExitCode.OK if execution.status == "SUCCEEDED" else tasks.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -49,20 +50,24 @@ def run(
         raise typer.Exit(int(finished.exit_code))
 
 
-def status(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
+def status(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = False) -> None:
     """Show what the lake holds, how old it is, and how the last run ended.
 
     Example: hops status
     """
     from healthcare_ops.bootstrap import open_platform
 
-    with open_platform(state, exclusive=False) as platform:
+    clock = clock_at(as_of)
+    with open_platform(state, clock, exclusive=False) as platform:
         document = _status(platform)
     if as_json:
         emit_json(document)
         return
     out = console()
-    out.print(f"{document['facility']}: {_data_age(document)}, model {document['model'] or 'none yet'}", markup=False)
+    out.print(
+        f"{document['facility']}: {_data_age(document, clock.now())}, model {document['model'] or 'none yet'}",
+        markup=False,
+    )
     last = document["last_run"]
     if last:
         cause = f": {last['cause']}" if last["cause"] else ""
@@ -76,16 +81,14 @@ def status(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     )
 
 
-def _data_age(document: dict[str, Any]) -> str:
-    """Return until when data is known, in the site's time, and how long ago that is."""
-    from datetime import UTC, datetime
-
+def _data_age(document: dict[str, Any], now: datetime) -> str:
+    """Return until when data is known, in the site's time, and how long before `now` that is."""
     from healthcare_ops.core.civil_time import load_zone
 
     if not document["known_until"]:
         return "no data yet"
     known = datetime.fromisoformat(document["known_until"])
-    age_h = (datetime.now(UTC) - known).total_seconds() / 3600
+    age_h = (now - known).total_seconds() / 3600
     age = f"{age_h:.1f} h" if age_h < 48 else f"{age_h / 24:,.0f} days"
     local = known.astimezone(load_zone(document["zone"]))
     return f"data known until {local:%Y-%m-%d %H:%M} {document['zone']} ({age} ago)"
@@ -131,6 +134,4 @@ def _outcome(state: Any, record: Any) -> str:
 
 
 def _seconds(state: Any) -> float:
-    from datetime import datetime
-
     return (datetime.fromisoformat(state.exited_at) - datetime.fromisoformat(state.entered_at)).total_seconds()
