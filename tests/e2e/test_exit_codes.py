@@ -119,6 +119,20 @@ def test_4_a_secret_store_that_others_can_read_is_refused(hops, desk):
     assert f"Run `chmod 600 {key}`" in check["detail"]
 
 
+def test_4_a_level_of_the_log_that_is_none(hops, desk):
+    outcome = hops("init", "--site", desk.site, "--state", desk.state, "--json", HOPS_LOG="verbose")
+
+    assert (outcome.exit_code, outcome.document["error"]["code"]) == (4, "Config")
+    assert outcome.message == "HOPS_LOG is 'verbose', which is not a level."
+    assert outcome.next_step == "Use debug, info, warning, error, critical."
+    assert not desk.state.exists()
+
+
+@pytest.mark.parametrize("level", ["", "debug", "WARNING"])
+def test_0_a_level_of_the_log_in_either_case_or_none_at_all(hops, level):
+    assert hops("version", HOPS_LOG=level).exit_code == 0
+
+
 def test_5_a_raw_file_that_was_damaged_after_its_delivery_fails_the_step_that_reads_it(hops, desk):
     hops("init", "--site", desk.site, "--feed", desk.feed, "--state", desk.state)
     kept = LocalRaw(desk.state / "raw").land("visits", desk.visits, "0" * 64, date(2026, 3, 4))

@@ -7,7 +7,9 @@ import os
 
 import typer
 
+from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.entrypoints.cli import demo, feeds, forecasts, generate, lake, quality, runs, setup
+from healthcare_ops.entrypoints.cli.options import DEFAULT_LOG_LEVEL, LOG_LEVELS
 
 app = typer.Typer(
     name="hops",
@@ -41,5 +43,7 @@ app.add_typer(generate.app, name="generate")
 @app.callback()
 def configure() -> None:
     """Run a hospital's patient-flow data operation: ingest, refine, guard, forecast, explain."""
-    level = os.environ.get("HOPS_LOG", "error").upper()
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s")
+    level = os.environ.get("HOPS_LOG") or DEFAULT_LOG_LEVEL
+    if level.lower() not in LOG_LEVELS:
+        raise ConfigError(f"HOPS_LOG is {level!r}, which is not a level.", next_step=f"Use {', '.join(LOG_LEVELS)}.")
+    logging.basicConfig(level=level.upper(), format="%(levelname)s %(name)s %(message)s")
