@@ -15,14 +15,14 @@ MONDAY = date(2025, 3, 3)
 KINDS = {"ED": "ed", "PED": "ed", "OBS": "other", "WARD": "ward", "ICU": "icu"}
 
 
-def synthetic_site(zone: str = "Etc/UTC", max_stay_days: int = 60, **beds: int | None) -> Site:
+def synthetic_site(zone: str = "Etc/UTC", max_stay_days: int = 60, facility_id: str = "h", **beds: int | None) -> Site:
     """Return a site with so many beds in each of the sectors of `KINDS` that are named; one ED of 20 by default."""
     sectors = [
         {"sector_id": name, "name": name, "kind": KINDS[name], "functional_capacity": count}
         for name, count in (beds or {"ED": 20}).items()
     ]
-    keys = {"facility_id": "h", "name": "Hospital", "zone": zone, "max_stay_days": max_stay_days, "sectors": sectors}
-    return Site.model_validate(keys)
+    keys = {"facility_id": facility_id, "name": "Hospital", "zone": zone, "max_stay_days": max_stay_days}
+    return Site.model_validate(keys | {"sectors": sectors})
 
 
 def parameters(**different: Any) -> Parameters:

@@ -1,7 +1,7 @@
 """When patients come: a non-homogeneous Poisson process per emergency sector, in the site's civil time.
 
-Everything random of a local day comes from streams of that day and the seed. The same day of the same seed therefore
-has the same arrivals in every simulation that covers it, whatever its first and last day.
+Everything random of a local day comes from streams of that day, the hospital and the seed. The same day of the same
+seed therefore has the same arrivals in every simulation that covers it, whatever its first and last day.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from healthcare_ops.core.civil_time import day_start, offset_spans
 from healthcare_ops.core.days import days_between
 from healthcare_ops.core.site import Site
 from healthcare_ops.generator.parameters import Arrivals, Parameters, emergency_sectors
+from healthcare_ops.generator.streams import random_numbers
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -29,15 +29,6 @@ _YEAR_DAYS = 365.25
 # Beyond this many days the memory of a shock is below a thousandth even at a day-to-day memory of 0.85.
 _MEMORY_DAYS = 45
 _STRONGEST_MEMORY = 0.95
-
-
-class Stream(IntEnum):
-    """What a stream of random numbers is for; a day's streams are independent of each other."""
-
-    COUNTS = 1
-    SHOCKS = 2
-    DISTURBANCES = 3
-    PATIENTS = 4
 
 
 @dataclass(frozen=True)
@@ -61,12 +52,6 @@ class Comings:
     time_s: Ints
     sector: Ints
     day: Ints
-
-
-def random_stream(seed: int, stream: Stream, day: date) -> np.random.Generator:
-    """Return the random numbers of one purpose and one local day."""
-    key = (int(stream), day.toordinal())
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 def civil_hours(site: Site, first: date, last: date) -> Hours:
@@ -105,15 +90,18 @@ def expected_per_hour(site: Site, parameters: Parameters, hours: Hours) -> Float
 def shocks(site: Site, parameters: Parameters, days: tuple[date, ...], seed: int) -> Floats:
     """Return the random factor of each day (rows) and emergency sector (columns), mean 1.
 
-    The log level is a first-order autoregression per sector, plus the disturbances, which all sectors share. Its
-    variance and memory are what makes daily counts as dispersed and autocorrelated as the parameters say: for a
-    Poisson count of mean m times such a factor of variance v, variance ÷ mean = 1 + m·v.
+    The log level is a first-order autoregression per sector, plus the disturbances, which all sectors share, and all
+    hospitals of a seed. Its variance and memory are what makes daily counts as dispersed and autocorrelated as the
+    parameters say: for a Poisson count of mean m times such a factor of variance v, variance ÷ mean = 1 + m·v.
     """
     sectors = emergency_sectors(site)
     common = _disturbances(parameters, days, seed)
     earlier = [days[0] - timedelta(days=back) for back in range(_MEMORY_DAYS, 0, -1)]
     innovations = np.array(
-        [random_stream(seed, Stream.SHOCKS, day).standard_normal(len(sectors)) for day in (*earlier, *days)]
+        [
+            random_numbers(seed, "shocks", site.facility_id, day.toordinal()).standard_normal(len(sectors))
+            for day in (*earlier, *days)
+        ]
     )
     factors = np.empty((len(days), len(sectors)))
     for number, sector in enumerate(sectors):
@@ -132,14 +120,14 @@ def draw_arrivals(site: Site, parameters: Parameters, hours: Hours, seed: int) -
         expected_per_hour(site, parameters, hours) * shocks(site, parameters, hours.days, seed)[hours.day], 9
     )
     firsts = np.searchsorted(hours.day, np.arange(len(hours.days) + 1))
-    parts = list(_day_by_day(hours, mean, firsts, seed))
+    parts = list(_day_by_day(site, hours, mean, firsts, seed))
     time_s, sector, day = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Comings(time_s, sector, day)
 
 
-def _day_by_day(hours: Hours, mean: Floats, firsts: Ints, seed: int) -> Iterator[tuple[Ints, Ints, Ints]]:
+def _day_by_day(site: Site, hours: Hours, mean: Floats, firsts: Ints, seed: int) -> Iterator[tuple[Ints, Ints, Ints]]:
     for number, day in enumerate(hours.days):
-        random = random_stream(seed, Stream.COUNTS, day)
+        random = random_numbers(seed, "counts", site.facility_id, day.toordinal())
         counts = random.poisson(mean[firsts[number] : firsts[number + 1]])
         hour, sector = (np.repeat(index.ravel(), counts.ravel()) for index in np.indices(counts.shape))
         time_s = hours.start_s[firsts[number] + hour] + random.integers(0, _HOUR_S, len(hour))
@@ -196,13 +184,13 @@ def _shock_size(arrivals: Arrivals, per_day: float, disturbance_size: float) -> 
 
 
 def _disturbances(parameters: Parameters, days: tuple[date, ...], seed: int) -> Floats:
-    """Return the log factor of each day that all sectors share."""
+    """Return the log factor of each day that all sectors and hospitals share."""
     given = parameters.disturbances
     shortest, longest = given.days
     total = np.zeros(len(days) + 2 * longest)
     # Those that began before the first day count too, as far as they reach into the days.
     for number in range(len(days) + longest if given.chance_per_day else 0):
-        random = random_stream(seed, Stream.DISTURBANCES, days[0] + timedelta(days=number - longest))
+        random = random_numbers(seed, "disturbances", days[0].toordinal() + number - longest)
         if random.random() < given.chance_per_day:
             lasts = int(random.integers(shortest, longest + 1))
             total[number : number + lasts] += given.log_size * random.standard_normal() - given.log_size**2 / 2

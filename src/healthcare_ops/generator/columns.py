@@ -24,6 +24,7 @@ _LEVELS = pa.array([None, "1", "2", "3", "4", "5"])
 class Patients:
     """The encounters, by position: milestones in UTC seconds (`NEVER` where one did not happen)."""
 
+    facility_id: str
     numbers: Ints
     patient_numbers: Ints
     times: Mapping[str, Ints]
@@ -33,11 +34,11 @@ class Patients:
 
     def encounter_id(self, whose: Any) -> pa.Array:
         """Return the source's ids."""
-        return numbered("E", self.numbers[whose])
+        return numbered(f"{self.facility_id}-E", self.numbers[whose])
 
     def patient_id(self, whose: Any) -> pa.Array:
         """Return the source's ids of the persons."""
-        return numbered("P", self.patient_numbers[whose])
+        return numbered(f"{self.facility_id}-P", self.patient_numbers[whose])
 
     def disposition(self, whose: Any) -> pa.Array:
         """Return the outcomes; null for none yet."""
@@ -90,10 +91,11 @@ class Places:
         return np.where((place >= 0) & (self.encounter[place] == whose), place, -1).astype(np.int32)
 
 
-def read_patients(journeys: Journeys) -> Patients:
-    """Return the encounters of the journeys."""
+def read_patients(journeys: Journeys, facility_id: str) -> Patients:
+    """Return the encounters of the journeys; ids begin with the hospital's."""
     rows = journeys.encounters
     return Patients(
+        facility_id=facility_id,
         numbers=seconds(rows["encounter_no"]),
         patient_numbers=seconds(rows["patient_no"]),
         times={name: seconds(rows[name]) for name in MILESTONES},

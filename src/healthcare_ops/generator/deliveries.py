@@ -29,7 +29,7 @@ from healthcare_ops.generator.sources import Source
 SLAB_ROWS = 1 << 17
 # (number of the fault, number of the file) → rows that the fault took away from the file.
 _Removed = Mapping[tuple[int, int], int]
-_READERS: Mapping[FeedName, Callable[[Journeys, Reporting, int], Source]] = {
+_READERS: Mapping[FeedName, Callable[[Journeys, str, Reporting, int], Source]] = {
     "encounters": read_encounters,
     "events": read_events,
 }
@@ -78,7 +78,7 @@ class Terms:
 def plan_feed(feed: FeedName, journeys: Journeys, site: Site, scenario: Scenario, terms: Terms) -> Plan:
     """Return what the feed delivers of the journeys."""
     reporting = scenario.reporting
-    source = _READERS[feed](journeys, reporting, terms.seed)
+    source = _READERS[feed](journeys, site.facility_id, reporting, terms.seed)
     again = repeated_days(
         feed, site, terms.first, terms.last, reporting.reextract_share, reporting.reextract_after_h, terms.seed
     )

@@ -22,10 +22,10 @@ from healthcare_ops.generator.slabs import (
     Slab,
     draw_delays,
     draw_flags,
-    generator,
     instants,
     only,
 )
+from healthcare_ops.generator.streams import random_numbers
 
 # What of an encounter is written at a moment of its own. A row has room for one move: the first to another sector.
 FACTS = ("arrival_time", "triage_start", "triage_end", "care_start", "admit_time", "transfer_time", "discharge_time")
@@ -137,9 +137,9 @@ class EncounterSource:
         return instants(np.where(self.written[name][whose] <= as_of, self.times[name][whose] - early_s, NEVER))
 
 
-def read_encounters(journeys: Journeys, reporting: Reporting, seed: int) -> EncounterSource:
+def read_encounters(journeys: Journeys, facility_id: str, reporting: Reporting, seed: int) -> EncounterSource:
     """Return what the information system writes of the journeys."""
-    patients, places = read_patients(journeys), read_places(journeys)
+    patients, places = read_patients(journeys, facility_id), read_places(journeys)
     is_here = _is_in_arrival_sector(patients, places)
     moved_to = _first_move(places, is_here, len(patients.numbers))
     bed_at = _first_bed(places, is_here, moved_to)
@@ -147,7 +147,9 @@ def read_encounters(journeys: Journeys, reporting: Reporting, seed: int) -> Enco
     times["transfer_time"] = np.where(moved_to < 0, NEVER, places.start[moved_to])
     written: dict[str, Ints] = {}
     for name in FACTS:
-        delays = draw_delays(generator(seed, f"encounter {name} delays"), reporting.delay_min, len(times[name]))
+        delays = draw_delays(
+            random_numbers(seed, f"encounter {name} delays", facility_id), reporting.delay_min, len(times[name])
+        )
         # The row is there from the registration on; nothing can be entered before.
         registered = written.get("arrival_time", times[name])
         written[name] = np.where(times[name] == NEVER, NEVER, np.maximum(_later(times[name], delays), registered))
@@ -161,7 +163,7 @@ def _later(times: Ints, delays: Ints) -> Ints:
 
 
 def _corrections(patients: Patients, written: Mapping[str, Ints], reporting: Reporting, seed: int) -> _Corrections:
-    random, count = generator(seed, "encounter corrections"), len(patients.numbers)
+    random, count = random_numbers(seed, "encounter corrections", patients.facility_id), len(patients.numbers)
     fact = random.integers(0, len(_CORRECTABLE), count).astype(np.int8)
     is_mended = draw_flags(random, reporting.corrected_share, count)
     delay = 60 + draw_delays(random, reporting.correction_delay_min, count)

@@ -22,10 +22,10 @@ from healthcare_ops.generator.slabs import (
     Slab,
     draw_delays,
     draw_flags,
-    generator,
     instants,
     only,
 )
+from healthcare_ops.generator.streams import random_numbers
 
 # Code as delivered → the platform's event type: first `MILESTONES`, in their order, then the rest. The position
 # numbers an encounter's events; transfers, of which there can be several, count on from the last.
@@ -135,14 +135,14 @@ class EventSource:
         return Slab.of(rows, part, whose, self.patients.times["arrival_time"][whose], sector)
 
 
-def read_events(journeys: Journeys, reporting: Reporting, seed: int) -> EventSource:
+def read_events(journeys: Journeys, facility_id: str, reporting: Reporting, seed: int) -> EventSource:
     """Return what the event system writes of the journeys."""
-    patients, places = read_patients(journeys), read_places(journeys)
+    patients, places = read_patients(journeys, facility_id), read_places(journeys)
     happenings = _happenings(patients, places)
     count = len(happenings.at)
-    recorded = draw_delays(generator(seed, "event delays"), reporting.delay_min, count)
+    recorded = draw_delays(random_numbers(seed, "event delays", facility_id), reporting.delay_min, count)
     recorded += happenings.at
-    random = generator(seed, "event corrections")
+    random = random_numbers(seed, "event corrections", facility_id)
     what = np.flatnonzero(draw_flags(random, reporting.corrected_share, count)).astype(np.int32)
     written = recorded[what] + 60 + draw_delays(random, reporting.correction_delay_min, len(what))
     early_s = (60 * random.integers(1, reporting.mistyped_by_max_min + 1, len(what))).astype(np.int32)

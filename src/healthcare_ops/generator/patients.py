@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import DISPOSITIONS
-from healthcare_ops.generator.arrivals import Comings, Hours, Stream, random_stream
+from healthcare_ops.generator.arrivals import Comings, Hours
 from healthcare_ops.generator.durations import Ints, Randoms, choose, duration_table, sample_s, thresholds
 from healthcare_ops.generator.parameters import (
     DAY_S,
@@ -22,6 +22,7 @@ from healthcare_ops.generator.parameters import (
     Parameters,
     emergency_sectors,
 )
+from healthcare_ops.generator.streams import random_numbers
 
 Column = NDArray[np.int32]
 
@@ -112,7 +113,7 @@ def draw_patients(site: Site, parameters: Parameters, hours: Hours, comings: Com
     """Return the patients who come as `comings` say."""
     rules = _Rules.of(site, parameters)
     whole = _nobody(len(comings.time_s))
-    for rows, draws in _batches(hours, comings, seed):
+    for rows, draws in _batches(site, hours, comings, seed):
         part = _patients(rules, _arrivals(parameters, hours, comings, rows), draws)
         for name, column in vars(part).items():
             getattr(whole, name)[..., rows] = column
@@ -126,13 +127,13 @@ def _nobody(count: int) -> Patients:
     return Patients(**whole | stages)
 
 
-def _batches(hours: Hours, comings: Comings, seed: int) -> Iterator[tuple[slice, Randoms]]:
+def _batches(site: Site, hours: Hours, comings: Comings, seed: int) -> Iterator[tuple[slice, Randoms]]:
     """Yield the random numbers of the patients of some whole days at a time, so that memory stays small."""
     counts = np.bincount(comings.day, minlength=len(hours.days))
     first, end = 0, 0
     drawn = [np.empty((0, _DRAWS), np.uint32)]
     for day, count in zip(hours.days, counts.tolist(), strict=True):
-        random = random_stream(seed, Stream.PATIENTS, day)
+        random = random_numbers(seed, "patients", site.facility_id, day.toordinal())
         drawn.append(random.integers(0, 1 << 32, (count, _DRAWS), dtype=np.uint32))
         end += count
         if end - first >= _BATCH:

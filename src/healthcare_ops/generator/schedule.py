@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from healthcare_ops.core.civil_time import civil_day, day_start
 from healthcare_ops.core.days import days_between
 from healthcare_ops.core.site import Site
-from healthcare_ops.generator.slabs import Ints, draw_flags, generator
+from healthcare_ops.generator.slabs import Ints, draw_flags
+from healthcare_ops.generator.streams import random_numbers
 
 DAY_MIN = 1440
 
@@ -92,7 +93,7 @@ def repeated_days(
 ) -> dict[date, int]:
     """Return the days that are delivered once more, and from when on (UTC seconds)."""
     days = days_between(first, last)
-    is_repeated = draw_flags(generator(seed, f"{feed} re-extracts"), share, len(days))
+    is_repeated = draw_flags(random_numbers(seed, f"{feed} re-extracts", site.facility_id), share, len(days))
     ends = (day_start(day + timedelta(days=1), site.tz) for day in days)
     asked = (int((end + timedelta(hours=after_h)).timestamp()) for end in ends)
     return {day: at for day, at, is_one in zip(days, asked, is_repeated, strict=True) if is_one}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -116,13 +115,8 @@ def only(values: pa.Array, is_told: Flags) -> pa.Array:
 
 
 def numbered(prefix: str, numbers: Ints) -> Any:
-    """Return ids such as E1000000042: one width, so that text sorts as numbers do."""
+    """Return ids such as h-E1000000042: one width, so that text sorts as numbers do."""
     return pc.binary_join_element_wise(prefix, pa.array(numbers + 1_000_000_000).cast(pa.string()), "")
-
-
-def generator(seed: int, purpose: str) -> np.random.Generator:
-    """Return random numbers of their own for each purpose, so that one more draw here changes nothing there."""
-    return np.random.default_rng([seed, zlib.crc32(purpose.encode())])
 
 
 def draw_delays(random: np.random.Generator, quantiles: tuple[tuple[float, float], ...], count: int) -> Ints:

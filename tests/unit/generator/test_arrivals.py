@@ -176,6 +176,21 @@ def test_other_seeds_have_other_arrivals():
     assert one.time_s.tolist() != other.time_s.tolist()
 
 
+def test_two_hospitals_of_one_seed_have_nothing_in_common_but_the_weather():
+    sites = [synthetic_site(facility_id=name) for name in ("north", "south")]
+    own = {"emergency": {"arrivals": {**FLAT, "per_day": 100.0}}, "disturbances": NO_DISTURBANCES}
+    weather = {"chance_per_day": 0.05, "days": [3, 3], "log_size": 0.2}
+    shared = parameters(emergency={"arrivals": CALM}, disturbances=weather)
+    days = tuple(MONDAY + timedelta(days=number) for number in range(300))
+
+    north, south = (daily(*arrivals_of(site, own, date(2023, 1, 1), date(2025, 12, 31))) for site in sites)
+    factors = [shocks(site, shared, days, seed=4) for site in sites]
+
+    assert abs(np.corrcoef(north, south)[0, 1]) < 0.1
+    assert factors[0].tolist() == factors[1].tolist()
+    assert factors[0].std() > 0
+
+
 def test_arrivals_come_in_order_and_within_their_days():
     site = synthetic_site("America/Sao_Paulo", ED=20, PED=8)
 

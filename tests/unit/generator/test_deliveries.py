@@ -22,7 +22,7 @@ BUSY = Reporting(corrected_share=0.2, reextract_share=0.5, reextract_after_h=5)
 every_feed = pytest.mark.parametrize("feed", FEEDS)
 
 
-def of_encounter(rows, encounter="E1000000002"):
+def of_encounter(rows, encounter="h-E1000000002"):
     return [row for row in rows if row["encounter_id"] == encounter]
 
 
@@ -52,7 +52,7 @@ def test_the_end_of_triage_tells_the_level_and_the_discharge_the_outcome():
 
 
 def test_who_left_without_being_seen_has_an_event_of_his_own():
-    rows = of_encounter(rows_of(*files_of("events", told_journeys())), "E1000000003")
+    rows = of_encounter(rows_of(*files_of("events", told_journeys())), "h-E1000000003")
 
     assert column(rows, "event_type") == ["ARRIVAL", "TRIAGE_START", "TRIAGE_END", "LEFT"]
 
@@ -61,8 +61,8 @@ def test_an_encounter_s_row_has_room_for_its_first_move_only():
     (row,) = of_encounter(rows_of(*files_of("encounters", told_journeys())))
 
     assert row == {
-        "encounter_id": "E1000000002",
-        "patient_id": "P1000000102",
+        "encounter_id": "h-E1000000002",
+        "patient_id": "h-P1000000102",
         "version_time": "2025-03-03 20:00:00Z",
         "arrival_time": "2025-03-03 09:00:00Z",
         "triage_start": "2025-03-03 09:02:00Z",
@@ -80,7 +80,7 @@ def test_an_encounter_s_row_has_room_for_its_first_move_only():
 
 
 def test_an_encounter_s_row_comes_again_only_when_something_has_happened():
-    rows = of_encounter(rows_of(*files_of("encounters", told_journeys(), every_min=120)), "E1000000001")
+    rows = of_encounter(rows_of(*files_of("encounters", told_journeys(), every_min=120)), "h-E1000000001")
 
     assert column(rows, "version_time", "care_start", "bed", "discharge_time", "disposition") == [
         ("2025-03-03 08:20:00Z", "2025-03-03 08:20:00Z", "ED-01", "", ""),
@@ -89,7 +89,7 @@ def test_an_encounter_s_row_comes_again_only_when_something_has_happened():
 
 
 def test_who_is_still_here_has_no_end():
-    (row,) = of_encounter(rows_of(*files_of("encounters", told_journeys())), "E1000000004")
+    (row,) = of_encounter(rows_of(*files_of("encounters", told_journeys())), "h-E1000000004")
 
     assert (row["discharge_time"], row["disposition"]) == ("", "")
 
@@ -131,7 +131,7 @@ def test_most_records_come_within_minutes_and_some_after_hours():
 
     delays = sorted(instant(row["version_time"]) - instant(row["event_time"]) for row in rows)
     assert delays[len(delays) // 2] < timedelta(minutes=4)
-    assert timedelta(hours=3) < delays[-len(delays) // 100] < delays[-1] <= timedelta(hours=24)
+    assert timedelta(hours=2) < delays[-len(delays) // 100] < delays[-1] <= timedelta(hours=24)
 
 
 def test_late_records_come_out_of_order():
@@ -292,6 +292,16 @@ def test_the_same_seed_gives_the_same_bytes(feed):
     first, again, other = (delivered(seed) for seed in (3, 3, 4))
 
     assert first == again != other
+
+
+@every_feed
+def test_ids_of_two_hospitals_differ(feed):
+    other = synthetic_site("America/Sao_Paulo", facility_id="other", ED=6, OBS=3, WARD=12)
+
+    rows, others = (rows_of(*files_of(feed, told_journeys(), site=site)) for site in (SITE, other))
+
+    for name in ("encounter_id", "patient_id"):
+        assert not {*column(rows, name)} & {*column(others, name)}
 
 
 def test_returning_patients_keep_their_id():

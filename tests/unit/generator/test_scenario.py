@@ -15,7 +15,8 @@ from healthcare_ops.generator.parameters import Change, default_parameters
 from healthcare_ops.generator.regimes import with_changes
 from healthcare_ops.generator.scenario import MAX_FAULTS, Fault, FileFault, RowFault, Scenario
 from healthcare_ops.generator.simulation import simulate
-from healthcare_ops.generator.slabs import chosen, draw_delays, generator
+from healthcare_ops.generator.slabs import chosen, draw_delays
+from healthcare_ops.generator.streams import random_numbers
 from synthetic import MONDAY, parameters, synthetic_site
 
 ROOT = Path(__file__).parents[3]
@@ -210,7 +211,7 @@ def arrival_days(journeys):
 def test_delays_follow_their_quantiles():
     quantiles = ((0.0, 1.0), (0.5, 3.0), (0.9, 3.0), (1.0, 600.0))
 
-    drawn = draw_delays(generator(1, "delays"), quantiles, 200_000)
+    drawn = draw_delays(random_numbers(1, "delays"), quantiles, 200_000)
 
     found = np.quantile(drawn / 60, [share for share, _ in quantiles])
     assert found == pytest.approx([minutes for _, minutes in quantiles], abs=0.1)
