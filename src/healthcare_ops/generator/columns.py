@@ -48,6 +48,11 @@ class Patients:
         """Return the sectors of arrival."""
         return _looked_up(self.sectors, whose)
 
+    def beside(self, whose: NDArray[np.int32]) -> dict[str, Any]:
+        """Return what a slab keeps of the encounter beside each row."""
+        arrived = self.times["arrival_time"][whose]
+        return {"encounter": whose.astype(np.int64), "arrived": arrived, "came_to": self.sector(whose)}
+
     def level(self, whose: Any, is_wrong: Flags) -> pa.Array:
         """Return the triage levels as text, another one where the record is wrong; null for none."""
         levels = self.levels[whose]

@@ -97,7 +97,7 @@ class EncounterSource:
                 "transfer_sector": only(self.places.sector(moved_to), is_known["transfer_time"]),
             }
         )
-        return Slab.of(rows, part, whose, self.patients.times["arrival_time"][whose], sector)
+        return Slab.of(rows, part, sector=sector, **self.patients.beside(whose))
 
     def _parts(self, schedule: Schedule) -> Iterator[tuple[NDArray[np.int32], Ints, NDArray[np.int32]]]:
         keys = []

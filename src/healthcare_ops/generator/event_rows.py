@@ -132,7 +132,7 @@ class EventSource:
                 "disposition": only(self.patients.disposition(whose), kind == _DISCHARGE),
             }
         )
-        return Slab.of(rows, part, whose, self.patients.times["arrival_time"][whose], sector)
+        return Slab.of(rows, part, sector=sector, **self.patients.beside(whose))
 
 
 def read_events(journeys: Journeys, facility_id: str, reporting: Reporting, seed: int) -> EventSource:

@@ -274,7 +274,7 @@ def _repeat(slab: Slab, is_hit: Flags, copies: int, bit: int) -> Slab:
 def _change_volume(slab: Slab, placed: Placed, fault: Volume) -> Slab:
     """Let encounters come several times under other ids, or not at all, each with all of its rows."""
     is_hit = placed.covers(slab.arrived) & chosen(slab.encounter, fault.share, placed.seed)
-    is_hit &= _is_in(slab.sector, fault.sectors)
+    is_hit &= _is_in(slab.came_to, fault.sectors)
     whole, part = divmod(fault.factor, 1)
     times = int(whole) + (chosen(slab.encounter, part, placed.seed + 1) if part else 0)
     positions = np.repeat(np.arange(len(is_hit)), np.where(is_hit, times, 1))

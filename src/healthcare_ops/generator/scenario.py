@@ -165,7 +165,7 @@ class Silent(RowFault):
 
 
 class Volume(RowFault):
-    """Encounters that arrived in the window come `factor` times, under other ids; below 1 some are missing."""
+    """Encounters that arrived in the window, and in the sectors, come `factor` times; below 1 some are missing."""
 
     kind: Literal["volume"]
     factor: float = Field(ge=0.0, le=20.0)

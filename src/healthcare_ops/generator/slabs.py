@@ -57,8 +57,8 @@ class Outline:
 class Slab:
     """Rows of a few files: `rows` as delivered, and beside each of them what the generator knows of it.
 
-    `number` is that of the outline, `encounter` the encounter's position in the journeys,
-    `arrived` and `written` are true instants (UTC seconds), `sector` is where it happened.
+    `number` is that of the outline, `encounter` the encounter's position in the journeys, `arrived` and `written` are
+    true instants (UTC seconds), `sector` is where it happened, `came_to` where the encounter arrived.
     """
 
     rows: pa.Table
@@ -67,35 +67,31 @@ class Slab:
     encounter: Ints
     arrived: Ints
     written: Ints
-    sector: Any
+    sector: pa.Array
+    came_to: pa.Array
     marks: Ints
 
     @classmethod
-    def of(cls, rows: pa.Table, part: Outline, whose: Any, arrived: Ints, sector: pa.Array) -> Slab:
+    def of(cls, rows: pa.Table, part: Outline, *, sector: pa.Array, **of_encounter: Any) -> Slab:
         """Return the rows of a part of the outline with what is known of them."""
         numbers = np.arange(len(part)) if part.number is None else part.number
         marks = np.zeros(len(part), np.int64) if part.marks is None else part.marks
-        return cls(
-            rows, part.file.astype(np.int64), numbers, whose.astype(np.int64), arrived, part.written, sector, marks
-        )
+        file = part.file.astype(np.int64)
+        return cls(rows, file, numbers, written=part.written, sector=sector, marks=marks, **of_encounter)
 
     def take(self, positions: Any) -> Slab:
         """Return the rows at the positions."""
-        columns = {name: getattr(self, name)[positions] for name in _BESIDE}
         picked = pa.array(positions)
-        return Slab(rows=self.rows.take(picked), sector=self.sector.take(picked), **columns)
+        columns = {name: getattr(self, name)[positions] for name in _NUMBERS}
+        arrow = {name: getattr(self, name).take(picked) for name in ("rows", "sector", "came_to")}
+        return Slab(**columns, **arrow)
 
     def marked(self, is_hit: Flags, bit: int) -> Slab:
         """Return the slab with a fault's bit set on the rows that it hit."""
         return replace(self, marks=self.marks | (is_hit.astype(np.int64) << bit))
 
-    def slice(self, start: int, stop: int) -> Slab:
-        """Return the rows from `start` to before `stop`."""
-        columns = {name: getattr(self, name)[start:stop] for name in _BESIDE}
-        return Slab(self.rows.slice(start, stop - start), sector=self.sector.slice(start, stop - start), **columns)
 
-
-_BESIDE = ("file", "number", "encounter", "arrived", "written", "marks")
+_NUMBERS = ("file", "number", "encounter", "arrived", "written", "marks")
 
 
 def seconds(column: Any) -> Ints:

@@ -201,9 +201,14 @@ def test_duplicates_follow_the_row_that_they_repeat(feed):
         assert spoilt.records == len(rows)
 
 
+of_sectors = pytest.mark.parametrize("sectors", [[], ["ED"]], ids=["everywhere", "of a sector"])
+
+
 @every_feed
-def test_more_volume_is_the_same_encounters_under_other_ids(feed):
-    clean, spoilt = rows_of(*files_of(feed)), rows_of(*files_of(feed, faults=[{"kind": "volume", "factor": 2.5}]))
+@of_sectors
+def test_more_volume_is_the_same_encounters_under_other_ids(feed, sectors):
+    fault = {"kind": "volume", "factor": 2.5, "sectors": sectors}
+    clean, spoilt = rows_of(*files_of(feed)), rows_of(*files_of(feed, faults=[fault]))
 
     encounters, copies = (set(column(rows, "encounter_id")) for rows in (clean, spoilt))
     assert encounters < copies
@@ -219,14 +224,26 @@ def without_ids(row):
     return {name: value for name, value in row.items() if not name.endswith("_id")}
 
 
-def test_less_volume_takes_whole_encounters_away_and_says_how_many_rows():
-    clean, spoilt = files_of("events"), files_of("events", faults=[{"kind": "volume", "factor": 0.5}])
+@of_sectors
+def test_less_volume_takes_whole_encounters_away_and_says_how_many_rows(sectors):
+    fault = {"kind": "volume", "factor": 0.5, "sectors": sectors}
+    clean, spoilt = files_of("events"), files_of("events", faults=[fault])
 
     before, after = rows_of(*clean), rows_of(*spoilt)
     kept = set(column(after, "encounter_id"))
     assert after == [row for row in before if row["encounter_id"] in kept]
     assert 0.3 < len(kept) / len(set(column(before, "encounter_id"))) < 0.7
     assert [file.records + sum(one.removed for one in file.injected) for file in spoilt] == [f.records for f in clean]
+
+
+def test_volume_is_that_of_the_sector_in_which_encounters_arrive():
+    clean, spoilt = (
+        files_of("events"),
+        files_of("events", faults=[{"kind": "volume", "factor": 3, "sectors": ["WARD"]}]),
+    )
+
+    assert [file.content for file in spoilt] == [file.content for file in clean]
+    assert "WARD" in column(rows_of(*clean), "sector")
 
 
 # Silence
