@@ -83,6 +83,7 @@ MD = "care_start"
 ADM = "admit"
 MOVE = "transfer"
 OUT = "discharge"
+GONE = "left"
 LAB = "ignore"
 """
 

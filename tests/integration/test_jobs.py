@@ -292,6 +292,49 @@ def test_a_refinement_that_breaks_off_at_one_write_after_the_other_ends_in_the_s
         assert sorted(map(repr, rows[name])) == sorted(map(repr, kept)), name
 
 
+def applied_of(hospital):
+    return {row["source_file"]: row["applied"] for row in hospital.rows(BATCH_ACCOUNTS)}
+
+
+def test_a_patient_who_left_and_was_discharged_at_one_instant_reaches_gold_as_one_event(tmp_path):
+    flow = [
+        event("A", code, f"2026-03-11T{clock}", id=None, place="ED" if code == "IN" else None)
+        for code, clock in (("IN", "09:00:00"), ("GONE", "11:00:00"), ("OUT", "11:00:00"))
+    ]
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("flow", flow, "flow.ndjson")
+        hospital.refine()
+        events, (encounter,) = hospital.rows(EVENTS), hospital.rows(ENCOUNTERS)
+        arrivals = sum(row["arrivals_count"] for row in hospital.rows(OPS_METRICS_HOURLY))
+        applied = applied_of(hospital)
+
+    assert sorted(row["event_type"] for row in events) == ["arrival", "discharge"]
+    assert encounter["disposition"] == "left_without_care"
+    assert (arrivals, applied) == (1, {"flow.ndjson": 3})
+
+
+def test_a_milestone_that_two_feeds_tell_of_reaches_gold_as_one_event(tmp_path):
+    flow = [
+        event("A", "IN", "2026-03-11T09:00:00", id=None, place="ED", bed="7"),
+        event("A", "OUT", "2026-03-11T12:00:00", id=None),
+    ]
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", [visit("A", "2026-03-11T09:00:00")], "visits.csv")
+        hospital.deliver("flow", flow, "flow.ndjson")
+        outcomes = hospital.refine()
+        events = hospital.rows(EVENTS)
+        arrivals = sum(row["arrivals_count"] for row in hospital.rows(OPS_METRICS_HOURLY))
+        applied = applied_of(hospital)
+
+    assert sorted((row["event_type"], row["bed_id"]) for row in events) == [
+        ("arrival", "7"),
+        ("care_start", None),
+        ("discharge", None),
+    ]
+    assert (outcomes["dq_check"]["verdict"], arrivals) == ("pass", 1)
+    assert applied == {"visits.csv": 1, "flow.ndjson": 2}
+
+
 # Stays
 
 

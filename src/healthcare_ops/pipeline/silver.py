@@ -122,7 +122,10 @@ def _in_order(rows: ir.Table) -> Any:
 
 
 def assemble(events: ir.Table, placed: ir.Table, site: Site, spans: Sequence[OffsetSpan]) -> ir.Table:
-    """Return one row per encounter with the columns of `silver.encounters` and `reason_code` (null = sound)."""
+    """Return one row per encounter with the columns of `silver.encounters`, and two of this module's own.
+
+    `reason_code` (null = sound), and `may_repeat_events`: two of its events may have one `event_id`.
+    """
     rows = _milestones(events)
     first = placed.filter(placed.place_no == 0).select("encounter_id", "sector_id")
     rows = rows.left_join(first, "encounter_id").drop("encounter_id_right")
@@ -172,6 +175,8 @@ def _milestones(events: ir.Table) -> ir.Table:
     rows = events.group_by("encounter_id").aggregate(
         patient_id=events.patient_id.max(),
         feed_id=events.feed_id.min(),
+        last_feed_id=events.feed_id.max(),
+        nameless=events.source_event_id.isnull().cast("int64").max(),
         arrival_time=at.min(where=when("arrival")),
         triage_start=at.min(where=when("triage_start")),
         triage_end=at.max(where=when("triage_end")),
@@ -184,9 +189,10 @@ def _milestones(events: ir.Table) -> ir.Table:
         outcome_order=outcome_order.max(where=events.outcome.notnull()),
     )
     return rows.mutate(
+        may_repeat_events=(rows.nameless == 1) | (rows.feed_id != rows.last_feed_id),
         triage_level=5 - rows.level_order % 8,
         disposition=_code(rows.outcome_order % 8, {rank: name for name, rank in _OUTCOME_RANK.items()}),
-    ).drop("level_order", "outcome_order")
+    ).drop("level_order", "outcome_order", "nameless", "last_feed_id")
 
 
 def _code(value: Any, mapping: Mapping[Any, Any]) -> Any:
@@ -229,11 +235,37 @@ def _stays(placed: ir.Table, encounters: ir.Table) -> ir.Table:
 
 
 def _events(events: ir.Table, encounters: ir.Table) -> ir.Table:
-    rows = events.inner_join(encounters.select("encounter_id", "dt"), "encounter_id")
+    sound = encounters.select("encounter_id", "dt", "may_repeat_events")
+    # Nearly all sources name their events, and then no row has to be compared with another.
+    told_once = _named(events, sound.filter(~sound.may_repeat_events))
+    return ibis.union(told_once, _one_each(_named(events, sound.filter(sound.may_repeat_events))))
+
+
+def _named(events: ir.Table, encounters: ir.Table) -> ir.Table:
+    rows = events.inner_join(encounters, "encounter_id")
     natural = rows.event_type + "|" + civil.epoch_us(rows.event_time).cast("string")
     return rows.mutate(event_id=rows.encounter_id + "|" + rows.source_event_id.fill_null(natural)).select(
         *EVENTS.column_names
     )
+
+
+def _one_each(rows: ir.Table) -> ir.Table:
+    """Return one row per event: of those that tell of it, the one that names a place and bed, whoever sent it."""
+    counts = rows.group_by("event_id").aggregate(copies=rows.count())
+    repeated = counts.filter(counts.copies > 1)
+    copies = rows.semi_join(repeated, "event_id")
+    best_first = ibis.window(
+        group_by="event_id",
+        order_by=[
+            copies.sector_id.asc(nulls_first=False),
+            copies.bed_id.asc(nulls_first=False),
+            copies.event_time,
+            copies.event_type,
+        ],
+    )
+    ranked = copies.mutate(copy_no=ibis.row_number().over(best_first))
+    best = ranked.filter(ranked.copy_no == 0).drop("copy_no")
+    return ibis.union(rows.anti_join(repeated, "event_id"), best)
 
 
 def _with_encounter_fate(judged: ir.Table, faulty: ir.Table) -> ir.Table:

@@ -201,5 +201,6 @@ def test_every_delivered_record_is_accounted_for_once_in_any_order(engine, seed)
     faulty = {row["encounter_id"] for row in held if row["column"] is None}
     standing = {row["encounter_id"] for row in sorted_rows(engine, tables.encounters)}
     assert (len(faulty) > 0, len(standing) > 0, faulty & standing) == (True, True, set())
+    assert set(Counter(row["event_id"] for row in sorted_rows(engine, tables.events)).values()) == {1}
     for name in ("encounters", "stays", "events", "quarantine", "accounts"):
         assert sorted_rows(engine, getattr(again, name)) == sorted_rows(engine, getattr(tables, name))

@@ -170,6 +170,39 @@ def test_an_event_is_known_by_encounter_kind_and_instant_or_by_the_source_s_id(e
     assert sorted(row["event_id"] for row in found) == [f"a|arrival|{microseconds}", "a|k1.e9"]
 
 
+def told(found):
+    return [(row["event_type"], f"{row['event_time']:%H:%M}", row["sector_id"], row["bed_id"]) for row in found]
+
+
+def test_events_that_share_kind_and_instant_are_one_and_the_one_that_names_a_place_stands(engine):
+    rows = [
+        on_day("arrival", "10:00", "ED"),
+        on_day("discharge", "12:00", outcome="left_without_care"),
+        on_day("discharge", "12:00", "ED"),
+        on_day("discharge", "12:00", "ED", "7"),
+    ]
+
+    found = [
+        engine.collect(silver_of(engine, *order).events).sort_by("event_time").to_pylist()
+        for order in (rows, rows[::-1])
+    ]
+
+    assert told(found[0]) == [("arrival", "10:00", "ED", None), ("discharge", "12:00", "ED", "7")]
+    assert found[1] == found[0]
+
+
+def test_an_event_that_two_feeds_tell_of_under_one_id_stands_once(engine):
+    rows = [
+        on_day("arrival", "10:00", "ED", source_event_id="k1.e1"),
+        on_day("arrival", "10:00", feed_id="beds", source_event_id="k1.e1"),
+        on_day("discharge", "12:00", feed_id="beds", source_event_id="k1.e2"),
+    ]
+
+    found = engine.collect(silver_of(engine, *rows).events).sort_by("event_time").to_pylist()
+
+    assert told(found) == [("arrival", "10:00", "ED", None), ("discharge", "12:00", None, None)]
+
+
 @st.composite
 def journeys(draw):
     """Sound encounters: an arrival, then anything anywhere, at few instants so that many coincide."""
