@@ -15,6 +15,7 @@ import pytest
 from e2e.command import HEARING_CTRL_C, PROGRAM, Outcome, contents, environment, rows_of
 from e2e.deliveries import ACCOUNT, NOW, csv_text, visit
 from healthcare_ops.adapters.local_raw import LocalRaw
+from healthcare_ops.entrypoints.cli.output import inert
 
 RUN_STATES_UNTIL_A_FAILED_INGEST = [
     "ResolveRunDate",
@@ -145,8 +146,12 @@ def test_5_a_raw_file_that_was_damaged_after_its_delivery_fails_the_step_that_re
     record = outcome.document
     assert (outcome.exit_code, record["status"]) == (5, "FAILED")
     assert [state["name"] for state in record["states"]] == RUN_STATES_UNTIL_A_FAILED_INGEST
-    assert f"run {record['run_id']} failed" in outcome.err
-    for told in (record["cause"], outcome.err, status.out):
+    error = record["error"]
+    assert (error["code"], error["exit_code"]) == ("Data", 5)
+    # stderr says both once, and nothing else.
+    assert (inert(error["message"]), inert(error["next_step"])) == (outcome.message, outcome.next_step)
+    assert outcome.message.startswith(f"run {record['run_id']} failed: ingest_bronze: ")
+    for told in (record["cause"], outcome.message, status.out):
         assert "ingest_bronze: " in told
         assert "line 67: 1 values where the header names 8 columns" in " ".join(told.split())
 

@@ -32,7 +32,7 @@ _EXIT_CODES: Mapping[ExitCode, str] = {
 }
 _ENVIRONMENT = (
     ("HOPS_STATE", str(DEFAULT_STATE), "State directory where `--state` is not given."),
-    ("HOPS_LOG", DEFAULT_LOG_LEVEL, f"From which level on stderr is a log too: {', '.join(LOG_LEVELS)}."),
+    ("HOPS_LOG", DEFAULT_LOG_LEVEL, f"Log lines of this level and above go to stderr: {', '.join(LOG_LEVELS)}."),
 )
 
 

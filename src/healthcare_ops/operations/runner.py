@@ -14,7 +14,7 @@ from typing import Any
 
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.clock import SystemClock
-from healthcare_ops.core.errors import ConfigError, ExitCode, OpsError, TransientError
+from healthcare_ops.core.errors import ConfigError, ExitCode, OpsError, StepError, TransientError
 from healthcare_ops.core.runs import RunRecord, StateRecord
 from healthcare_ops.jobs import TICK_JOBS, load_job
 from healthcare_ops.jobs.context import Context, Outcome, Request, RunType
@@ -29,10 +29,15 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that ended, with the exit code of what ended it."""
+    """A run that ended, and what ended it if it did not succeed."""
 
     record: RunRecord
-    exit_code: ExitCode
+    failure: OpsError | None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return the exit code of what ended it."""
+        return self.failure.exit_code if self.failure else ExitCode.OK
 
 
 def load_orchestrator() -> StateMachine:
@@ -52,7 +57,7 @@ def run_orchestrator(
     as_of, machine = context.clock.now(), SystemClock()
     run_id = f"{run_type}-{as_of:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     execution_input = {"type": run_type} | ({"run_date": run_date.isoformat()} if run_date else {})
-    tasks = LocalTasks(context)
+    tasks = LocalTasks(context, run_id)
     record = RunRecord(run_id, run_type, "", machine.now().isoformat(), as_of=as_of.isoformat())
     watcher = _Recorder(context, record, progress)
     world = World(tasks, watcher, machine.now, sleep, random.random)
@@ -62,8 +67,14 @@ def run_orchestrator(
     record.ended_at = machine.now().isoformat()
     record.run_date, record.outcomes = tasks.run_date, tasks.outcomes
     watcher.save()
-    exit_code = ExitCode.OK if execution.status == "SUCCEEDED" else tasks.exit_code
-    return Finished(record, exit_code)
+    return Finished(record, None if execution.status == "SUCCEEDED" else _failure(record, tasks.failure))
+
+
+def _failure(record: RunRecord, of_task: OpsError | None) -> OpsError:
+    """Return why the run failed; without a failed task it was the state machine itself."""
+    if of_task is None:
+        return StepError(f"run {record.run_id} failed with {record.error}: {record.cause}")
+    return type(of_task)(f"run {record.run_id} failed: {of_task.message}", next_step=of_task.next_step)
 
 
 @dataclass
@@ -75,9 +86,15 @@ class LocalTasks:
     """
 
     context: Context
+    run_id: str = ""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    exit_code: ExitCode = ExitCode.STEP_FAILED
+    failure: OpsError | None = None
     run_date: str = ""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return the exit code of the task that failed last."""
+        return self.failure.exit_code if self.failure else ExitCode.OK
 
     def run(self, resource: str, parameters: Any, *, timeout_s: float | None) -> Any:
         """Return the result in the shape of the service that the resource names."""
@@ -88,15 +105,20 @@ class LocalTasks:
                 return {"JobName": parameters["JobName"], "JobRunState": "SUCCEEDED"}
             return {"Payload": self._function(parameters["FunctionName"], parameters["Payload"])}
         except TransientError as error:
-            self.exit_code = error.exit_code
+            self.failure = error
             raise TaskFailure("TransientError", str(error)) from error
         except OpsError as error:
-            self.exit_code = error.exit_code
+            self.failure = error
             raise TaskFailure("States.TaskFailed", f"{error.code}: {error}") from error
         except Exception as error:
-            _log.exception("%s failed", parameters.get("JobName") or parameters.get("FunctionName"))
-            self.exit_code = ExitCode.STEP_FAILED
-            raise TaskFailure("States.TaskFailed", f"Unexpected: {type(error).__name__}: {error}") from error
+            name = parameters.get("JobName") or parameters.get("FunctionName")
+            found = f"{type(error).__name__}: {error}"
+            _log.error("run %s: %s failed: %r", self.run_id, name, error)
+            _log.debug("run %s: %s failed here", self.run_id, name, exc_info=error)
+            self.failure = StepError(
+                f"{name}: {found}", next_step="Set HOPS_LOG=debug, run it again, and report the traceback."
+            )
+            raise TaskFailure("States.TaskFailed", f"Unexpected: {found}") from error
 
     def _function(self, name: str, payload: Any) -> Any:
         functions: dict[str, Callable[[Any], Any]] = {

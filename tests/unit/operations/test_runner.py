@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import json
+import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from fakes import FlakyLake
+from healthcare_ops.core.errors import StepError
 from healthcare_ops.operations.runner import run_orchestrator
-from hospital import open_hospital
+from hospital import open_hospital, visit
 
 LONG_AGO = "2018-01-01T00:00:00+01:00"
 
 
-@pytest.fixture(scope="module")
-def hospital(tmp_path_factory):
-    """Return a hospital to which nothing is delivered, in a time long past."""
-    with open_hospital(tmp_path_factory.mktemp("hospital"), LONG_AGO) as opened:
+@pytest.fixture
+def hospital(tmp_path):
+    """Return a hospital to which nothing is delivered yet, in a time long past."""
+    with open_hospital(tmp_path, LONG_AGO) as opened:
         yield opened
 
 
@@ -29,3 +33,28 @@ def test_a_replay_keeps_the_time_it_is_about_apart_from_the_time_it_took(hospita
     assert record["as_of"] == "2017-12-31T23:00:00+00:00"
     assert record["run_id"].startswith("inference-20171231T230000Z-")
     assert instants == sorted(instants)
+
+
+def test_a_fault_nobody_thought_of_is_logged_in_one_line_of_its_run_and_traced_only_for_who_looks_closer(
+    hospital, caplog
+):
+    caplog.set_level(logging.DEBUG, logger="healthcare_ops.operations.runner")
+    hospital.deliver("visits", [visit("V-1", "2017-12-31T10:00:00")], "a.csv")
+    context = replace(hospital.context, lake=FlakyLake(hospital.context.lake, ZeroDivisionError("by\nnothing")))
+
+    finished = run_orchestrator(context, "inference")
+
+    run_id = finished.record.run_id
+    told = [record for record in caplog.records if record.name == "healthcare_ops.operations.runner"]
+    assert all(run_id in record.getMessage() for record in told)
+    assert told[0].getMessage() == f"run {run_id}: inference_tick failed: ZeroDivisionError('by\\nnothing')"
+    assert [record.levelname for record in told if record.exc_info] == ["DEBUG"]
+    assert isinstance(finished.failure, StepError)
+    assert finished.failure.message.startswith(f"run {run_id} failed: inference_tick: ZeroDivisionError: by")
+    assert "HOPS_LOG=debug" in finished.failure.next_step
+
+
+def test_a_run_that_succeeds_has_no_failure(hospital):
+    finished = run_orchestrator(hospital.context, "inference")
+
+    assert (finished.failure, finished.exit_code) == (None, 0)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 State = Annotated[Path, typer.Option("--state", envvar="HOPS_STATE", help="State directory.", show_default=True)]
 DEFAULT_STATE = Path(".hops")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
-DEFAULT_LOG_LEVEL = "error"
+DEFAULT_LOG_LEVEL = "critical"  # a failed command tells so itself
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 AsOf = Annotated[
     str,

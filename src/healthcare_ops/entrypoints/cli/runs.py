@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from healthcare_ops.entrypoints.cli.failures import say
+from healthcare_ops.entrypoints.cli.failures import show_result
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
 
@@ -40,14 +40,9 @@ def run(
     wanted = day(run_date, "--date") if run_date else None
     with open_platform(state, clock_at(as_of)) as platform, steps(run_type, STATES_OF[run_type]) as progress:
         finished = run_orchestrator(platform.context, run_type, wanted, progress)
-    record = finished.record
-    if as_json:
-        emit_json(json.loads(record.to_json()))
-    else:
-        _print_run(record)
-    if finished.exit_code:
-        say(f"run {record.run_id} failed with {record.error}: {record.cause}")
-        raise typer.Exit(int(finished.exit_code))
+    # The name that the state machine has for its failure is not what other commands call an `error`.
+    document = {name: value for name, value in json.loads(finished.record.to_json()).items() if name != "error"}
+    show_result(document, finished.failure, as_json=as_json, show=lambda _: _print_run(finished.record))
 
 
 def status(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = False) -> None:
