@@ -41,8 +41,9 @@ def data_dictionary() -> str:
     parts = [
         "# Data dictionary",
         _HEADER,
-        "Tables are Apache Iceberg, one file a day, named `layer.table`. Instants are UTC with microseconds; a `date` "
-        "is an operational day in the site's zone. What null means stands with each column.",
+        "Tables are Apache Iceberg, named `layer.table`, with one file per operational day; in bronze, one per "
+        "delivery and day. Instants are UTC with microseconds; a `date` is an operational day in the site's zone. "
+        "What null means stands with each column.",
         *(_table_section(table) for table in TABLES),
         "## Reason codes of quarantine",
         _grid(("code", "meaning"), ((f"`{code.value}`", text) for code, text in EXPLANATIONS.items())),
@@ -138,7 +139,11 @@ def _meaning(parameter: Any) -> str:
 
 def _grid(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
     lines = [heads, ("---",) * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return "\n".join(f"| {' | '.join(map(_cell, cells))} |" for cells in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
 
 
 if __name__ == "__main__":
