@@ -119,6 +119,34 @@ def test_tools_are_installed_beside_the_product_without_moving_it():
     assert {name: dev.get(name) for name in core} == core
 
 
+def modules_in(package):
+    """Return the modules and packages directly in a package, by their full names."""
+    folder = ROOT / "src" / package.replace(".", "/")
+    parts = [path for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
+    return {f"{package}.{path.stem}" for path in parts if path.stem != "__init__"}
+
+
+def contract(name):
+    (found,) = [c for c in project()["tool"]["importlinter"]["contracts"] if c["name"] == name]
+    return found
+
+
+def test_only_the_outside_may_know_engines_clouds_and_frameworks():
+    outside = {f"healthcare_ops.{name}" for name in ("adapters", "bootstrap", "entrypoints")}
+
+    inside = set(contract("Only the outside knows engines, clouds and frameworks")["source_modules"])
+
+    assert inside == modules_in("healthcare_ops") - outside
+
+
+def test_every_stage_is_a_stranger_to_the_others():
+    shared = {"healthcare_ops.pipeline.civil"}
+
+    stages = set(contract("Stages are strangers to each other")["modules"])
+
+    assert stages == modules_in("healthcare_ops.pipeline") - shared
+
+
 def test_the_licence_is_there_in_full():
     text = (ROOT / "LICENSE").read_text()
 
