@@ -16,11 +16,11 @@ from healthcare_ops.core.civil_time import OffsetSpan, offset_spans
 from healthcare_ops.core.site import Site
 from healthcare_ops.generator.encounter_rows import read_encounters
 from healthcare_ops.generator.event_rows import read_events
-from healthcare_ops.generator.faults import Placed, Setting, place_faults, silence, spoil_rows, spoil_text
+from healthcare_ops.generator.faults import Placed, Setting, place_faults, silence, spoil_rows, write_out
 from healthcare_ops.generator.file_faults import File, change_schema, spoil_file
 from healthcare_ops.generator.injected import Injected, record_runs
 from healthcare_ops.generator.journeys import Journeys
-from healthcare_ops.generator.layout import Clock, as_text
+from healthcare_ops.generator.layout import Clock
 from healthcare_ops.generator.scenario import Corrupt, FeedName, FileFault, Reporting, Scenario, SchemaChange, Truncated
 from healthcare_ops.generator.schedule import Schedule, make_schedule, repeated_days
 from healthcare_ops.generator.slabs import Ints, Outline, Slab, chosen
@@ -61,7 +61,6 @@ class Plan:
     withheld: frozenset[int]
     taken: _Removed
     setting: Setting
-    clock: Clock
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,7 @@ def plan_feed(feed: FeedName, journeys: Journeys, site: Site, scenario: Scenario
         faults,
         silenced.withheld,
         silenced.taken,
-        Setting(feed, clock_spans(site, terms.first, terms.last)),
-        terms.clock,
+        Setting(feed, terms.clock, clock_spans(site, terms.first, terms.last)),
     )
 
 
@@ -169,10 +167,7 @@ def _spoiled(plan: Plan, slab: Slab) -> tuple[Slab, _Removed]:
             files, counts = np.unique(before, return_counts=True)
             left = np.searchsorted(slab.file, files, side="right") - np.searchsorted(slab.file, files)
             removed |= {(placed.number, int(f)): int(n) for f, n in zip(files, counts - left, strict=True) if n}
-    slab = as_text(slab, plan.clock, plan.setting.spans)
-    for placed in plan.faults:
-        slab = spoil_text(slab, placed)
-    return slab, removed
+    return write_out(slab, plan.faults, plan.setting), removed
 
 
 def _file(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 
 from healthcare_ops.core.civil_time import OffsetSpan
 from healthcare_ops.core.site import Site
-from healthcare_ops.generator.layout import offsets_s, winter_offset_s
+from healthcare_ops.generator.layout import Clock, OffsetOf, as_text, offsets_s
 from healthcare_ops.generator.scenario import (
     TIMES,
     AnyFault,
@@ -40,7 +41,7 @@ from healthcare_ops.generator.schedule import Schedule
 from healthcare_ops.generator.slabs import Flags, Ints, Outline, Slab, chosen
 from healthcare_ops.generator.sources import Source
 
-_DAY_S = 86_400
+_DAY_S, _HOUR_S = 86_400, 3_600
 _YEAR_DAYS = 365.25
 _SEED_STEP = 1_000_003
 _ALWAYS = 1 << 60
@@ -72,10 +73,15 @@ class Placed:
 
 @dataclass(frozen=True)
 class Setting:
-    """What faults must know of a feed: which it is, and the offsets of its clock."""
+    """What faults must know of a feed: which it is, and how it writes its times."""
 
     feed: FeedName
+    clock: Clock
     spans: tuple[OffsetSpan, ...]
+
+    def offset_of(self, at: Ints) -> Ints:
+        """Return how far the clock on the wall is ahead of UTC instants, all in seconds."""
+        return offsets_s(at, self.spans)
 
 
 def place_faults(faults: Sequence[AnyFault], feed: FeedName, site: Site, seed: int) -> tuple[Placed, ...]:
@@ -165,14 +171,28 @@ def spoil_rows(slab: Slab, placed: Placed, setting: Setting) -> Slab:
     return slab
 
 
-def spoil_text(slab: Slab, placed: Placed) -> Slab:
-    """Return the rows with the fault, if it is one that acts on what is written."""
-    fault = placed.fault
-    if not isinstance(fault, SwappedColumns):
-        return slab
-    left, right = (slab.rows[name] for name in fault.columns)
-    exchanged = dict(zip(fault.columns, (right, left), strict=True))
-    return _changed(slab, _hit(slab, placed, fault), exchanged, placed.number)
+def write_out(slab: Slab, faults: Sequence[Placed], setting: Setting) -> Slab:
+    """Return the rows as text, with the faults that act on what is written."""
+    written = replace(slab, rows=as_text(slab.rows, setting.clock, setting.offset_of))
+    for placed in faults:
+        if isinstance(placed.fault, DstMistake):
+            mistaken = as_text(slab.rows, setting.clock, _mistaken(placed.fault, setting))
+            columns = {name: mistaken[name] for name in _written_times(setting)}
+            written = _changed(written, _hit(slab, placed, placed.fault), columns, placed.number)
+    for placed in faults:
+        if isinstance(placed.fault, SwappedColumns):
+            exchanged = {name: written.rows[other] for name, other in permutations(placed.fault.columns)}
+            written = _changed(written, _hit(slab, placed, placed.fault), exchanged, placed.number)
+    return written
+
+
+def _mistaken(fault: DstMistake, setting: Setting) -> OffsetOf:
+    """Return how far a clock is ahead of UTC that is not changed as it should be."""
+    if fault.how == "late":
+        return lambda at: setting.offset_of(at - fault.late_h * _HOUR_S)
+    offsets = [span.offset_min * 60 for span in setting.spans]
+    kept = min(offsets) if fault.how == "not_forward" else max(offsets)
+    return lambda at: np.full(len(at), kept, np.int64)
 
 
 _Columns = dict[str, Any]
@@ -213,18 +233,13 @@ def _shift_clock(slab: Slab, fault: ClockShift, setting: Setting) -> _Columns:
     return _moved(slab, fault.columns or _written_times(setting), lambda at: at + 60 * fault.minutes)
 
 
-def _keep_winter(slab: Slab, fault: DstMistake, setting: Setting) -> _Columns:
-    winter = winter_offset_s(setting.spans)
-    return _moved(slab, _written_times(setting), lambda at: at - (offsets_s(at, setting.spans) - winter))
-
-
 def _misdate(slab: Slab, fault: WrongDates, setting: Setting) -> _Columns:
     columns = fault.columns or TIMES[setting.feed]
     if fault.to == "future":
         ahead = round(fault.years * _YEAR_DAYS) * _DAY_S
         return _moved(slab, columns, lambda at: at + ahead)
-    long_ago = int(offsets_s(np.zeros(1, np.int64), setting.spans)[0])
-    return _moved(slab, columns, lambda at: (at + offsets_s(at, setting.spans)) % _DAY_S - long_ago)
+    long_ago = int(setting.offset_of(np.zeros(1, np.int64))[0])
+    return _moved(slab, columns, lambda at: (at + setting.offset_of(at)) % _DAY_S - long_ago)
 
 
 def _stretch(slab: Slab, fault: SecondsForMinutes, setting: Setting) -> _Columns:
@@ -243,7 +258,6 @@ _CHANGES: Mapping[type, Callable[[Slab, Any, Setting], _Columns]] = {
     Nulls: _nulls,
     UnknownCodes: _unknown_codes,
     ClockShift: _shift_clock,
-    DstMistake: _keep_winter,
     WrongDates: _misdate,
     SecondsForMinutes: _stretch,
     ReversedEvents: _reverse,

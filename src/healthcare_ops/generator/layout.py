@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, date, timedelta
 from typing import Literal
 
@@ -15,9 +15,11 @@ from healthcare_ops.core.civil_time import OffsetSpan
 from healthcare_ops.core.site import Site
 from healthcare_ops.generator.event_rows import EVENT_CODES
 from healthcare_ops.generator.scenario import COLUMNS, FeedName
-from healthcare_ops.generator.slabs import Ints, Slab
+from healthcare_ops.generator.slabs import Ints
 
 Clock = Literal["local", "utc", "offset"]
+# UTC instants → what the clock on the wall is ahead of them, all in seconds.
+OffsetOf = Callable[[Ints], Ints]
 _DESCRIPTIONS = {
     "encounters": "Synthetic: one row per encounter, again whenever something of it changed",
     "events": "Synthetic: one row per event and version",
@@ -29,35 +31,26 @@ _WRITES = {
 }
 
 
-def as_text(slab: Slab, clock: Clock, spans: tuple[OffsetSpan, ...]) -> Slab:
+def as_text(rows: pa.Table, clock: Clock, offset_of: OffsetOf) -> pa.Table:
     """Return the rows with their times written out in the feed's clock: 2025-03-01 14:05:00, …Z or …-03:00."""
-    rows = slab.rows
     for number, field in enumerate(rows.schema):
         if pa.types.is_timestamp(field.type):
-            rows = rows.set_column(number, field.name, _written(rows[field.name], clock, spans))
-    return replace(slab, rows=rows)
+            rows = rows.set_column(number, field.name, _written(rows[field.name], clock, offset_of))
+    return rows
 
 
 def offsets_s(at: Ints, spans: tuple[OffsetSpan, ...]) -> Ints:
     """Return the zone's offset at UTC instants, all in seconds; beyond the spans, that of the nearest."""
-    return _lookup(at, spans, np.array([span.offset_min * 60 for span in spans], np.int64))
-
-
-def winter_offset_s(spans: tuple[OffsetSpan, ...]) -> int:
-    """Return the zone's smallest offset, which is that of the winter."""
-    return min(span.offset_min for span in spans) * 60
-
-
-def _lookup(at: Ints, spans: tuple[OffsetSpan, ...], values: Ints) -> Ints:
     starts = np.array([int(span.from_utc.replace(tzinfo=UTC).timestamp()) for span in spans], np.int64)
-    return values[np.maximum(np.searchsorted(starts, at, side="right") - 1, 0)]
+    offsets = np.array([span.offset_min * 60 for span in spans], np.int64)
+    return offsets[np.maximum(np.searchsorted(starts, at, side="right") - 1, 0)]
 
 
-def _written(column: pa.ChunkedArray, clock: Clock, spans: tuple[OffsetSpan, ...]) -> pa.ChunkedArray:
+def _written(column: pa.ChunkedArray, clock: Clock, offset_of: OffsetOf) -> pa.ChunkedArray:
     if clock == "utc":
         return pc.binary_join_element_wise(column.cast(pa.string()), "Z", "")
     at = column.cast(pa.int64())
-    offsets = offsets_s(at.fill_null(0).to_numpy(), spans)
+    offsets = offset_of(at.fill_null(0).to_numpy())
     text = pc.add(at, pa.array(offsets)).cast(pa.timestamp("s")).cast(pa.string())
     if clock == "local":
         return text

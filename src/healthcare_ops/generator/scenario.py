@@ -219,9 +219,13 @@ class ClockShift(RowFault):
 
 
 class DstMistake(RowFault):
-    """A clock that is not put forward in summer: times are written with the winter offset all year."""
+    """A clock on the wall that is not changed when it should be; what it writes with its offset tells the mistake."""
 
     kind: Literal["dst_mistake"]
+    how: Literal["not_forward", "not_back", "late"] = Field(
+        default="not_forward", description="Winter's offset all year, summer's all year, or changed too late."
+    )
+    late_h: int = Field(default=30, ge=1, le=8784, description="`late`: hours from the change until the clock follows.")
 
 
 class WrongDates(RowFault):

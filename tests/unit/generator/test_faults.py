@@ -14,8 +14,9 @@ from healthcare_ops.core.civil_time import offset_spans
 from healthcare_ops.generator.deliveries import everything
 from healthcare_ops.generator.file_faults import _gzip
 from healthcare_ops.generator.injected import hospital_changes
-from healthcare_ops.generator.scenario import COLUMNS, TIMES, Reporting, Scenario
-from synthetic import MONDAY, synthetic_site
+from healthcare_ops.generator.scenario import COLUMNS, TIMES, Scenario
+from healthcare_ops.generator.simulation import simulate
+from synthetic import MONDAY, parameters, synthetic_site
 
 FEEDS = ("encounters", "events")
 every_feed = pytest.mark.parametrize("feed", FEEDS)
@@ -146,37 +147,59 @@ def test_a_wrong_clock_shifts_every_time_that_it_writes(feed):
             assert instant(after[name]) - instant(before[name]) == timedelta(minutes=47)
 
 
-def test_a_clock_that_is_not_put_forward_is_an_hour_behind_in_summer_only():
-    site = synthetic_site("Europe/Stockholm", ED=6, OBS=3, WARD=12)
-    week = {"site": site, "clock": "local", "reporting": Reporting(corrected_share=0.0, reextract_share=0.0)}
-
-    moved = {
-        instant(before["event_time"]): instant(before["event_time"]) - instant(after["event_time"])
-        for before, after, _ in pairs("events", {"kind": "dst_mistake"}, **week)
-    }
-    summer = {
-        instant(before["event_time"]) - instant(after["event_time"])
-        for before, after, _ in pairs(
-            "events", {"kind": "dst_mistake"}, **{**week, "journeys": in_july(), "last": date(2025, 7, 31)}
-        )
-    }
-
-    assert set(moved.values()) == {timedelta()}
-    assert summer == {timedelta(hours=1)}
+STOCKHOLM = synthetic_site("Europe/Stockholm", ED=30, OBS=3, WARD=12)
 
 
-def in_july():
-    """Return the four encounters, 20 weeks later."""
-    journeys = told_journeys()
-    return type(journeys)(*(later(table) for table in (journeys.encounters, journeys.stays)))
+def told_around(change, how, clock="local", late_h=30):
+    """Return (instant, as a wrong clock writes it, whether it is recorded) of events of the days around a change."""
+    first, last = change - timedelta(days=1), change + timedelta(days=2)
+    busy = parameters(emergency={"arrivals": {"per_day": 100}}, warmup_days=1)
+    week = {"journeys": simulate(STOCKHOLM, busy, first, last, seed=1), "site": STOCKHOLM, "last": last}
+    fault = {"kind": "dst_mistake", "how": how, "late_h": late_h}
+    clean = rows_of(*files_of("events", **week, clock="utc"))
+    spoilt = files_of("events", **week, clock=clock, faults=[fault])
+    hits = [number in struck(file) for file in spoilt for number in range(1, file.records + 1)]
+    for before, after, is_hit in zip(clean, rows_of(*spoilt), hits, strict=True):
+        yield instant(before["event_time"]), after["event_time"], is_hit
 
 
-def later(table):
-    rows = [
-        {k: v + timedelta(weeks=20) if isinstance(v, datetime) else v for k, v in row.items()}
-        for row in table.to_pylist()
-    ]
-    return type(table).from_pylist(rows, table.schema)
+@pytest.mark.parametrize(
+    ("how", "change", "offsets_h"),
+    [
+        ("not_forward", date(2025, 3, 30), [1, 1, 1]),
+        ("not_back", date(2025, 3, 30), [2, 2, 2]),
+        ("late", date(2025, 3, 30), [1, 1, 2]),
+        ("not_forward", date(2025, 10, 26), [1, 1, 1]),
+        ("not_back", date(2025, 10, 26), [2, 2, 2]),
+        ("late", date(2025, 10, 26), [2, 2, 1]),
+    ],
+)
+def test_a_clock_that_is_not_changed_writes_the_wrong_offset(how, change, offsets_h):
+    changes_at = datetime(change.year, change.month, change.day, 1, tzinfo=UTC)
+
+    for at, written, is_hit in told_around(change, how):
+        late = at - changes_at
+        ahead = timedelta(hours=offsets_h[0 if late < timedelta() else 1 if late < timedelta(hours=30) else 2])
+        assert datetime.fromisoformat(written).replace(tzinfo=UTC) == at + ahead
+        assert is_hit == (ahead != at.astimezone(STOCKHOLM.tz).utcoffset())
+
+
+@pytest.mark.parametrize("how", ["not_forward", "late"])
+def test_a_clock_that_is_not_put_forward_shows_the_hour_that_is_skipped(how):
+    skipped = [written for _, written, _ in told_around(date(2025, 3, 30), how) if written.startswith("2025-03-30 02:")]
+
+    assert len(skipped) > 5
+
+
+def test_a_clock_that_writes_its_offset_is_wrong_about_the_offset_and_right_about_the_instant():
+    told = list(told_around(date(2025, 3, 30), "not_forward", clock="offset"))
+
+    assert all(instant(written) == at and written.endswith("+01:00") for at, written, _ in told)
+    assert 0 < sum(is_hit for *_, is_hit in told) < len(told)
+
+
+def test_a_clock_of_utc_has_no_offset_to_be_mistaken_about():
+    assert not any(is_hit for *_, is_hit in told_around(date(2025, 3, 30), "not_forward", clock="utc"))
 
 
 def test_times_fall_back_to_the_first_day_of_1970_and_keep_their_hour():

@@ -11,6 +11,7 @@ import pytest
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.validated import read_toml
+from healthcare_ops.generator.deliveries import Terms, everything, plan_feed
 from healthcare_ops.generator.parameters import Change, default_parameters
 from healthcare_ops.generator.regimes import with_changes
 from healthcare_ops.generator.scenario import MAX_FAULTS, Fault, FileFault, RowFault, Scenario
@@ -21,7 +22,9 @@ from synthetic import MONDAY, parameters, synthetic_site
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples" / "scenarios").glob("*.toml"))
-SITE = read_toml(ROOT / "examples" / "sites" / "ed_six_sectors.toml", Site)
+SITE, LISBON = (
+    read_toml(ROOT / "examples" / "sites" / f"{name}.toml", Site) for name in ("ed_six_sectors", "urgencia_lisboa")
+)
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 31)
 
 
@@ -47,7 +50,7 @@ ALL_KINDS = {
 def test_an_example_is_a_scenario_of_its_site(path):
     scenario = read_toml(path, Scenario)
 
-    scenario.require_known_sectors(SITE)
+    scenario.require_known_sectors(LISBON if path.stem == "everything" else SITE)
     changed = with_changes(default_parameters(), scenario, LAST)
     assert scenario.description
     assert all(FIRST <= change.first <= change.last <= LAST for change in changed.changes)
@@ -68,6 +71,21 @@ def test_the_example_of_everything_has_every_fault():
 
     assert {fault.kind for fault in scenario.faults} == ALL_KINDS
     assert {RowFault, FileFault} < subclasses(Fault)
+
+
+@pytest.mark.parametrize("feed", ["encounters", "events"])
+def test_every_fault_of_the_example_of_everything_strikes(feed):
+    scenario = read_toml(ROOT / "examples" / "scenarios" / "everything.toml", Scenario)
+    given = with_changes(parameters(warmup_days=1), scenario, LAST)
+    journeys = simulate(LISBON, given, FIRST, LAST, seed=7)
+
+    plan = plan_feed(feed, journeys, LISBON, scenario, Terms(FIRST, LAST, 1440, "local", seed=7))
+    struck = {one.fault for file in everything(plan) for one in file.injected}
+
+    of_feed = {
+        number for number, fault in enumerate(scenario.faults) if isinstance(fault, Fault) and feed in fault.feeds
+    }
+    assert struck == of_feed
 
 
 def test_the_example_of_everything_states_the_defaults():
