@@ -58,7 +58,11 @@ class Lake(Protocol):
         ...
 
     def changes(self, table: Table, since: str) -> DayChanges:
-        """Return the days written after marker `since` (empty = ever)."""
+        """Return the days written after marker `since`, emptied ones among them.
+
+        Without a marker: the days that hold rows now. With one that has expired: these, and days written lately;
+        a day that was emptied before is not among them.
+        """
         ...
 
     def note(self, table: Table, key: str) -> str:

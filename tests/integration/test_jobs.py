@@ -15,6 +15,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from fakes import FlakyLake
 from healthcare_ops.adapters.lake import arrow_schema
 from healthcare_ops.core.errors import ExitCode, QualityError
+from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.tables import (
     BATCH_ACCOUNTS,
     ENCOUNTERS,
@@ -27,6 +28,7 @@ from healthcare_ops.core.tables import (
     STAYS,
     TABLES,
 )
+from healthcare_ops.operations import bulk
 from hospital import Hospital, event, open_hospital, visit
 
 NOW = "2026-03-13T15:00:00-03:00"
@@ -335,6 +337,33 @@ def test_a_milestone_that_two_feeds_tell_of_reaches_gold_as_one_event(tmp_path):
     assert applied == {"visits.csv": 1, "flow.ndjson": 2}
 
 
+def test_days_that_a_corrected_mapping_no_longer_fills_are_emptied_however_many_files_are_read_again(tmp_path):
+    written = [f"{day:02d}/03/2025 {hour}:00" for day in range(1, 13) for hour in (10, 15)]
+    columns = {"encounter_id": "visit", "arrival_time": "arrival", "sector": "place"}
+
+    def feed_reading(hospital, form):
+        told = hospital.context.feeds["visits"].model_dump() | {"columns": columns, "times": {"formats": [form]}}
+        feeds = dict(hospital.context.feeds) | {"visits": Feed.model_validate(told)}
+        hospital.platform = replace(hospital.platform, context=replace(hospital.context, feeds=feeds))
+
+    with open_hospital(tmp_path, NOW) as hospital:
+        feed_reading(hospital, "%m/%d/%Y %H:%M")
+        for number, arrival in enumerate(written):
+            rows = [visit(f"VISIT-{number}", "2025-03-01") | {"arrival": arrival}]
+            hospital.deliver("visits", rows, f"{number}.csv")
+        hospital.refine("ingest_bronze", "bronze_to_silver")
+        before = hospital.rows(ENCOUNTERS)
+        feed_reading(hospital, "%d/%m/%Y %H:%M")
+        bulk.forget_bronze(hospital.platform)
+        hospital.refine("ingest_bronze", "bronze_to_silver")
+        encounters, accounts = hospital.rows(ENCOUNTERS), hospital.rows(BATCH_ACCOUNTS)
+
+    assert len(written) > hospital.context.settings.keep_snapshots
+    assert {row["dt"] for row in before} == {date(2025, month, 3) for month in range(1, 13)}
+    assert sorted(row["dt"] for row in encounters) == [date(2025, 3, day) for day in range(1, 13) for _ in (10, 15)]
+    assert sum(row["delivered"] for row in accounts) == len(written)
+
+
 # Stays
 
 
@@ -449,6 +478,20 @@ def test_a_report_lies_under_the_day_of_its_run_and_tells_what_the_on_call_perso
         }.items()
     )
     assert feeds["flow"]["counts"]["delivered"] == 0
+
+
+def test_an_encounter_that_stands_on_another_day_as_well_stops_before_gold(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", usual_visits(), "march.csv")
+        hospital.refine()
+        lake = hospital.context.lake
+        copies = lake.read(ENCOUNTERS, march(3), march(3)).mutate(dt=ibis.literal(date(2026, 1, 3)))
+        lake.replace_days(ENCOUNTERS, copies, [date(2026, 1, 3)], {})
+
+        with pytest.raises(QualityError) as failure:
+            hospital.refine("dq_check", days=[march(3)])
+
+    assert "encounters.encounter_id.unique" in failure.value.message
 
 
 # Gold

@@ -92,7 +92,10 @@ class IcebergLake:
         return self._commit(table, rows, days=days, notes=notes)
 
     def changes(self, table: Table, since: str) -> DayChanges:
-        """Return the days written since; all days where the marker is empty or has expired."""
+        """Return the days written since; those that hold rows where the marker is empty or, with the last, expired.
+
+        Of a marker that has expired (more commits ago than are kept) nobody knows which days were emptied since.
+        """
         iceberg = self._load(table)
         head = iceberg.current_snapshot() if iceberg else None
         if iceberg is None or head is None:

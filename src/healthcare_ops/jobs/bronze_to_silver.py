@@ -64,9 +64,12 @@ def _affected_days(context: Context, request: Request) -> tuple[set[date], dict[
         everything |= context.lake.changes(table, "").days
     if everything:
         changed |= request.days
-    if not changed:
-        return set(), {}
-    touched = changed if changed >= everything else changed | _days_of_encounters_on(context, changed)
+    if changed >= everything:
+        # Bronze may have been made anew in more commits than are kept: of days it held before, only silver knows.
+        held = (context.lake.changes(table, "").days for table in (ENCOUNTERS, QUARANTINE, BATCH_ACCOUNTS))
+        touched = changed.union(*held)
+    else:
+        touched = changed | _days_of_encounters_on(context, changed) if changed else set()
     # Arrival days follow the site's clock, record days the feed's: they can differ by one.
     return {day + timedelta(days=shift) for day in touched for shift in (-1, 0, 1)}, notes
 

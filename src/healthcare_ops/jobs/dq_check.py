@@ -88,6 +88,7 @@ def _findings(context: Context, days: list[date]) -> tuple[Finding, ...]:
         limits=limits,
         delivered=delivered,
         encounters=tables[ENCOUNTERS.id],
+        standing=context.lake.read(ENCOUNTERS),
     )
 
 

@@ -4,6 +4,7 @@ from itertools import chain
 
 import pytest
 
+from healthcare_ops.core.metrics import nedocs
 from unit.pipeline.hourly import day, gold, stay, visit
 
 EMERGENCY = {"sector_id": "ED", "name": "Emergency", "kind": "ed", "functional_capacity": 10}
@@ -61,6 +62,26 @@ def test_all_emergency_sectors_are_scored_together(engine):
 
     expected = BY_HAND - 85.8 * 5 / 10 + 85.8 * 6 / 15 + 600 * 1 / 100
     assert [rows[name]["nedocs"] for name in ("ED", "RED_ROOM")] == [pytest.approx(expected, abs=1e-9)] * 2
+
+
+def test_the_score_can_be_computed_again_from_gold_alone(engine):
+    red_room = {"sector_id": "RED_ROOM", "name": "Red room", "kind": "ed", "functional_capacity": 5}
+    places = [*STAYS, stay("09:30", encounter_id="r", sector_id="RED_ROOM")]
+
+    rows = at_ten(engine, places=places, sectors=[EMERGENCY, red_room, WARD])
+
+    emergency = [rows["ED"], rows["RED_ROOM"]]
+    again = nedocs(
+        ed_patients=sum(row["occupied_beds"] for row in emergency),
+        ed_beds=sum(row["functional_capacity"] for row in emergency),
+        boarders=sum(row["boarding"] for row in emergency),
+        hospital_beds=emergency[0]["hospital_beds"],
+        ventilated=emergency[0]["ventilated"],
+        longest_boarding_h=max(row["longest_boarding_min"] or 0 for row in emergency) / 60,
+        last_door_to_bed_h=emergency[0]["last_door_to_bed_min"] / 60,
+    )
+    assert emergency[0]["nedocs"] == pytest.approx(again, abs=1e-9)
+    assert rows["WARD"]["functional_capacity"] == 20
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from healthcare_ops.core.tables import ENCOUNTERS
 from healthcare_ops.pipeline.quality.rules import Rule
 
 Verdict = Literal["pass", "warn", "fail", "not_applicable"]
@@ -57,6 +58,7 @@ def evaluate(
     limits: Limits,
     delivered: Collection[str],
     encounters: ir.Table,
+    standing: ir.Table,
 ) -> tuple[Finding, ...]:
     """Return one finding per rule whose table is given, in the order of the rules.
 
@@ -66,6 +68,8 @@ def evaluate(
         Columns that at least one feed delivers; a rule that needs another is not applicable.
     encounters
         The encounters that stays and events may belong to.
+    standing
+        All encounters of the lake: one of those judged may stand on another day as well.
     """
     counts: dict[str, tuple[int, int]] = {}
     applicable = [rule for rule in rules if not rule.needs or rule.needs in delivered]
@@ -74,7 +78,7 @@ def evaluate(
         counts |= _row_counts([rule for rule in mine if rule.kind not in _SET_RULES], table, collect, limits)
         for rule in mine:
             if rule.kind in _SET_RULES:
-                counts[rule.rule_id] = _set_counts(rule, table, encounters, collect)
+                counts[rule.rule_id] = _set_counts(rule, table, encounters, standing, collect)
     findings = []
     for rule in (rule for rule in rules if rule.table in tables):
         checked, violations = counts.get(rule.rule_id, (0, 0))
@@ -117,7 +121,9 @@ def _is_bad(rule: Rule, table: ir.Table, limits: Limits) -> Any:
     )
 
 
-def _set_counts(rule: Rule, table: ir.Table, encounters: ir.Table, collect: Collect) -> tuple[int, int]:
+def _set_counts(
+    rule: Rule, table: ir.Table, encounters: ir.Table, standing: ir.Table, collect: Collect
+) -> tuple[int, int]:
     if rule.kind == "held":
         held, delivered = rule.columns
         sums = table.aggregate(bad=table[held].sum().fill_null(0), checked=table[delivered].sum().fill_null(0))
@@ -125,7 +131,8 @@ def _set_counts(rule: Rule, table: ir.Table, encounters: ir.Table, collect: Coll
         return row["checked"], row["bad"]
     checked = table.aggregate(checked=table.count())
     if rule.kind == "uniqueness":
-        groups = table.group_by(rule.columns).aggregate(copies=table.count())
+        rows = standing.semi_join(table, rule.columns) if rule.table == ENCOUNTERS.id else table
+        groups = rows.group_by(rule.columns).aggregate(copies=rows.count())
         bad = groups.aggregate(bad=(groups.copies - 1).sum().fill_null(0))
     else:
         orphans = table.anti_join(encounters.select("encounter_id"), "encounter_id")

@@ -14,14 +14,16 @@ def rule(kind, *columns, allowed=(), table=ENCOUNTERS, severity="fail", threshol
     return Rule(kind, table.id, kind, columns, severity, threshold, "reason", "next step", allowed, needs)
 
 
-def judge(engine, rules, tables, *, delivered=(), known=()):
+def judge(engine, rules, tables, *, delivered=(), known=(), standing=None):
+    judged = {name: engine.table(rows) for name, rows in tables.items()}
     return evaluate(
         rules,
-        {name: engine.table(rows) for name, rows in tables.items()},
+        judged,
         collect=engine.collect,
         limits=LIMITS,
         delivered=delivered,
         encounters=engine.table(encounters(*known)),
+        standing=engine.table(standing or tables.get(ENCOUNTERS.id) or encounters()),
     )
 
 
@@ -91,6 +93,15 @@ def test_a_key_must_stand_once(engine):
     finding = judge_one(engine, rule("uniqueness", "encounter_id"), rows)
 
     assert counted(finding) == (6, 3)
+
+
+def test_an_encounter_must_not_stand_on_another_day_as_well(engine):
+    rows = encounters({"encounter_id": "a"}, {"encounter_id": "b"})
+    standing = encounters(*({"encounter_id": name} for name in ("a", "b", "b", "c", "c")))
+
+    finding = judge_one(engine, rule("uniqueness", "encounter_id"), rows, standing=standing)
+
+    assert counted(finding) == (2, 1)
 
 
 def test_a_key_may_be_of_several_columns(engine):
