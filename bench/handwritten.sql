@@ -415,9 +415,10 @@ COPY (
     SELECT
         'bench' AS facility_id, sector_id, instant(hour_start) AS hour_start,
         arrivals_count, departures_count, left_without_care, wait_avg_min, wait_p90_min, avg_triage_acuity,
-        occupied_beds, occupancy_rate, queue_length, longest_wait_min, boarding, longest_boarding_min,
+        occupied_beds, capacity AS functional_capacity, occupancy_rate, queue_length, longest_wait_min, boarding,
+        longest_boarding_min,
         last_door_to_bed_min,
-        1 AS ventilated,
+        1 AS ventilated, (SELECT sum(capacity)::BIGINT FROM sectors) AS hospital_beds,
         CASE WHEN is_ed THEN nedocs END AS nedocs,
         CASE WHEN is_ed THEN if(nedocs IS NULL, 'missing: last_door_to_bed', 'assumed: ventilated = 1') END
             AS nedocs_note,

@@ -88,14 +88,16 @@ def _grid(calendar: ir.Table, site: Site) -> ir.Table:
     parts = [
         calendar.mutate(
             sector_id=ibis.literal(sector.sector_id),
-            capacity=ibis.null("int64")
-            if sector.functional_capacity is None
-            else ibis.literal(sector.functional_capacity, "int64"),
+            functional_capacity=_count(sector.functional_capacity),
             is_ed=ibis.literal(sector.kind == "ed"),
         )
         for sector in site.sectors
     ]
     return ibis.union(*parts)
+
+
+def _count(declared: int | None) -> Any:
+    return ibis.null("int64") if declared is None else ibis.literal(declared, "int64")
 
 
 def _attach(rows: ir.Table, part: ir.Table) -> ir.Table:
@@ -221,12 +223,11 @@ def _finish(rows: ir.Table, site: Site) -> ir.Table:
     )
     rows = rows.mutate(
         facility_id=ibis.literal(site.facility_id),
-        ventilated=ibis.null("int64")
-        if site.nedocs.assume_ventilated is None
-        else ibis.literal(site.nedocs.assume_ventilated, "int64"),
+        ventilated=_count(site.nedocs.assume_ventilated),
+        hospital_beds=_count(site.hospital_beds),
         **{name: rows[name].fill_null(0) for name in counts},
     )
-    rows = rows.mutate(occupancy_rate=rows.occupied_beds.cast("float64") / rows.capacity.cast("float64"))
+    rows = rows.mutate(occupancy_rate=rows.occupied_beds.cast("float64") / rows.functional_capacity.cast("float64"))
     rows = rows.mutate(risk_score=_risk(rows))
     return _with_nedocs(rows, site).select(*OPS_METRICS_HOURLY.column_names)
 
@@ -234,7 +235,7 @@ def _finish(rows: ir.Table, site: Site) -> ir.Table:
 def _risk(rows: ir.Table) -> Any:
     inputs = {
         "occupancy_rate": rows.occupancy_rate,
-        "queue_ratio": rows.queue_length.cast("float64") / rows.capacity.cast("float64"),
+        "queue_ratio": rows.queue_length.cast("float64") / rows.functional_capacity.cast("float64"),
         "longest_wait_min": rows.longest_wait_min.fill_null(0.0),
     }
     return reduce(lambda left, right: left + right, (_clipped(term, inputs[term.input]) for term in RISK_TERMS))
