@@ -19,6 +19,7 @@ from healthcare_ops.core.runs import RunRecord, StateRecord
 from healthcare_ops.jobs import TICK_JOBS, load_job
 from healthcare_ops.jobs.context import Context, Outcome, Request, RunType
 from healthcare_ops.orchestrator.asl import StateMachine, load, render
+from healthcare_ops.orchestrator.choices import holds
 from healthcare_ops.orchestrator.interpreter import Attempt, Interpreter, StateEntry, TaskFailure, World
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,19 @@ def load_orchestrator() -> StateMachine:
     """Return the product's state machine, as it is deployed with an empty prefix."""
     text = files("healthcare_ops.jobs").joinpath("orchestrator.asl.json").read_text(encoding="utf-8")
     return load(render(text))
+
+
+def states_of(run_type: RunType) -> tuple[str, ...]:
+    """Return the states that a run enters when nothing fails."""
+    machine = load_orchestrator()
+    entered: list[str] = []
+    name: str | None = machine.start_at
+    while name:
+        entered.append(name)
+        state = machine.states[name]
+        chosen = (rule["Next"] for rule in state.get("Choices", ()) if holds(rule, {"type": run_type}, {}))
+        name = next(chosen, state.get("Default") or state.get("Next"))
+    return tuple(entered)
 
 
 def run_orchestrator(

@@ -9,7 +9,7 @@ import pytest
 
 from fakes import FlakyLake
 from healthcare_ops.core.errors import StepError
-from healthcare_ops.operations.runner import run_orchestrator
+from healthcare_ops.operations.runner import run_orchestrator, states_of
 from hospital import open_hospital, visit
 
 LONG_AGO = "2018-01-01T00:00:00+01:00"
@@ -52,6 +52,22 @@ def test_a_fault_nobody_thought_of_is_logged_in_one_line_of_its_run_and_traced_o
     assert isinstance(finished.failure, StepError)
     assert finished.failure.message.startswith(f"run {run_id} failed: inference_tick: ZeroDivisionError: by")
     assert "HOPS_LOG=debug" in finished.failure.next_step
+
+
+@pytest.mark.parametrize(
+    ("run_type", "count", "last"),
+    [("daily", 10, "MonitorModels"), ("inference", 3, "RunInferenceTick"), ("weekly_train", 11, "MonitorModels")],
+)
+def test_the_states_that_a_run_enters_are_those_of_the_state_machine(run_type, count, last):
+    states = states_of(run_type)
+
+    assert (len(states), states[0], states[-1]) == (count, "ResolveRunDate", last)
+
+
+def test_a_tick_enters_the_states_that_were_foreseen(hospital):
+    finished = run_orchestrator(hospital.context, "inference")
+
+    assert tuple(state.name for state in finished.record.states) == states_of("inference")
 
 
 def test_a_run_that_succeeds_has_no_failure(hospital):

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State
-from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
-from healthcare_ops.entrypoints.cli.runs import STATES_OF
+from healthcare_ops.entrypoints.cli.output import accounts, console, emit_json, steps, table
 
 if TYPE_CHECKING:
     from healthcare_ops.operations.demo import Demo
@@ -33,8 +32,9 @@ def demo(
     from healthcare_ops.entrypoints.page.gather import gather
     from healthcare_ops.entrypoints.page.render import render
     from healthcare_ops.operations.demo import run_demo, run_synthetic_demo
+    from healthcare_ops.operations.runner import states_of
 
-    with steps("demo", STATES_OF["weekly_train"] + 2) as progress:
+    with steps("demo", len(states_of("weekly_train")) + 2) as progress:
         result = (run_synthetic_demo if synthetic else run_demo)(state, progress)
         progress("writing the page")
         with open_platform(state, result.clock, exclusive=False) as platform:
@@ -50,17 +50,9 @@ def demo(
 def _print(result: Demo, page: Path) -> None:
     out = console()
     document = result.document
-    feed = document["feeds"][0]
     out.print()
     out.print(f"{document['facility']}: {result.period}, read as if it were {result.clock.now():%Y-%m-%d %H:%M} UTC")
-    fates = ("delivered", "applied", "superseded", "duplicate", "quarantined", "ignored")
-    out.print(
-        table(
-            "Records: delivered = applied + superseded + duplicate + quarantined + ignored",
-            fates,
-            [[feed[f] for f in fates]],
-        )
-    )
+    out.print(accounts(document["feeds"]))
     rows = [[item["reason_code"], item["records"], item["explanation"]] for item in document["quarantine"]]
     out.print(table("In quarantine", ["reason", "records", "meaning"], rows))
     dq = document["data_quality"]

@@ -7,8 +7,6 @@ from typing import Any
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
 
-SHOWN_H = (1, 4, 24)
-
 
 def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = False) -> None:
     """Forecast arrivals from the newest data with the model in use.
@@ -17,6 +15,7 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = Fals
     """
     from healthcare_ops.bootstrap import open_platform
     from healthcare_ops.core.errors import NotFoundError
+    from healthcare_ops.forecasting.evaluation import SHOWN_LEADS
     from healthcare_ops.operations import bulk
     from healthcare_ops.operations.reading import newest_predictions
 
@@ -31,7 +30,7 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = Fals
     if as_json:
         emit_json({"model_version": outcome["model_version"], "predictions": rows})
         return
-    shown = [row for row in rows if row["horizon_h"] in SHOWN_H]
+    shown = [row for row in rows if row["horizon_h"] in SHOWN_LEADS]
     console().print(
         table(f"Arrivals per hour ({outcome['model_version']})", _HEADINGS, [_line(row, zone) for row in shown])
     )

@@ -63,8 +63,9 @@ def run(
         typer.Option("--every", min=1, metavar="MIN", help="Minutes between files; default: a day, with --follow 15."),
     ] = None,
     clock: Annotated[
-        Literal["local", "utc", "offset"], typer.Option("--clock", help="How times are written.")
-    ] = "local",
+        Literal["local", "utc", "offset"] | None,
+        typer.Option("--clock", help="How times are written; default: local, with --clean offset."),
+    ] = None,
     clean: Annotated[bool, typer.Option("--clean", help="Everything comes once and in time.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Deliver as time goes by, until interrupted.")] = False,
     state: Annotated[

@@ -10,7 +10,7 @@ import typer
 
 from healthcare_ops.entrypoints.cli.failures import show_result
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
-from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
+from healthcare_ops.entrypoints.cli.output import accounts, console, emit_json, steps, table
 
 Paths = Annotated[list[Path], typer.Argument(help="Delivered files.", show_default=False)]
 
@@ -123,20 +123,12 @@ def export(
 
 def _print_accounts(document: Mapping[str, Any]) -> None:
     out = console()
-    fates = ("delivered", "applied", "superseded", "duplicate", "quarantined", "ignored")
     for item in document.get("deliveries", ()):
         if item["status"] != "landed":
             out.print(f"{item['source_file']}: {item['status']} as {item['batch_id']}")
         elif not item["delivered"]:
             out.print(f"{item['source_file']} has no record")
-    rows = [[item["feed_id"], *(item[fate] for fate in fates)] for item in document["feeds"]]
-    out.print(
-        table(
-            "Records: delivered = applied + superseded + duplicate + quarantined + ignored",
-            ["feed", *fates],
-            rows,
-        )
-    )
+    out.print(accounts(document["feeds"]))
     reasons = [
         [item["feed_id"], item["reason_code"], item["records"], item["explanation"]] for item in document["quarantine"]
     ]

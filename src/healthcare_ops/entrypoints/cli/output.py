@@ -56,6 +56,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     return Group(Text(inert(title), style="bold"), shown)
 
 
+def accounts(feeds: Iterable[Mapping[str, Any]]) -> Any:
+    """Return a table of what became of the records of each feed."""
+    from healthcare_ops.pipeline.quality.report import FATES
+
+    whole, *parts = FATES
+    rows = [[feed["feed_id"], *(feed[fate] for fate in FATES)] for feed in feeds]
+    return table(f"Records: {whole} = {' + '.join(parts)}", ["feed", *FATES], rows)
+
+
 def display(value: Any) -> str:
     """Return a value as people read it: thousands apart, three digits of a fraction, a dash for null."""
     if value is None:

@@ -15,9 +15,6 @@ from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, tab
 if TYPE_CHECKING:
     from healthcare_ops.bootstrap import Platform
 
-# States that a run enters when nothing fails.
-STATES_OF = {"daily": 10, "inference": 3, "weekly_train": 11}
-
 
 def run(
     run_type: Annotated[
@@ -35,10 +32,10 @@ def run(
     Example: hops run --type daily --date 2025-03-01
     """
     from healthcare_ops.bootstrap import open_platform
-    from healthcare_ops.operations.runner import run_orchestrator
+    from healthcare_ops.operations.runner import run_orchestrator, states_of
 
     wanted = day(run_date, "--date") if run_date else None
-    with open_platform(state, clock_at(as_of)) as platform, steps(run_type, STATES_OF[run_type]) as progress:
+    with open_platform(state, clock_at(as_of)) as platform, steps(run_type, len(states_of(run_type))) as progress:
         finished = run_orchestrator(platform.context, run_type, wanted, progress)
     # The name that the state machine has for its failure is not what other commands call an `error`.
     document = {name: value for name, value in json.loads(finished.record.to_json()).items() if name != "error"}
