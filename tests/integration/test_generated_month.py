@@ -33,7 +33,9 @@ from healthcare_ops.operations.load import Loaded, load
 
 # The clock in Stockholm is put forward on the 29th.
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 31)
-AFTERWARDS = AsOfClock(datetime(2026, 4, 10, tzinfo=UTC))
+# It is put back on the 25th.
+AUTUMN = {"first": date(2026, 10, 24), "last": date(2026, 10, 27)}
+AFTERWARDS = AsOfClock(datetime(2026, 11, 10, tzinfo=UTC))
 FATES = ("applied", "superseded", "duplicate", "quarantined", "ignored")
 SITE = """
 facility_id = "h"
@@ -157,9 +159,11 @@ def late(tmp_path_factory) -> Hospital:
     return make(tmp_path_factory.mktemp("late") / "h", **options)
 
 
-def hourly(journeys: Journeys, site: Site) -> dict[tuple[str, datetime], dict[str, int]]:
+def hourly(
+    journeys: Journeys, site: Site, first: date = FIRST, last: date = LAST
+) -> dict[tuple[str, datetime], dict[str, int]]:
     """Return the truth of each sector and hour: arrivals in it, and who was there as it began."""
-    minutes = minute_truth(journeys, site, FIRST, LAST)
+    minutes = minute_truth(journeys, site, first, last)
     hour = pc.floor_temporal(minutes["minute_start"], unit="hour")
     arrivals = (
         minutes.append_column("hour", hour).group_by(["sector_id", "hour"]).aggregate([("arrivals", "sum")]).to_pylist()
@@ -228,6 +232,20 @@ def test_the_lake_of_an_encounter_feed_is_the_truth_but_for_second_moves(clean):
     assert gold == {key: told[key] for key in known}
     assert all(truth[key] | {"occupied_beds": 0} == told[key] | {"occupied_beds": 0} for key in known)
     assert any(truth[key] != told[key] for key in known)
+
+
+def test_the_lake_is_the_truth_at_every_hour_when_the_clock_is_put_back(tmp_path):
+    hospital = make(tmp_path / "h", parameters=BUSY, feeds=("events",), is_clean=True, **AUTUMN)
+    assert hospital.load("events", hospital.files("events")).failure is None
+    truth = hourly(hospital.journeys, read_toml(hospital.folder / "site.toml", Site), **AUTUMN)
+
+    gold = metrics(hospital.rows("events", OPS_METRICS_HOURLY))
+
+    known = {key: values for key, values in truth.items() if key[1] < newest_event(hospital.journeys)}
+    assert gold == known
+    # 02:00 to 03:00 in Stockholm, twice.
+    twice = [datetime(2026, 10, 25, hour, tzinfo=UTC).replace(tzinfo=None) for hour in (0, 1)]
+    assert all(sum(values["arrivals_count"] for key, values in known.items() if key[1] == hour) for hour in twice)
 
 
 # Late, corrected and re-extracted deliveries

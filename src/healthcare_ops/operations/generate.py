@@ -43,7 +43,11 @@ _YEARS = range(1900, 2301)
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked for: the hospital, its days, and the terms on which its feeds deliver."""
+    """What is asked for: the hospital, its days, and the terms on which its feeds deliver.
+
+    `clock` None is the wall's, as most feeds have it, or with its offset if deliveries are to be clean: a wall clock
+    alone shows an hour of autumn twice.
+    """
 
     site_file: Path
     out: Path
@@ -54,13 +58,14 @@ class Order:
     scenario_file: Path | None = None
     feeds: tuple[FeedName, ...] = ("encounters", "events")
     every_min: int = 1440
-    clock: Clock = "local"
+    clock: Clock | None = None
     is_clean: bool = False
 
     @property
     def terms(self) -> Terms:
         """Return the terms of the deliveries."""
-        return Terms(self.first, self.last, self.every_min, self.clock, self.seed)
+        clock = self.clock or ("offset" if self.is_clean else "local")
+        return Terms(self.first, self.last, self.every_min, clock, self.seed)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Hospital:
             "seed": order.seed,
             "feeds": list(order.feeds),
             "every_min": order.every_min,
-            "clock": order.clock,
+            "clock": order.terms.clock,
             "is_clean": order.is_clean,
             "site": self.site.model_dump(mode="json"),
             "parameters": self.parameters.model_dump(mode="json"),
@@ -185,7 +190,7 @@ def write_surroundings(folder: Path, hospital: Hospital, journeys: Journeys, pro
     for feed in order.feeds:
         (folder / FEEDS_DIR).mkdir(exist_ok=True)
         (folder / DELIVERIES_DIR / feed).mkdir(parents=True)
-        text = feed_file(feed, hospital.site, order.clock, order.first, order.last, order.every_min)
+        text = feed_file(feed, hospital.site, order.terms.clock, order.first, order.last, order.every_min)
         (folder / FEEDS_DIR / f"{feed}.toml").write_text(text, encoding="utf-8")
     progress("writing the truth")
     truth = folder / TRUTH_DIR

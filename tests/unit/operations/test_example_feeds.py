@@ -28,7 +28,11 @@ SITE_OF = {
     SAMPLES / "skane_feed.toml": SAMPLES / "skane_site.toml",
 }
 # The generator writes the feeds of these itself.
-SIMULATED_SITES = [EXAMPLES / "sites" / "ed_six_sectors.toml", *sorted((EXAMPLES / "sites" / "network").glob("*.toml"))]
+SIMULATED_SITES = [
+    EXAMPLES / "sites" / "ed_six_sectors.toml",
+    EXAMPLES / "sites" / "urgencia_lisboa.toml",
+    *sorted((EXAMPLES / "sites" / "network").glob("*.toml")),
+]
 
 VISITS = (
     "NR_ATENDIMENTO;CD_PACIENTE;NM_PACIENTE;DT_ATUALIZACAO;DT_CHEGADA;DT_INICIO_CLASSIFICACAO;DT_FIM_CLASSIFICACAO;"
