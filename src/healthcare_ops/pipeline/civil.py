@@ -87,11 +87,6 @@ def read_format(text: Any, time_format: str) -> Any:
     return ibis.ifelse(text.re_search(pattern), iso, ibis.null("string")).try_cast("timestamp")
 
 
-def offset_at(instant: Any, spans: Sequence[OffsetSpan]) -> Any:
-    """Return the zone's offset in minutes at a naive UTC instant."""
-    return _piecewise(instant, [span.from_utc for span in spans], [s.offset_min for s in spans], _minutes)
-
-
 def to_civil(instant: Any, spans: Sequence[OffsetSpan]) -> Any:
     """Return the civil clock at a naive UTC instant."""
     return _piecewise(
@@ -143,10 +138,6 @@ def _piecewise(at: Any, starts: Sequence[datetime], values: Sequence[Any], leaf:
 
 def _shift(clock: Any, minutes: int) -> Any:
     return clock + ibis.interval(minutes=minutes) if minutes else clock
-
-
-def _minutes(value: int) -> Any:
-    return ibis.literal(value, "int64")
 
 
 def _two(text: Any) -> Any:
