@@ -206,7 +206,7 @@ class Change(Strict):
 
     first: date
     last: date | None = Field(default=None, description="Not given: to the end.")
-    sectors: tuple[str, ...] = Field(default=(), description="Whose arrivals change; none named = all.")
+    sectors: tuple[str, ...] = Field(default=(), description="Only who arrives at these; none named = all.")
     arrivals_factor: NotNegative = 1.0
     peak_shift_h: Annotated[int, Field(ge=-12, le=12)] = 0
     service_factor: Annotated[float, Field(gt=0, le=10)] = 1.0

@@ -113,8 +113,9 @@ def draw_patients(site: Site, parameters: Parameters, hours: Hours, comings: Com
     """Return the patients who come as `comings` say."""
     rules = _Rules.of(site, parameters)
     whole = _nobody(len(comings.time_s))
+    permille = _service_permille(site, parameters, hours)
     for rows, draws in _batches(site, hours, comings, seed):
-        part = _patients(rules, _arrivals(parameters, hours, comings, rows), draws)
+        part = _patients(rules, _arrivals(hours, comings, permille, rows), draws)
         for name, column in vars(part).items():
             getattr(whole, name)[..., rows] = column
     return whole
@@ -152,14 +153,22 @@ class _Arrivals:
     permille: Ints
 
 
-def _arrivals(parameters: Parameters, hours: Hours, comings: Comings, rows: slice) -> _Arrivals:
-    time_s, day = comings.time_s[rows], comings.day[rows]
+def _arrivals(hours: Hours, comings: Comings, permille: Ints, rows: slice) -> _Arrivals:
+    time_s, sector = comings.time_s[rows], comings.sector[rows]
     hour = hours.hour_of_week[np.searchsorted(hours.start_s, time_s, side="right") - 1] % 24
-    factor = np.ones(len(hours.days))
+    return _Arrivals(time_s - hours.start_s[0], sector, hour, permille[comings.day[rows], sector])
+
+
+def _service_permille(site: Site, parameters: Parameters, hours: Hours) -> Ints:
+    """Return service time ÷ usual in ‰ for each day (rows) and emergency sector (columns)."""
+    sectors = emergency_sectors(site)
+    factor = np.ones((len(hours.days), len(sectors)))
     for change in parameters.changes:
-        factor[[change.covers(date) for date in hours.days]] *= change.service_factor
-    permille = np.rint(factor * 1000).astype(np.int64)
-    return _Arrivals(time_s - hours.start_s[0], comings.sector[rows], hour, permille[day])
+        days = np.array([change.covers(day) for day in hours.days])
+        named = np.array([not change.sectors or sector.sector_id in change.sectors for sector in sectors])
+        factor[np.ix_(days, named)] *= change.service_factor
+    permille: Ints = np.rint(factor * 1000).astype(np.int64)
+    return permille
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from healthcare_ops.core.feed import ENCOUNTER_COLUMNS, EVENT_COLUMNS
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import ENCOUNTER_TIMES
 from healthcare_ops.core.validated import Strict
+from healthcare_ops.generator.parameters import Change as Regime
+from healthcare_ops.generator.parameters import Parameters
 
 FeedName = Literal["encounters", "events"]
 COLUMNS: dict[FeedName, tuple[str, ...]] = {"encounters": ENCOUNTER_COLUMNS, "events": EVENT_COLUMNS}
@@ -316,9 +318,10 @@ class PeakShift(Change):
 
 
 class SlowerService(Change):
-    """Service takes longer, in every sector: triage, physicians and diagnostics are shared."""
+    """Service takes longer: triage, contact, treatment, diagnostics and review."""
 
     kind: Literal["slower_service"]
+    sectors: tuple[str, ...] = Field(default=(), description="Only who arrives at these sectors; none = all.")
     factor: float = Field(gt=0.0, le=10.0)
 
 
@@ -359,3 +362,21 @@ class Scenario(Strict):
                         f"it has {', '.join(site.sector_ids)}.",
                         next_step="Correct the scenario.",
                     )
+
+
+def with_changes(parameters: Parameters, scenario: Scenario, last: date) -> Parameters:
+    """Return the parameters with the scenario's changes behind their own; those without an end last until `last`."""
+    changes = []
+    for fault in scenario.faults:
+        if isinstance(fault, DemandChange | PeakShift | SlowerService):
+            days = {"first": fault.first, "last": fault.last or max(fault.first, last), "sectors": fault.sectors}
+            changes.append(Regime.model_validate(days | _effect(fault)))
+    return parameters.model_copy(update={"changes": (*parameters.changes, *changes)})
+
+
+def _effect(fault: DemandChange | PeakShift | SlowerService) -> dict[str, float]:
+    if isinstance(fault, DemandChange):
+        return {"arrivals_factor": fault.factor}
+    if isinstance(fault, PeakShift):
+        return {"peak_shift_h": fault.hours}
+    return {"service_factor": fault.factor}

@@ -25,8 +25,7 @@ from healthcare_ops.generator.injected import Injected, hospital_changes
 from healthcare_ops.generator.journeys import Journeys
 from healthcare_ops.generator.layout import Clock, feed_file
 from healthcare_ops.generator.parameters import Parameters, default_parameters, parameters_text
-from healthcare_ops.generator.regimes import with_changes
-from healthcare_ops.generator.scenario import CLEAN, FeedName, Scenario
+from healthcare_ops.generator.scenario import CLEAN, FeedName, Scenario, with_changes
 from healthcare_ops.generator.simulation import simulate
 from healthcare_ops.generator.truth import write_minute_truth
 

@@ -13,8 +13,7 @@ from healthcare_ops.core.site import Site
 from healthcare_ops.core.validated import read_toml
 from healthcare_ops.generator.deliveries import Terms, everything, plan_feed
 from healthcare_ops.generator.parameters import Change, default_parameters
-from healthcare_ops.generator.regimes import with_changes
-from healthcare_ops.generator.scenario import MAX_FAULTS, Fault, FileFault, RowFault, Scenario
+from healthcare_ops.generator.scenario import MAX_FAULTS, Fault, FileFault, RowFault, Scenario, with_changes
 from healthcare_ops.generator.simulation import simulate
 from healthcare_ops.generator.slabs import chosen, draw_delays
 from healthcare_ops.generator.streams import random_numbers
@@ -192,6 +191,7 @@ def test_changes_stand_behind_those_of_the_parameters(tmp_path):
         [[faults]]
         kind = "slower_service"
         factor = 1.2
+        sectors = ["PED"]
         first = 2026-03-13
         """,
     )
@@ -202,7 +202,7 @@ def test_changes_stand_behind_those_of_the_parameters(tmp_path):
         own,
         Change(first=date(2026, 3, 10), last=LAST, sectors=("ED",), arrivals_factor=1.5),
         Change(first=date(2026, 3, 11), last=date(2026, 3, 12), peak_shift_h=-2),
-        Change(first=date(2026, 3, 13), last=LAST, service_factor=1.2),
+        Change(first=date(2026, 3, 13), last=LAST, sectors=("PED",), service_factor=1.2),
     )
 
 

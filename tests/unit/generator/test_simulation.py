@@ -322,6 +322,21 @@ def test_slower_service_makes_longer_waits():
     assert slower > 1.3 * usual
 
 
+def test_slower_service_of_a_sector_is_that_of_its_patients():
+    site, last = synthetic_site(ED=40, PED=40), MONDAY + timedelta(days=6)
+    slow = {"first": MONDAY, "last": MONDAY, "sectors": ["PED"], "service_factor": 2.0}
+
+    usual, slower = (
+        run(site, chosen, MONDAY, last, 1).patients for chosen in (parameters(), parameters(changes=[slow]))
+    )
+
+    is_slow = slower.triage_s != usual.triage_s
+    monday = usual.arrival // 86_400 == parameters().warmup_days
+    assert (is_slow == (monday & (usual.sector == 1))).all()
+    for name in ("triage_s", "contact_s"):
+        assert (getattr(slower, name)[is_slow] == 2 * getattr(usual, name)[is_slow]).all()
+
+
 def mean_boarding_h(found):
     stays = found.stays.filter(pc.and_(pc.equal(found.stays["sector_id"], "ED"), pc.is_valid(found.stays["bed_id"])))
     admit = epoch_s(found.encounters, "admit_time")[stays["encounter_no"].to_numpy() - 1]
