@@ -461,7 +461,7 @@ def test_a_report_lies_under_the_day_of_its_run_and_tells_what_the_on_call_perso
             "severity": "fail",
             "checked": 3,
             "violations": 1,
-            "threshold": 0.0,
+            "threshold": 0.01,
         }.items()
     )
     assert broken["reason"]
@@ -492,6 +492,48 @@ def test_an_encounter_that_stands_on_another_day_as_well_stops_before_gold(tmp_p
             hospital.refine("dq_check", days=[march(3)])
 
     assert "encounters.encounter_id.unique" in failure.value.message
+
+
+def ahead(hospital, *more):
+    """Return the verdict of a load of 120 visits of 6 to 11 March and `more`, the rows of gold, and until when."""
+    visits = [
+        visit(f"VISIT-{day}-{number}", f"2026-03-{day:02d}T{number:02d}:30:00")
+        for day in range(6, 12)
+        for number in range(20)
+    ]
+    hospital.deliver("visits", [*visits, *more], "march.csv")
+    outcomes = hospital.refine()
+    rows = hospital.rows(OPS_METRICS_HOURLY)
+    return outcomes["dq_check"]["verdict"], rows, outcomes["silver_to_gold"]["known_until"]
+
+
+def test_a_source_whose_clock_is_seconds_ahead_is_as_good_as_any(tmp_path):
+    now = visit("NOW", "2026-03-13T15:00:10", care=None, left=None, changed="2026-03-13T15:00:10")
+    with open_hospital(tmp_path, NOW) as hospital:
+        verdict, rows, known_until = ahead(hospital, now)
+
+    assert verdict == "pass"
+    assert max(row["hour_start"] for row in rows) < local("2026-03-13T15:00:00")
+    assert datetime.fromisoformat(known_until) <= datetime.fromisoformat(NOW)
+
+
+def test_one_misdated_visit_among_many_warns_and_gold_ends_where_the_others_do(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        verdict, rows, known_until = ahead(hospital, visit("SOON", "2026-03-20T10:00:00"))
+        arrivals = sum(row["arrivals_count"] for row in rows)
+
+    assert verdict == "warn"
+    assert max(row["hour_start"] for row in rows) == local("2026-03-11T22:00:00")
+    assert (arrivals, known_until) == (120, "2026-03-12T01:30:00+00:00")
+
+
+def test_when_the_newest_days_tell_of_nothing_but_times_to_come_gold_ends_where_older_ones_do(tmp_path):
+    soon = visit("SOON", "2026-03-13T23:00:00")
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", [visit("A", "2026-03-03T10:00:00"), soon], "march.csv")
+        outcomes = hospital.refine("ingest_bronze", "bronze_to_silver", "silver_to_gold")
+
+    assert outcomes["silver_to_gold"]["known_until"] == "2026-03-03T16:00:00+00:00"
 
 
 # Gold

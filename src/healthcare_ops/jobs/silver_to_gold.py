@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import ibis
 import pyarrow as pa
 
 from healthcare_ops.core.civil_time import civil_day, civil_hours
@@ -99,13 +100,21 @@ def _operating_days(spells: pa.Table, last: date) -> frozenset[date]:
 
 def _known_until(context: Context) -> datetime | None:
     """Return the newest instant that silver speaks of, not later than now; None for an empty lake."""
-    days = context.lake.changes(ENCOUNTERS, "").days
+    latest = context.latest_plausible()
+    last = civil_day(latest, context.site.tz)
+    days = [day for day in context.lake.changes(ENCOUNTERS, "").days if day <= last]
     if not days:
         return None
     reach = timedelta(days=context.site.max_stay_days + 1)
-    events = context.lake.read(EVENTS, max(days) - reach)
-    (newest,) = context.engine.collect(events.aggregate(newest=events.event_time.max()))["newest"].to_pylist()
-    return min(newest.replace(tzinfo=UTC), context.latest_plausible()) if newest else None
+    # Where the newest days tell of nothing but times to come, older ones are asked.
+    for first in (max(days) - reach, None):
+        events = context.lake.read(EVENTS, first, last)
+        told = events.filter(events.event_time <= ibis.literal(latest.replace(tzinfo=None)))
+        found = context.engine.collect(told.aggregate(newest=told.event_time.max()))
+        newest: datetime | None = found["newest"].to_pylist()[0]
+        if newest:
+            return newest.replace(tzinfo=UTC)
+    return None
 
 
 def _told_days(context: Context, known_until: datetime | None) -> list[date]:

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from healthcare_ops.core.tables import ENCOUNTERS
-from healthcare_ops.pipeline.quality.rules import Rule
+from healthcare_ops.pipeline.quality.rules import CLOCK_SKEW, Rule
 
 Verdict = Literal["pass", "warn", "fail", "not_applicable"]
 Collect = Callable[[ir.Table], pa.Table]
@@ -21,7 +21,7 @@ _SAMPLES = 5
 
 @dataclass(frozen=True)
 class Limits:
-    """What the rules are judged against: the days that times may lie in, and now (naive UTC)."""
+    """What the rules are judged against: the days that times may lie in, and now (naive UTC), give or take a skew."""
 
     first_day: date
     last_day: date
@@ -117,7 +117,7 @@ def _is_bad(rule: Rule, table: ir.Table, limits: Limits) -> Any:
     return (
         (day < ibis.literal(limits.first_day))
         | (day > ibis.literal(limits.last_day))
-        | (column > ibis.literal(limits.now))
+        | (column > ibis.literal(limits.now + CLOCK_SKEW))
     )
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, DISPOSITIONS, ENCOUNTERS, EVENTS, MILESTONES, STAYS
 
 Kind = Literal["completeness", "uniqueness", "allowed_values", "range", "time_range", "order", "reference", "held"]
 Severity = Literal["fail", "warn"]
+
+# Clocks that are set by the network differ by seconds; those of devices set by hand, by a few minutes.
+CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,19 @@ def _range(column: str, lowest: float, highest: float, severity: Severity, thres
     )
 
 
+def _arrival_range(name: str, severity: Severity, threshold: float, reason: str) -> Rule:
+    return Rule(
+        f"encounters.arrival_time.{name}",
+        ENCOUNTERS.id,
+        "time_range",
+        ("arrival_time",),
+        severity,
+        threshold,
+        reason,
+        _ZONE,
+    )
+
+
 def _held(name: str, severity: Severity, threshold: float, reason: str) -> Rule:
     return Rule(
         f"batch_accounts.quarantined.{name}",
@@ -115,16 +132,9 @@ RULES: tuple[Rule, ...] = (
         "an encounter without arrival has no day",
         _INTERNAL,
     ),
-    Rule(
-        "encounters.arrival_time.range",
-        ENCOUNTERS.id,
-        "time_range",
-        ("arrival_time",),
-        "fail",
-        0.0,
-        "arrivals lie in the plausible range of the feeds and not after now",
-        _ZONE,
-    ),
+    _arrival_range("plausible", "warn", 0.0, "arrivals lie in the plausible range of the feeds and not after now"),
+    # A wrong zone puts the arrivals of its hours ahead of now; one misdated visit must not stop a hospital.
+    _arrival_range("range", "fail", 0.01, "so many arrivals out of range or after now are a clock, zone or mapping"),
     _completeness("triage_level", 0.20, "triage_level"),
     _completeness("care_start", 0.30, "care_start"),
     _completeness("discharge_time", 0.20, "discharge_time"),
