@@ -29,7 +29,8 @@ def duration_table(quantiles: Sequence[float], unit_s: int) -> Ints:
     shift_s = max(quantiles[PROBABILITIES.index(0.5)] * unit_s, _LEAST_SHIFT_S)
     logs = [math.log(value * unit_s + shift_s) for value in quantiles]
     probabilities = np.arange(_CELLS + 1) / _CELLS
-    seconds = np.exp(np.interp(probabilities, PROBABILITIES, logs)) - shift_s
+    # Rounded first, so that the last bit of a machine's exponential function cannot decide about a second.
+    seconds = np.round(np.exp(np.interp(probabilities, PROBABILITIES, logs)) - shift_s, 6)
     table: Ints = np.maximum(np.rint(seconds), 0).astype(np.int64)
     return table
 

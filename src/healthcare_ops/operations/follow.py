@@ -164,9 +164,23 @@ def _prepare_folder(hospital: Hospital, journeys: Journeys, progress: Progress) 
             write_faults(folder, hospital_changes(hospital.scenario))
             write_bytes(folder / _DELIVERED_UNTIL, _BEFORE_EVERYTHING.isoformat().encode())
             write_bytes(folder / MANIFEST, manifest(hospital))
-    elif (out / MANIFEST).read_bytes() != manifest(hospital) or not (out / _DELIVERED_UNTIL).exists():
+    else:
+        _require_same_deliveries(hospital)
+
+
+def _require_same_deliveries(hospital: Hospital) -> None:
+    """Raise `ConfigError` unless the folder's deliveries are the beginning of those that would be made now."""
+    out = hospital.order.out
+    told, known = (json.loads(text) for text in ((out / MANIFEST).read_bytes(), manifest(hospital)))
+    before, now = (facts.pop("made_with", {}) for facts in (told, known))
+    if told != known or not (out / _DELIVERED_UNTIL).exists():
         raise ConfigError(
             f"{out} holds other deliveries.", next_step="Give another --out, or the same options as before."
+        )
+    if changed := [f"{name} {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]:
+        raise ConfigError(
+            f"the deliveries in {out} were made with {'; '.join(changed)}: what follows might not fit to them.",
+            next_step="Give another --out, or install those versions again.",
         )
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ TRUTH_DIR = "truth"
 FAULTS_FILE = "faults.ndjson"
 # Says that a folder is the generator's own, and may be replaced by it.
 MANIFEST = "generated.json"
+_DECISIVE = ("numpy", "pyarrow", "holidays", "tzdata")
 Progress = Callable[[str], None]
 _TOLD_STEPS = 100
 # De-identified sets reach into the next century; beyond lie typing mistakes, and the ends of what clocks know.
@@ -211,8 +213,13 @@ def write_faults(folder: Path, injected: Iterable[Injected]) -> None:
 
 def manifest(hospital: Hospital) -> bytes:
     """Return what marks a folder as the generator's: everything that its deliveries depend on."""
-    facts = {"made_by": "hops generate", "version": __version__, **hospital.facts()}
+    facts = {"made_by": "hops generate", "made_with": made_with(), **hospital.facts()}
     return (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def made_with() -> dict[str, str]:
+    """Return the versions of what another version of could draw, write or date otherwise."""
+    return {"healthcare-ops": __version__, **{name: version(name) for name in _DECISIVE}}
 
 
 def delivery_path(folder: Path, file: DeliveredFile) -> Path:

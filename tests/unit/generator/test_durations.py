@@ -32,6 +32,20 @@ def test_a_duration_that_never_differs_is_drawn_as_it_is():
     assert mean_s(table) == 450.0
 
 
+def test_the_last_bit_of_an_exponential_function_does_not_decide_about_a_second(monkeypatch):
+    # exp(log(15.5)) − 15 is half a second exactly, or a little more or less.
+    halves = [0.5 / 60] * 10
+    exactly = duration_table(halves, 60)
+
+    tables = []
+    for direction in (0, np.inf):
+        with monkeypatch.context() as patched:
+            patched.setattr(np, "exp", lambda x, exp=np.exp, to=direction: np.nextafter(exp(x), to))
+            tables.append(duration_table(halves, 60))
+
+    assert all((table == exactly).all() for table in tables)
+
+
 def test_each_duration_comes_from_the_table_of_its_row():
     tables = np.array([duration_table([1.0] * 10, 60), duration_table([2.0] * 10, 60)])
 

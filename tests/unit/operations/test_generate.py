@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 
@@ -147,6 +148,20 @@ def test_following_goes_on_where_it_ended(order):
 
     assert [sum(feed["files"] for feed in feeds) for feeds in counts] == [12, 0, 36]
     assert len(delivered(order)) == 48
+
+
+def test_following_does_not_go_on_with_other_versions_and_names_them(order):
+    follow(order, AsOfClock(MIDNIGHT), None)
+    manifest = order.out / MANIFEST
+    facts = json.loads(manifest.read_text())
+    facts["made_with"]["numpy"] = "1.0"
+    manifest.write_text(json.dumps(facts))
+
+    with pytest.raises(ConfigError, match=r"made with numpy 1\.0, now \d") as refused:
+        follow(order, AsOfClock(MIDNIGHT), None)
+
+    assert facts["made_with"].keys() == {"healthcare-ops", "numpy", "pyarrow", "holidays", "tzdata"}
+    assert "install those versions" in refused.value.next_step
 
 
 def test_a_state_directory_in_use_gets_its_files_later(order, tmp_path):
