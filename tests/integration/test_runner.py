@@ -195,7 +195,7 @@ def test_the_record_of_a_run_is_stored_at_each_state(hospital):
     ]
     final = stored(hospital, finished)
     assert (final["status"], [state["name"] for state in final["states"]]) == ("SUCCEEDED", visited)
-    assert final["started_at"] == "2026-03-23T09:20:00+00:00"
+    assert final["as_of"] == "2026-03-23T09:20:00+00:00"
     assert final["run_id"].startswith("daily-20260323T092000Z-")
     assert all(state["entered_at"] <= state["exited_at"] for state in final["states"])
 

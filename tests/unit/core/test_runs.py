@@ -17,6 +17,7 @@ def test_a_run_is_kept_under_its_own_name():
 
 def test_a_record_is_a_versioned_document_of_everything_it_knows():
     record = RunRecord("daily-1", "daily", "2026-03-01", "2026-03-02T03:00:00+00:00", "FAILED", error="E", cause="why")
+    record.as_of = "2026-03-02T02:00:00+00:00"
     record.states.append(StateRecord("RunDQ", "2026-03-02T03:00:01+00:00", "2026-03-02T03:00:02+00:00"))
     record.outcomes["dq_check"] = {"verdict": "pass"}
 
@@ -28,6 +29,7 @@ def test_a_record_is_a_versioned_document_of_everything_it_knows():
         "run_type": "daily",
         "run_date": "2026-03-01",
         "started_at": "2026-03-02T03:00:00+00:00",
+        "as_of": "2026-03-02T02:00:00+00:00",
         "status": "FAILED",
         "ended_at": "",
         "error": "E",
