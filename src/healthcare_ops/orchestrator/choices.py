@@ -4,34 +4,57 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from healthcare_ops.orchestrator import paths
+from healthcare_ops.orchestrator.timestamps import instant
+from healthcare_ops.orchestrator.values import is_number
 
 Operator = Callable[[Any, Any], bool]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _both(accepts: Callable[[Any], bool], compare: Operator) -> Operator:
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_timestamp(value: Any) -> bool:
+    return instant(value) is not None
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _utf16(value: str) -> bytes:
+    """Return what the service orders strings by: units of UTF-16."""
+    return value.encode("utf-16-be", "surrogatepass")
+
+
+def _both(accepts: Callable[[Any], bool], key: Callable[[Any], Any], compare: Operator) -> Operator:
     """Return a comparison that is false, not an error, between different types."""
-    return lambda value, expected: accepts(value) and accepts(expected) and compare(value, expected)
+    return lambda value, expected: accepts(value) and accepts(expected) and compare(key(value), key(expected))
+
+
+@lru_cache(maxsize=1024)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    """Return a pattern with `*` as the only wildcard; a backslash makes it literal."""
+    parts = re.split(r"(\\\\|\\\*|\*)", pattern)
+    return re.compile(
+        "".join(
+            ".*" if part == "*" else re.escape(part.replace("\\", "", 1) if part in {r"\\", r"\*"} else part)
+            for part in parts
+        ),
+        re.DOTALL,
+    )
 
 
 def _matches(value: Any, pattern: str) -> bool:
-    """Match with `*` as the only wildcard; a backslash makes it literal."""
-    parts = re.split(r"(\\\\|\\\*|\*)", pattern)
-    regex = "".join(
-        ".*" if part == "*" else re.escape(part.replace("\\", "", 1) if part in {r"\\", r"\*"} else part)
-        for part in parts
-    )
-    return _is_text(value) and re.fullmatch(regex, value, re.DOTALL) is not None
+    return _is_text(value) and _pattern(pattern).fullmatch(value) is not None
 
 
 _ORDER: dict[str, Operator] = {
@@ -42,9 +65,10 @@ _ORDER: dict[str, Operator] = {
     "GreaterThanEquals": lambda value, expected: value >= expected,
 }
 _COMPARISONS: dict[str, Operator] = {
-    **{f"String{name}": _both(_is_text, compare) for name, compare in _ORDER.items()},
-    **{f"Numeric{name}": _both(_is_number, compare) for name, compare in _ORDER.items()},
-    "BooleanEquals": _both(lambda value: isinstance(value, bool), lambda value, expected: value == expected),
+    **{f"String{name}": _both(_is_text, _utf16, compare) for name, compare in _ORDER.items()},
+    **{f"Numeric{name}": _both(is_number, _itself, compare) for name, compare in _ORDER.items()},
+    "BooleanEquals": _both(_is_flag, _itself, _ORDER["Equals"]),
+    **{f"Timestamp{name}": _both(_is_timestamp, instant, compare) for name, compare in _ORDER.items()},
 }
 OPERATORS: dict[str, Operator] = {
     **_COMPARISONS,
@@ -52,8 +76,9 @@ OPERATORS: dict[str, Operator] = {
     "StringMatches": _matches,
     "IsNull": lambda value, expected: (value is None) == expected,
     "IsString": lambda value, expected: _is_text(value) == expected,
-    "IsNumeric": lambda value, expected: _is_number(value) == expected,
-    "IsBoolean": lambda value, expected: isinstance(value, bool) == expected,
+    "IsNumeric": lambda value, expected: is_number(value) == expected,
+    "IsBoolean": lambda value, expected: _is_flag(value) == expected,
+    "IsTimestamp": lambda value, expected: _is_timestamp(value) == expected,
     "IsPresent": lambda value, expected: expected,
 }
 

@@ -6,94 +6,50 @@ attempts and times are told to an observer as they happen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from threading import Lock
+from typing import Any
 
-from healthcare_ops.orchestrator import choices, paths
-from healthcare_ops.orchestrator.asl import StateMachine
+from healthcare_ops.orchestrator import choices, failures, paths
+from healthcare_ops.orchestrator.asl import StateMachine, machine_of
+from healthcare_ops.orchestrator.failures import StateFault, TaskFailure
+from healthcare_ops.orchestrator.jsonpath import PathError
+from healthcare_ops.orchestrator.readings import check_size, most_at_once, picked, seconds, wait_s
+from healthcare_ops.orchestrator.retries import Retries
+from healthcare_ops.orchestrator.threads import Threads
+from healthcare_ops.orchestrator.timestamps import written
+from healthcare_ops.orchestrator.values import Json, is_too_large
+from healthcare_ops.orchestrator.world import (
+    Attempt,
+    Execution,
+    Observer,
+    StateEntry,
+    Status,
+    TaskRunner,
+    Together,
+    World,
+)
 
-Json = Any
-Status = Literal["SUCCEEDED", "FAILED", "TIMED_OUT"]
-_NEVER_CAUGHT_BY_ALL = {"States.DataLimitExceeded", "States.Runtime"}
-
-
-class TaskFailure(Exception):
-    """A task that ended without a result: an ASL error name and a cause for people."""
-
-    def __init__(self, error: str, cause: str) -> None:
-        super().__init__(error, cause)
-        self.error = error
-        self.cause = cause
-
-
-class TaskRunner(Protocol):
-    """Does the work of Task states."""
-
-    def run(self, resource: str, parameters: Json, *, timeout_s: float | None) -> Json:
-        """Return the task's result; `TaskFailure` if it has none."""
-        ...
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One try of a state."""
-
-    started_at: datetime
-    ended_at: datetime
-    error: str | None = None
-    cause: str | None = None
-
-
-@dataclass
-class StateEntry:
-    """One visit to a state."""
-
-    name: str
-    entered_at: datetime
-    input: Json
-    output: Json = None
-    exited_at: datetime | None = None
-    attempts: list[Attempt] = field(default_factory=list)
+__all__ = [
+    "Attempt",
+    "Execution",
+    "Interpreter",
+    "Observer",
+    "StateEntry",
+    "Status",
+    "TaskFailure",
+    "TaskRunner",
+    "Together",
+    "World",
+]
+_State = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Execution:
-    """How a run ended."""
-
-    status: Status
-    output: Json
-    error: str | None
-    cause: str | None
-    history: tuple[StateEntry, ...]
-
-
-class Observer(Protocol):
-    """Is told what happens while it happens."""
-
-    def entered(self, entry: StateEntry) -> None:
-        """Hear that a state was entered."""
-        ...
-
-    def attempted(self, entry: StateEntry, attempt: Attempt) -> None:
-        """Hear that an attempt ended."""
-        ...
-
-    def left(self, entry: StateEntry) -> None:
-        """Hear that a state was left."""
-        ...
-
-
-@dataclass(frozen=True)
-class World:
-    """What the interpreter needs beside the definition: tasks, time and chance."""
-
-    tasks: TaskRunner
-    observer: Observer
-    now: Callable[[], datetime]
-    sleep: Callable[[float], None]
-    random: Callable[[], float]
+class _OutOfTime(Exception):
+    """The run exceeded the machine's time; no state catches that."""
 
 
 @dataclass(frozen=True)
@@ -104,151 +60,299 @@ class _Step:
     next: str | None
 
 
+@dataclass(frozen=True)
+class _Scope:
+    """The states that a name may lead to, and where they stand."""
+
+    machine: StateMachine
+    context: Json
+    branch: tuple[str, ...] = ()
+
+
 class Interpreter:
     """Runs one definition."""
 
-    def __init__(self, machine: StateMachine, world: World) -> None:
+    def __init__(self, machine: StateMachine, world: World, *, name: str = "orchestrator") -> None:
         self._machine = machine
         self._world = world
-        self._run_state: Mapping[str, Callable[[StateEntry, Mapping[str, Any], Json], _Step]] = {
+        self._name = name
+
+    def run(self, execution_input: Json, *, execution_id: str, context: Mapping[str, Any] | None = None) -> Execution:
+        """Run from the start to an end; every failure is in the result, none is raised.
+
+        `context` adds to, or replaces, the fields of the context object `$$`.
+        """
+        run = _Run(self._machine, self._world)
+        machine = {"Id": self._name, "Name": self._name}
+        started = {
+            "Id": execution_id,
+            "Name": execution_id,
+            "Input": execution_input,
+            "StartTime": written(run.started_at),
+        }
+        given = _merged({"Execution": started, "StateMachine": machine}, context or {})
+        try:
+            output = run.states(_Scope(self._machine, given), execution_input)
+        except TaskFailure as failure:
+            return Execution("FAILED", None, failure.error, failure.cause, tuple(run.history))
+        except _OutOfTime:
+            cause = f"the run exceeded {self._machine.timeout_s:g} s"
+            return Execution("TIMED_OUT", None, failures.TIMEOUT, cause, tuple(run.history))
+        return Execution("SUCCEEDED", output, None, None, tuple(run.history))
+
+
+class _Run:
+    """One execution: its time, its history and how each kind of state is done."""
+
+    def __init__(self, machine: StateMachine, world: World) -> None:
+        self.history: list[StateEntry] = []
+        self.started_at: datetime = world.now()
+        self._limit_s = machine.timeout_s
+        self._world = world
+        self._together: Together = world.together or Threads(world.sleep)
+        self._telling = Lock()
+        self._kinds: Mapping[str, Callable[[_Scope, StateEntry, _State, Json], _Step]] = {
             "Task": self._task,
             "Pass": self._pass,
             "Wait": self._wait,
             "Choice": self._choice,
             "Succeed": self._succeed,
             "Fail": self._fail,
+            "Parallel": self._parallel,
+            "Map": self._map,
         }
 
-    def run(self, execution_input: Json, *, execution_id: str) -> Execution:
-        """Run from the start to an end; every failure is in the result, none is raised."""
-        history: list[StateEntry] = []
-        started = self._world.now()
-        context = {"Execution": {"Name": execution_id, "Input": execution_input, "StartTime": started.isoformat()}}
-        step = _Step(execution_input, self._machine.start_at)
+    def states(self, scope: _Scope, document: Json) -> Json:
+        """Go from the scope's first state to an end; return the last output."""
+        step = _Step(document, scope.machine.start_at)
         while step.next is not None:
-            failure = None
+            self._together.check()
             try:
-                step = self._visit(step.next, step.output, context, history)
-            except TaskFailure as raised:
-                failure = raised
-            # Looked at between states: one that is at work is not interrupted, whatever it then says comes too late.
-            if self._is_overtime(started):
-                cause = f"the run exceeded {self._machine.timeout_s:g} s"
-                return Execution("TIMED_OUT", None, "States.Timeout", cause, tuple(history))
-            if failure is not None:
-                return Execution("FAILED", None, failure.error, failure.cause, tuple(history))
-        return Execution("SUCCEEDED", step.output, None, None, tuple(history))
+                step = self._visit(scope, step.next, step.output)
+            finally:
+                # A state at work is not interrupted; whatever it then says comes too late.
+                self._check_time()
+        return step.output
 
-    def _is_overtime(self, started: datetime) -> bool:
-        limit = self._machine.timeout_s
-        return limit is not None and (self._world.now() - started).total_seconds() > limit
-
-    def _visit(self, name: str, document: Json, context: Json, history: list[StateEntry]) -> _Step:
-        state = self._machine.states[name]
-        entry = StateEntry(name, self._world.now(), document)
-        history.append(entry)
-        self._world.observer.entered(entry)
-        here = context | {"State": {"Name": name, "EnteredTime": entry.entered_at.isoformat()}}
+    def _visit(self, scope: _Scope, name: str, document: Json) -> _Step:
+        state = scope.machine.states[name]
+        entry = StateEntry(name, self._world.now(), document, branch=scope.branch)
+        with self._telling:
+            self.history.append(entry)
+            self._world.observer.entered(entry)
+        here = {"Name": name, "EnteredTime": written(entry.entered_at), "RetryCount": 0}
         try:
-            step = self._run_state[state["Type"]](entry, state, here)
-        except paths.PathError as error:
-            raise TaskFailure("States.Runtime", f"state {name}: {error}") from error
+            step = self._kinds[state["Type"]](scope, entry, state, scope.context | {"State": here})
+            check_size(step.output, f"the output of state {name}")
+        except StateFault as fault:
+            raise fault.within(name) from fault
         finally:
-            entry.exited_at = self._world.now()
-            self._world.observer.left(entry)
+            with self._telling:
+                entry.exited_at = self._world.now()
+                self._world.observer.left(entry)
         entry.output = step.output
         return step
 
-    def _task(self, entry: StateEntry, state: Mapping[str, Any], context: Json) -> _Step:
-        seen = _input(state, entry.input, context)
-        parameters = paths.fill(state["Parameters"], seen, context) if "Parameters" in state else seen
-        used: dict[int, int] = {}
+    # Time
+
+    def _left_s(self) -> float | None:
+        if self._limit_s is None:
+            return None
+        return self._limit_s - (self._world.now() - self.started_at).total_seconds()
+
+    def _check_time(self) -> None:
+        left = self._left_s()
+        if left is not None and left < 0:
+            raise _OutOfTime
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait, but no longer than the machine may run."""
+        left = self._left_s()
+        if left is not None and seconds > left:
+            self._together.sleep(max(left, 0.0))
+            raise _OutOfTime
+        self._together.sleep(seconds)
+
+    # States that work, may be tried again and may be caught
+
+    def _attempts(self, entry: StateEntry, state: _State, context: Json, work: Callable[[Json], Json]) -> _Step:
+        """Do the work until it has a result or its retriers give up, then place the result or catch the failure."""
+        retries = Retries(state.get("Retry", ()), self._world.random)
         while True:
+            here = context | {"State": context["State"] | {"RetryCount": retries.count}}
             started = self._world.now()
             try:
-                result = self._world.tasks.run(state["Resource"], parameters, timeout_s=state.get("TimeoutSeconds"))
-            except TaskFailure as failure:
-                self._note(entry, Attempt(started, self._world.now(), failure.error, failure.cause))
-                if (delay := self._retry_delay(state, failure, used)) is not None:
-                    self._world.sleep(delay)
-                    continue
-                return _caught(entry, state, failure)
-            self._note(entry, Attempt(started, self._world.now()))
-            selected = paths.fill(state["ResultSelector"], result, context) if "ResultSelector" in state else result
-            # The result joins the state's whole input, whatever part of it InputPath let the task see.
-            return _leave(state, paths.put(state.get("ResultPath", "$"), entry.input, selected), context)
+                result = self._tried(entry, started, work, here)
+                selected = self._filled(state, "ResultSelector", result, here)
+                step = _leave(state, paths.put(state.get("ResultPath", "$"), entry.input, selected), here)
+                check_size(step.output, f"the output of state {entry.name}")
+                return step
+            except TaskFailure as raised:
+                failure = raised.within(entry.name) if isinstance(raised, StateFault) else raised
+                self._check_time()
+                if (delay := retries.delay_s(failure)) is None:
+                    return _caught(entry, state, failure)
+                self._sleep(delay)
+                self._together.check()
 
-    def _note(self, entry: StateEntry, attempt: Attempt) -> None:
-        entry.attempts.append(attempt)
-        self._world.observer.attempted(entry, attempt)
+    def _tried(self, entry: StateEntry, started: datetime, work: Callable[[Json], Json], context: Json) -> Json:
+        try:
+            result = work(context)
+        except TaskFailure as failure:
+            self._note(entry, started, failure)
+            raise
+        self._note(entry, started)
+        return result
 
-    def _retry_delay(self, state: Mapping[str, Any], failure: TaskFailure, used: dict[int, int]) -> float | None:
-        """Return how long to wait before the next attempt; None if there is none."""
-        for number, retrier in enumerate(state.get("Retry", ())):
-            if not _names(retrier["ErrorEquals"], failure.error):
-                continue
-            tries = used.get(number, 0)
-            if tries >= retrier.get("MaxAttempts", 3):
-                return None
-            used[number] = tries + 1
-            delay = float(retrier.get("IntervalSeconds", 1)) * float(retrier.get("BackoffRate", 2.0)) ** tries
-            delay = min(delay, float(retrier.get("MaxDelaySeconds", delay)))
-            return delay * self._world.random() if retrier.get("JitterStrategy") == "FULL" else delay
-        return None
+    def _note(self, entry: StateEntry, started: datetime, failure: TaskFailure | None = None) -> None:
+        error, cause = (failure.error, failure.cause) if failure else (None, None)
+        if isinstance(failure, StateFault):
+            cause = failure.within(entry.name).cause
+        attempt = Attempt(started, self._world.now(), error, cause)
+        with self._telling:
+            entry.attempts.append(attempt)
+            self._world.observer.attempted(entry, attempt)
 
-    def _pass(self, entry: StateEntry, state: Mapping[str, Any], context: Json) -> _Step:
-        seen = _input(state, entry.input, context)
-        result = paths.fill(state["Parameters"], seen, context) if "Parameters" in state else seen
-        return _leave(state, paths.put(state.get("ResultPath", "$"), entry.input, state.get("Result", result)), context)
+    def _filled(self, state: _State, field: str, document: Json, context: Json) -> Json:
+        return paths.fill(state[field], document, context, self._world.random) if field in state else document
 
-    def _wait(self, entry: StateEntry, state: Mapping[str, Any], context: Json) -> _Step:
-        self._world.sleep(float(state["Seconds"]))
-        return _leave(state, _input(state, entry.input, context), context)
+    def _task(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+        seen = picked(state, "InputPath", entry.input, context)
 
-    def _choice(self, entry: StateEntry, state: Mapping[str, Any], context: Json) -> _Step:
-        seen = _input(state, entry.input, context)
-        chosen = next((rule["Next"] for rule in state["Choices"] if choices.holds(rule, seen, context)), None)
+        def work(here: Json) -> Json:
+            parameters = self._filled(state, "Parameters", seen, here)
+            check_size(parameters, f"the input of state {entry.name}")
+            result = self._call(state, parameters, seen, here)
+            if is_too_large(result):
+                name = state["Resource"].rpartition(":::")[2].partition(":")[0] if ":::" in state["Resource"] else ""
+                cause = (
+                    f"The state/task '{name or state['Resource']}' returned a result with a size exceeding the "
+                    "maximum number of bytes service limit."
+                )
+                # Recorded on the service: States.ALL does catch this one, whatever its manual says.
+                raise TaskFailure(failures.DATA_LIMIT, cause, is_terminal=False)
+            return result
+
+        return self._attempts(entry, state, context, work)
+
+    def _call(self, state: _State, parameters: Json, seen: Json, context: Json) -> Json:
+        """Run the task within whichever of its own time, its heartbeat and the machine's time ends first."""
+        own = seconds(state, "TimeoutSeconds", seen, context)
+        heartbeat = seconds(state, "HeartbeatSeconds", seen, context)
+        limit = min((limit for limit in (own, heartbeat, self._left_s()) if limit is not None), default=None)
+        try:
+            return self._world.tasks.run(state["Resource"], parameters, timeout_s=limit)
+        except TaskFailure as failure:
+            if failure.error != failures.TIMEOUT or limit is None or limit == own:
+                raise
+            if limit == heartbeat:
+                raise TaskFailure(failures.HEARTBEAT_TIMEOUT, failure.cause) from failure
+            raise _OutOfTime from failure
+
+    def _parallel(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+        seen = picked(state, "InputPath", entry.input, context)
+
+        def work(here: Json) -> Json:
+            given = self._filled(state, "Parameters", seen, here)
+            branches = [
+                self._branch(scope, entry, number, definition, scope.context, given)
+                for number, definition in enumerate(state["Branches"])
+            ]
+            return self._side_by_side(branches, len(branches))
+
+        return self._attempts(entry, state, context, work)
+
+    def _map(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+        seen = picked(state, "InputPath", entry.input, context)
+        processor = state.get("ItemProcessor") or state["Iterator"]
+        selector = "ItemSelector" if "ItemSelector" in state else "Parameters"
+
+        def work(here: Json) -> Json:
+            items = picked(state, "ItemsPath", seen, here)
+            if not isinstance(items, list):
+                path = state.get("ItemsPath", "$")
+                raise StateFault(failures.RUNTIME, f'Reference path "{path}" must point to array.')
+            branches = []
+            for number, item in enumerate(items):
+                inside = {"Map": {"Item": {"Index": number, "Value": item}}}
+                given = self._filled(state, selector, seen, here | inside) if selector in state else item
+                branches.append(self._branch(scope, entry, number, processor, scope.context | inside, given))
+            return self._side_by_side(branches, most_at_once(state, seen, here))
+
+        return self._attempts(entry, state, context, work)
+
+    def _branch(
+        self, scope: _Scope, entry: StateEntry, number: int, definition: _State, context: Json, given: Json
+    ) -> Callable[[], Json]:
+        inner = _Scope(machine_of(definition), context, (*scope.branch, f"{entry.name}[{number}]"))
+        # A copy, so that no task can change what its neighbours see.
+        return lambda: self.states(inner, copy.deepcopy(given))
+
+    def _side_by_side(self, branches: Sequence[Callable[[], Json]], limit: int) -> Json:
+        try:
+            return self._together.run(branches, limit)
+        except TaskFailure as failure:
+            also = (*failure.also, failures.BRANCH_FAILED)
+            raise TaskFailure(failure.error, failure.cause, also=also, is_terminal=failure.is_terminal) from failure
+
+    # States that only pass on
+
+    def _pass(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+        seen = picked(state, "InputPath", entry.input, context)
+        result = state["Result"] if "Result" in state else self._filled(state, "Parameters", seen, context)
+        return _leave(state, paths.put(state.get("ResultPath", "$"), entry.input, result), context)
+
+    def _wait(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+        seen = picked(state, "InputPath", entry.input, context)
+        self._sleep(wait_s(state, seen, context, self._world.now()))
+        return _leave(state, seen, context)
+
+    def _choice(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+        seen = picked(state, "InputPath", entry.input, context)
+        try:
+            chosen = next((rule["Next"] for rule in state["Choices"] if choices.holds(rule, seen, context)), None)
+        except PathError as error:
+            lost = str(error).partition(" leads nowhere")[0]
+            cause = f"Invalid path '{lost}': The choice state's condition path references an invalid value."
+            raise StateFault(failures.RUNTIME, cause) from error
         target = chosen or state.get("Default")
         if target is None:
-            raise TaskFailure("States.NoChoiceMatched", f"state {entry.name}: no rule holds and there is no Default")
-        return _Step(_output(state, seen, context), target)
+            raise StateFault(failures.NO_CHOICE, "No rule holds and there is no Default.")
+        return _Step(picked(state, "OutputPath", seen, context), target)
 
-    def _succeed(self, entry: StateEntry, state: Mapping[str, Any], context: Json) -> _Step:
-        return _Step(_output(state, _input(state, entry.input, context), context), None)
+    def _succeed(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+        seen = picked(state, "InputPath", entry.input, context)
+        return _Step(picked(state, "OutputPath", seen, context), None)
 
-    def _fail(self, entry: StateEntry, state: Mapping[str, Any], context: Json) -> _Step:
+    def _fail(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
         def text(name: str) -> str:
-            path = state.get(f"{name}Path")
-            return str(paths.get(path, entry.input, context) if path else state.get(name, ""))
+            field = f"{name}Path"
+            if field not in state:
+                return str(state.get(name, ""))
+            value = paths.value_of(state[field], entry.input, context, self._world.random, field=field)
+            if not isinstance(value, str):
+                raise StateFault(failures.RUNTIME, f"The {field} '{state[field]}' does not lead to a string.")
+            return value
 
-        raise TaskFailure(text("Error"), text("Cause"))
-
-
-def _input(state: Mapping[str, Any], document: Json, context: Json) -> Json:
-    path = state.get("InputPath", "$")
-    return {} if path is None else paths.get(path, document, context)
-
-
-def _output(state: Mapping[str, Any], document: Json, context: Json) -> Json:
-    path = state.get("OutputPath", "$")
-    return {} if path is None else paths.get(path, document, context)
+        raise TaskFailure(text("Error"), text("Cause"), is_terminal=False)
 
 
-def _leave(state: Mapping[str, Any], document: Json, context: Json) -> _Step:
-    return _Step(_output(state, document, context), state.get("Next"))
+def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of both; objects that both have are merged in turn."""
+    merged = dict(base)
+    for name, value in more.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = _merged(merged[name], value) if both else value
+    return merged
 
 
-def _caught(entry: StateEntry, state: Mapping[str, Any], failure: TaskFailure) -> _Step:
+def _leave(state: _State, document: Json, context: Json) -> _Step:
+    return _Step(picked(state, "OutputPath", document, context), state.get("Next"))
+
+
+def _caught(entry: StateEntry, state: _State, failure: TaskFailure) -> _Step:
     for catcher in state.get("Catch", ()):
-        if _names(catcher["ErrorEquals"], failure.error):
+        if failures.is_named(failure, catcher["ErrorEquals"]):
             facts = {"Error": failure.error, "Cause": failure.cause}
             return _Step(paths.put(catcher.get("ResultPath", "$"), entry.input, facts), catcher["Next"])
-    raise TaskFailure(failure.error, f"state {entry.name}: {failure.cause}") from failure
-
-
-def _names(wanted: list[str], error: str) -> bool:
-    if error in wanted:
-        return True
-    if "States.TaskFailed" in wanted and error != "States.Timeout" and error not in _NEVER_CAUGHT_BY_ALL:
-        return True
-    return "States.ALL" in wanted and error not in _NEVER_CAUGHT_BY_ALL
+    raise failure

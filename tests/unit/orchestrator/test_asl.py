@@ -59,6 +59,8 @@ def test_a_definition_without_a_time_limit_has_none():
             for operator, operand in {
                 name: "$.b"
                 if name.endswith("Path")
+                else "2026-03-01T00:00:00Z"
+                if name.startswith("Timestamp")
                 else "x"
                 if name.startswith("String")
                 else 1.5
@@ -80,20 +82,21 @@ def test_every_supported_form_of_a_state_is_let_in(state):
     ("state", "fault"),
     [
         # kinds of states and fields that the interpreter does not run
-        ({"Type": "Parallel", "Branches": [], "End": True}, "Type 'Parallel' is not supported"),
-        ({"Type": "Map", "ItemProcessor": {}, "End": True}, "Type 'Map' is not supported"),
+        ({"Type": "Activity", "End": True}, "Type 'Activity' is not supported"),
         ({"Type": ["Pass"], "End": True}, "Type ['Pass'] is not supported"),
         ({"End": True}, "Type None is not supported"),
         ("Pass", "Type None is not supported"),
-        (PASS | {"QueryLanguage": "JSONata"}, "field 'QueryLanguage' is not supported"),
+        (PASS | {"QueryLanguage": "JSONata"}, "QueryLanguage JSONata is not supported"),
         (PASS | {"Assign": {}}, "field 'Assign' is not supported"),
         (PASS | {"Output": {}}, "field 'Output' is not supported"),
-        (TASK | {"HeartbeatSeconds": 5}, "field 'HeartbeatSeconds' is not supported"),
-        (TASK | {"TimeoutSecondsPath": "$.t"}, "field 'TimeoutSecondsPath' is not supported"),
+        (TASK | {"Arguments": {}}, "field 'Arguments' is not supported"),
+        (TASK | {"Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken"}, "there are no task tokens"),
+        (TASK | {"Parameters": {"t.$": "$$.Task.Token"}}, "there are no task tokens"),
+        (TASK | {"Parameters": {"t.$": "States.Format('{}', $$.Task.Token)"}}, "there are no task tokens"),
         (TASK | {"Credentials": {}}, "field 'Credentials' is not supported"),
         (PASS | {"Retry": []}, "field 'Retry' is not supported"),
-        (WAIT | {"Timestamp": "2026-03-01T00:00:00Z"}, "field 'Timestamp' is not supported"),
-        (WAIT | {"SecondsPath": "$.s"}, "field 'SecondsPath' is not supported"),
+        (WAIT | {"Timestamp": "2026-03-01T00:00:00Z"}, "a Wait needs one of Seconds, SecondsPath"),
+        (WAIT | {"SecondsPath": "$.s"}, "a Wait needs one of Seconds, SecondsPath"),
         (WAIT | {"ResultPath": "$.s"}, "field 'ResultPath' is not supported"),
         ({"Type": "Succeed", "End": True}, "field 'End' is not supported"),
         ({"Type": "Fail", "Next": "Last"}, "field 'Next' is not supported"),
@@ -102,7 +105,7 @@ def test_every_supported_form_of_a_state_is_let_in(state):
         (PASS | {"Next": "Last"}, "give either Next or End"),
         (without(PASS, "End") | {"End": False}, "give either Next or End"),
         (PASS | {"End": "yes"}, "End 'yes' is not true or false"),
-        (without(PASS, "End") | {"Next": 5}, "Next 5 is not text"),
+        (without(PASS, "End") | {"Next": 5}, "Next 5 is not a name of 1 to 80 characters"),
         (without(PASS, "End") | {"Next": "Nowhere"}, "leads to 'Nowhere', which is not a state"),
         (choice(YES | {"Next": "Last"}, Default="Nowhere"), "leads to 'Nowhere', which is not a state"),
         (choice(YES | {"Next": "Nowhere"}), "leads to 'Nowhere', which is not a state"),
@@ -114,29 +117,35 @@ def test_every_supported_form_of_a_state_is_let_in(state):
         *(
             (TASK | {field: path}, f"path {path!r} is not supported")
             for field in ("InputPath", "OutputPath", "ResultPath")
-            for path in ("$.a[*]", "$..a", "a", "States.UUID()", "")
+            for path in ("$.a[", "$.a.length()", "$a", "a", "States.UUID()", "")
         ),
         (TASK | {"InputPath": 5}, "path 5 is not supported"),
         (TASK | {"ResultPath": "$$.Execution"}, "ResultPath '$$.Execution' is not supported"),
-        (TASK | {"ResultPath": "$.a[0]"}, "ResultPath '$.a[0]' is not supported"),
+        *(
+            (TASK | {"ResultPath": path}, f"ResultPath {path!r} is not supported")
+            for path in ("$.a[*]", "$..a", "$.a[0:1]")
+        ),
         (
             TASK | {"Catch": [{"ErrorEquals": ["E"], "Next": "Last", "ResultPath": "$.a[*]"}]},
-            "path '$.a[*]' is not supported",
+            "ResultPath '$.a[*]' is not supported",
         ),
-        (TASK | {"Parameters": {"a": [{"b.$": "$.c[*]"}]}}, "path '$.c[*]' is not supported"),
-        (TASK | {"Parameters": {"b.$": "States.Format('{}', $.c)"}}, "is not supported"),
+        (TASK | {"Parameters": {"a": [{"b.$": "$.c["}]}}, "path '$.c[' is not supported"),
+        (TASK | {"Parameters": {"b.$": "States.Format('{}', $.c"}}, "is not supported"),
+        (TASK | {"Parameters": {"b.$": "States.Now()"}}, "States.Now is not an intrinsic function"),
+        (TASK | {"Parameters": {"b.$": "$.c", "b": 1}}, "Parameters has both 'b' and 'b.$'"),
         (TASK | {"Parameters": {"b.$": 5}}, "path 5 is not supported"),
-        (TASK | {"ResultSelector": {"b.$": "$.c[1:2]"}}, "path '$.c[1:2]' is not supported"),
-        ({"Type": "Fail", "ErrorPath": "States.UUID()"}, "is not supported"),
-        ({"Type": "Fail", "CausePath": "$.c[*]"}, "is not supported"),
+        (TASK | {"ResultSelector": {"b.$": "$.c[1:2"}}, "path '$.c[1:2' is not supported"),
+        ({"Type": "Fail", "ErrorPath": "States.MathAdd(1, 2)"}, "States.MathAdd makes no text"),
+        ({"Type": "Fail", "CausePath": "$.c["}, "is not supported"),
+        ({"Type": "Fail", "Error": "E", "ErrorPath": "$.e"}, "give either Error or ErrorPath"),
         # tasks
         (without(TASK, "Resource"), "a Task needs a Resource"),
         (TASK | {"Resource": ["job"]}, "Resource ['job'] is not text"),
         (TASK | {"Parameters": "$"}, "Parameters '$' is not an object"),
         (TASK | {"ResultSelector": []}, r"ResultSelector [] is not an object"),
-        (TASK | {"TimeoutSeconds": "60"}, "TimeoutSeconds '60' is not a number above 0"),
-        (TASK | {"TimeoutSeconds": 0}, "TimeoutSeconds 0 is not a number above 0"),
-        (TASK | {"TimeoutSeconds": True}, "TimeoutSeconds True is not a number above 0"),
+        (TASK | {"TimeoutSeconds": "60"}, "TimeoutSeconds '60' is not a whole number from 1"),
+        (TASK | {"TimeoutSeconds": 0}, "TimeoutSeconds 0 is not a whole number from 1"),
+        (TASK | {"TimeoutSeconds": True}, "TimeoutSeconds True is not a whole number from 1"),
         # retriers and catchers
         (TASK | {"Retry": {"ErrorEquals": ["E"]}}, "Retry {'ErrorEquals': ['E']} is not a list"),
         (TASK | {"Retry": ["E"]}, "'E' is not an object"),
@@ -151,9 +160,12 @@ def test_every_supported_form_of_a_state_is_let_in(state):
         ),
         (TASK | {"Retry": [{"ErrorEquals": ["E"], "MaxAttempts": -1}]}, "MaxAttempts -1 is not a whole number"),
         (TASK | {"Retry": [{"ErrorEquals": ["E"], "MaxAttempts": 1.5}]}, "MaxAttempts 1.5 is not a whole number"),
-        (TASK | {"Retry": [{"ErrorEquals": ["E"], "IntervalSeconds": 0}]}, "IntervalSeconds 0 is not a number above"),
+        (TASK | {"Retry": [{"ErrorEquals": ["E"], "IntervalSeconds": 0}]}, "IntervalSeconds 0 is not a whole number"),
         (TASK | {"Retry": [{"ErrorEquals": ["E"], "BackoffRate": 0.5}]}, "BackoffRate 0.5 is not a number of at least"),
-        (TASK | {"Retry": [{"ErrorEquals": ["E"], "MaxDelaySeconds": "9"}]}, "MaxDelaySeconds '9' is not a number"),
+        (
+            TASK | {"Retry": [{"ErrorEquals": ["E"], "MaxDelaySeconds": "9"}]},
+            "MaxDelaySeconds '9' is not a whole number from 1 to 31622399",
+        ),
         (TASK | {"Retry": [{"ErrorEquals": ["E"], "JitterStrategy": "HALF"}]}, "JitterStrategy 'HALF' is not FULL or"),
         (TASK | {"Retry": [{"ErrorEquals": ["E"], "Backoff": 2}]}, "field 'Backoff' is not supported"),
         (TASK | {"Catch": [{"ErrorEquals": ["E"]}]}, "a catcher needs Next"),
@@ -162,7 +174,7 @@ def test_every_supported_form_of_a_state_is_let_in(state):
         (TASK | {"Catch": [{"ErrorEquals": ["E"], "Next": "Last", "Assign": {}}]}, "field 'Assign' is not supported"),
         # choices
         (without(choice(), "Choices"), "a Choice needs Choices"),
-        (choice(), "a Choice needs Choices"),
+        (choice(), "Choices [] is not a list of at least one"),
         (choice(5), "a choice rule needs Next"),
         (choice(YES), "a choice rule needs Next"),
         (choice({"Next": "Last"}), "choice rule [] is not supported"),
@@ -173,25 +185,25 @@ def test_every_supported_form_of_a_state_is_let_in(state):
             "choice rule [",
         ),
         (
-            choice({"Variable": "$.a", "TimestampEquals": "2026-03-01T00:00:00Z", "Next": "Last"}),
-            "choice rule ['TimestampEquals', 'Variable'] is not supported",
+            choice({"Variable": "$.a", "TimestampEquals": "2026-03-01", "Next": "Last"}),
+            "TimestampEquals '2026-03-01' is not a timestamp",
         ),
-        (choice({"Variable": "$.a", "IsTimestamp": True, "Next": "Last"}), "choice rule ["),
+        (choice({"Variable": "$.a", "IsTimestamp": "yes", "Next": "Last"}), "IsTimestamp 'yes' is not true or false"),
         (choice({"Condition": "{% true %}", "Next": "Last"}), "choice rule ["),
         (choice({"And": [], "Next": "Last"}), "And needs a list of rules"),
         (choice({"Or": YES, "Next": "Last"}), "Or needs a list of rules"),
         (choice({"Not": [YES], "Next": "Last"}), "is not an object"),
         (choice({"And": [YES | {"Next": "Last"}], "Next": "Last"}), "choice rule ["),
-        (choice(YES | {"Variable": "$.a[*]", "Next": "Last"}), "path '$.a[*]' is not supported"),
+        (choice(YES | {"Variable": "$.a[", "Next": "Last"}), "path '$.a[' is not supported"),
         (choice({"Variable": "$.a", "StringEqualsPath": "b", "Next": "Last"}), "path 'b' is not supported"),
         (choice({"Variable": "$.a", "StringEquals": 1, "Next": "Last"}), "StringEquals 1 is not text"),
         (choice({"Variable": "$.a", "NumericEquals": True, "Next": "Last"}), "NumericEquals True is not a number"),
         (choice({"Variable": "$.a", "BooleanEquals": 1, "Next": "Last"}), "BooleanEquals 1 is not true or false"),
         (choice({"Variable": "$.a", "IsNull": "yes", "Next": "Last"}), "IsNull 'yes' is not true or false"),
         # waits
-        (without(WAIT, "Seconds"), "a Wait needs Seconds"),
-        (WAIT | {"Seconds": "5"}, "Seconds '5' is not a number of at least 0"),
-        (WAIT | {"Seconds": -1}, "Seconds -1 is not a number of at least 0"),
+        (without(WAIT, "Seconds"), "a Wait needs one of Seconds, SecondsPath"),
+        (WAIT | {"Seconds": "5"}, "Seconds '5' is not a whole number from 0"),
+        (WAIT | {"Seconds": -1}, "Seconds -1 is not a whole number from 0"),
     ],
 )
 def test_what_is_not_supported_is_refused_at_the_door_with_the_state_s_name(state, fault):
@@ -212,9 +224,9 @@ def test_what_is_not_supported_is_refused_at_the_door_with_the_state_s_name(stat
         (json.dumps({"StartAt": "A", "States": []}), "state machine: States [] is not an object"),
         (json.dumps({"States": {"A": PASS}}), "state 'StartAt': leads to None, which is not a state"),
         (json.dumps({"StartAt": "B", "States": {"A": PASS}}), "state 'StartAt': leads to 'B', which is not a state"),
-        (json.dumps({"StartAt": ["A"], "States": {"A": PASS}}), "state machine: StartAt ['A'] is not text"),
+        (json.dumps({"StartAt": ["A"], "States": {"A": PASS}}), "state machine: StartAt ['A'] is not a name"),
         (machine(PASS, QueryLanguage="JSONata"), "state machine: QueryLanguage JSONata is not supported"),
-        (machine(PASS, TimeoutSeconds="90"), "state machine: TimeoutSeconds '90' is not a number above 0"),
+        (machine(PASS, TimeoutSeconds="90"), "state machine: TimeoutSeconds '90' is not a whole number"),
         (machine(PASS, Tags=[]), "state machine: field 'Tags' is not supported"),
         (json.dumps({"StartAt": "A", "States": {"A": PASS, "B": PASS}}), "state 'B': no state leads to it"),
         (

@@ -109,9 +109,9 @@ def test_parameters_are_made_of_the_input_and_the_context(run, time):
         "date": "2026-03-01",
         "id": "run-1",
         "given": {"run_date": "2026-03-01"},
-        "began": "2026-03-01T12:00:00+00:00",
+        "began": "2026-03-01T12:00:00.000Z",
         "state": "Job",
-        "entered": "2026-03-01T12:01:00+00:00",
+        "entered": "2026-03-01T12:01:00.000Z",
     }
 
 
@@ -230,14 +230,17 @@ def test_a_choice_without_a_rule_that_holds_and_without_a_default_fails(run):
     execution = run(by_kind(), {"kind": 5})
 
     assert (execution.status, execution.error) == ("FAILED", "States.NoChoiceMatched")
-    assert execution.cause == "state Choose: no rule holds and there is no Default"
+    assert execution.cause.startswith("An error occurred while executing the state 'Choose'. No rule holds")
 
 
 def test_a_choice_about_something_that_is_not_there_fails(run):
     execution = run(by_kind(Default="C"), {})
 
     assert (execution.status, execution.error) == ("FAILED", "States.Runtime")
-    assert "state Choose: $.kind leads nowhere" in execution.cause
+    assert execution.cause == (
+        "An error occurred while executing the state 'Choose'. "
+        "Invalid path '$.kind': The choice state's condition path references an invalid value."
+    )
 
 
 def test_a_loop_of_choices_counts_its_visits(run, time):
@@ -267,7 +270,7 @@ def delays(run, time, retriers, answers, luck=0.5):
 def test_a_retry_waits_twice_as_long_each_time_three_times_unless_told_otherwise(run, time):
     execution, slept, calls = delays(run, time, [{"ErrorEquals": ["Broken"]}], [fails()])
 
-    assert (execution.status, execution.error, execution.cause) == ("FAILED", "Broken", "state Job: it broke")
+    assert (execution.status, execution.error, execution.cause) == ("FAILED", "Broken", "it broke")
     assert (slept, calls) == ([1.0, 2.0, 4.0], 4)
 
 
@@ -436,7 +439,10 @@ def test_parameters_that_lead_nowhere_fail_and_are_not_caught(run):
     execution = run({"Job": state, "Caught": DONE}, {})
 
     assert (execution.status, execution.error) == ("FAILED", "States.Runtime")
-    assert execution.cause == "state Job: $.run_date leads nowhere: no 'run_date'"
+    assert execution.cause == (
+        "An error occurred while executing the state 'Job'. "
+        "The JSONPath '$.run_date' specified for the field 'date.$' could not be found in the input '{}'"
+    )
 
 
 # Time
@@ -478,7 +484,7 @@ def test_a_task_that_took_too_long_fails_the_run_and_does_not_time_it_out(run, t
     assert (execution.status, execution.error, execution.cause) == (
         "FAILED",
         "States.Timeout",
-        "state Job: over 60 s",
+        "over 60 s",
     )
 
 

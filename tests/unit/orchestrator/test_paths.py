@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from healthcare_ops.orchestrator.failures import TaskFailure
 from healthcare_ops.orchestrator.paths import PathError, fill, get, has, parse, put
 
 DOCUMENT = {"a": {"b": [10, {"c": "deep"}]}, "odd name": 1, "null": None, "run_date": "2026-03-01"}
@@ -19,6 +20,12 @@ CONTEXT = {"Execution": {"Name": "run-1"}}
         ("$['odd name']", ("odd name",)),
         ("$['a'].b[0]", ("a", "b", 0)),
         ("$$.Execution.Name", ("Execution", "Name")),
+        ("$.1a", ("1a",)),
+        ("$.&Ж中.\\uD800\\uDF46", ("&Ж中", "\U00010346")),
+        ("$.store\\.book", ("store.book",)),
+        ("$.\\stor\\e.boo\\k", ("store", "book")),
+        ("$.foo\\@bar.baz\\[\\[.\\?pretty", ("foo@bar", "baz[[", "?pretty")),
+        ("$.ledgers[0][22].region", ("ledgers", 0, 22, "region")),
     ],
 )
 def test_a_reference_path_is_a_row_of_steps(path, steps):
@@ -41,7 +48,6 @@ def test_a_reference_path_is_a_row_of_steps(path, steps):
         "$.a[?(@.b)]",
         "$.a.length()",
         "$.a b",
-        "$.1a",
         "$['a'",
         "$.a,$.b",
         "States.Format('{}', $.a)",
@@ -95,22 +101,31 @@ def test_a_value_is_put_where_the_path_leads_and_makes_what_is_missing(path, res
     assert document == {"a": {"b": 1}}
 
 
-@pytest.mark.parametrize("document", [None, "text", 7, [1, 2]])
-def test_a_value_put_beside_something_that_is_not_an_object_stands_alone(document):
-    assert put("$.c", document, "new") == {"c": "new"}
-
-
 @pytest.mark.parametrize(
-    ("path", "fault"),
+    ("path", "result"),
     [
-        ("$.a[0]", "writes into an array"),
-        ("$.a[0].b", "writes into an array"),
-        ("$.text.b", "writes into something that is not an object"),
+        ("$.a[1]", {"a": [{}, "new"]}),
+        ("$.a[0].b", {"a": [{"b": "new"}, 2]}),
+        ("$.a[0].b.c", {"a": [{"b": {"c": "new"}}, 2]}),
     ],
 )
-def test_nothing_is_put_into_an_array_or_a_text(path, fault):
-    with pytest.raises(PathError, match=fault):
-        put(path, {"a": [{}], "text": "t"}, "new")
+def test_a_value_is_put_into_an_array_where_something_stands(path, result):
+    assert put(path, {"a": [{}, 2]}, "new") == result
+
+
+@pytest.mark.parametrize("document", [None, "text", 7, [1, 2]])
+def test_a_value_has_no_place_beside_something_that_is_not_an_object(document):
+    with pytest.raises(TaskFailure, match=r"States\.ResultPathMatchFailure"):
+        put("$.c", document, "new")
+
+
+@pytest.mark.parametrize("path", ["$.a[2]", "$.a[2].b", "$.a.b", "$.text.b", "$.text[0]", "$.new[0]"])
+def test_a_value_has_no_place_beyond_an_array_or_in_a_text(path):
+    with pytest.raises(TaskFailure) as failed:
+        put(path, {"a": [{}, 2], "text": "t"}, "new")
+
+    assert failed.value.error == "States.ResultPathMatchFailure"
+    assert failed.value.cause == f'Unable to apply ReferencePath {path} to input {{"a":[{{}},2],"text":"t"}}'
 
 
 def test_a_template_takes_over_what_its_paths_lead_to_and_keeps_the_rest():
