@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -41,7 +41,11 @@ STAYS = pa.schema(
 
 @dataclass(frozen=True)
 class Journeys:
-    """Encounters and stays of one facility, by the schemas above."""
+    """Encounters and stays of one facility, by the schemas above.
+
+    `earlier` are the stays of who came before the first day: they take beds, but nothing is told of them.
+    """
 
     encounters: pa.Table
     stays: pa.Table
+    earlier: pa.Table = field(default_factory=STAYS.empty_table)

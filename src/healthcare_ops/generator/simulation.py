@@ -75,7 +75,9 @@ def _who_comes(site: Site, parameters: Parameters, hours: Hours, seed: int) -> t
 
 def journeys(done: Run) -> Journeys:
     """Return a simulation as the tables of `Journeys`."""
-    return Journeys(_encounters(done), _stays(done))
+    rows = _stay_rows(done)
+    is_told = rows.patient >= done.counted_from
+    return Journeys(_encounters(done), _stays(done, rows.take(is_told)), _stays(done, rows.take(~is_told)))
 
 
 def _check(site: Site, parameters: Parameters, first: date, last: date) -> None:
@@ -194,9 +196,8 @@ class _Rows:
         return _Rows(*(values[index] for values in vars(self).values()))
 
 
-def _stays(done: Run) -> pa.Table:
-    rows = _stay_rows(done)
-    rows = rows.take(rows.patient >= done.counted_from)
+def _stays(done: Run, rows: _Rows) -> pa.Table:
+    """Return stays as a table; encounters of before the first day have numbers below 1."""
     rows = rows.take(np.argsort(rows.patient.astype(np.int64) << 32 | rows.start, kind="stable"))
     firsts = np.flatnonzero(np.diff(rows.patient, prepend=-1))
     place_no = np.arange(len(rows.patient)) - np.repeat(firsts, np.diff(firsts, append=len(rows.patient)))

@@ -27,6 +27,7 @@ MINUTES = pa.schema(
         ("queue", pa.int32()),  # at minute_start: arrived, care not started, still here
         ("occupancy", pa.int32()),  # at minute_start: patients placed in the sector
         ("boarding", pa.int32()),  # at minute_start: admitted and still in this emergency sector
+        ("from_before", pa.int32()),  # at minute_start: placed here too, but came before the first day; nowhere else
     ]
 )
 _MINUTE_S = 60
@@ -37,7 +38,7 @@ Ints = NDArray[np.int64]
 
 
 def minute_truth(journeys: Journeys, site: Site, first: date, last: date) -> pa.Table:
-    """Return arrivals, queue, occupancy and boarding of every sector and minute, by the schema `MINUTES`.
+    """Return what every sector was like in each minute, by the schema `MINUTES`.
 
     A patient is present at an instant t if start ≤ t < end; an end that has not come is later than every minute.
     The minutes are those of the local days `first` to `last`, both included.
@@ -75,8 +76,9 @@ def _blocks(journeys: Journeys, site: Site, first: date, last: date) -> Iterator
     arrivals = _arrivals(journeys, site, start_s)
     present = {
         "queue": _queue(journeys, site, start_s),
-        "occupancy": _occupancy(journeys, site, start_s),
+        "occupancy": _occupancy(journeys.stays, site, start_s),
         "boarding": _boarding(journeys, site, start_s),
+        "from_before": _occupancy(journeys.earlier, site, start_s),
     }
     so_far = {name: np.zeros(sectors, np.int64) for name in present}
     for start in range(0, minutes, _BLOCK_MIN):
@@ -113,9 +115,8 @@ def _queue(journeys: Journeys, site: Site, start_s: int) -> _Steps:
     return _comings_and_goings(_sector_numbers(encounters, site), _seconds(encounters, "arrival_time"), ends, start_s)
 
 
-def _occupancy(journeys: Journeys, site: Site, start_s: int) -> _Steps:
+def _occupancy(stays: pa.Table, site: Site, start_s: int) -> _Steps:
     """Placed in the sector, in a bed or not."""
-    stays = journeys.stays
     since, until = _seconds(stays, "start_time"), _seconds(stays, "end_time")
     return _comings_and_goings(_sector_numbers(stays, site), since, until, start_s)
 

@@ -132,6 +132,21 @@ def test_counting_patient_by_patient_gives_the_same():
         assert table["queue"][row] == len(waiting)
 
 
+def test_who_came_before_the_first_day_is_counted_apart():
+    site, days = synthetic_site(ED=8, WARD=12), timedelta(days=20)
+    first, last = MONDAY + days, MONDAY + 2 * days
+    told = simulate(site, parameters(warmup_days=days.days), first, last, 6)
+    everybody = simulate(site, parameters(warmup_days=0), MONDAY, last, 6)
+
+    apart, together = (minute_truth(journeys, site, first, last) for journeys in (told, everybody))
+
+    from_before, there = apart["from_before"].to_numpy(), apart["occupancy"].to_numpy()
+    assert (there + from_before == together["occupancy"].to_numpy()).all()
+    assert from_before[:2].min() > 0
+    assert set(from_before[::2][-1440:]) == {0}  # the emergency sector on the last day
+    assert set(together["from_before"].to_pylist()) == {0}
+
+
 def is_present(stay, instant):
     return stay["start_time"] <= instant and (stay["end_time"] is None or stay["end_time"] > instant)
 
