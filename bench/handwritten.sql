@@ -65,7 +65,19 @@ WITH typed AS (
             WHEN sector IS NOT NULL AND sector_id IS NULL THEN 'SECTOR_UNKNOWN'
             WHEN triage_level IS NOT NULL AND level IS NULL OR level NOT BETWEEN 1 AND 5 THEN 'TRIAGE_UNKNOWN'
             WHEN disposition IS NOT NULL AND outcome IS NULL THEN 'DISPOSITION_UNKNOWN'
-        END AS reason_code
+        END AS reason_code,
+        CASE WHEN reason_code IS NOT NULL THEN concat_ws(
+            ',',
+            if(kind IS NULL, 'EVENT_TYPE_UNKNOWN', NULL),
+            if(encounter_id IS NULL, 'ENCOUNTER_ID_MISSING', NULL),
+            if(event_time IS NULL, 'EVENT_TIME_MISSING', NULL),
+            if(event_time IS NOT NULL AND event_at IS NULL, 'TIME_UNREADABLE', NULL),
+            if(event_at < TIMESTAMP '2024-12-01 03:00' OR event_at >= TIMESTAMP '2026-07-01 03:00',
+                'TIME_OUT_OF_RANGE', NULL),
+            if(sector IS NOT NULL AND sector_id IS NULL, 'SECTOR_UNKNOWN', NULL),
+            if(triage_level IS NOT NULL AND level IS NULL OR level NOT BETWEEN 1 AND 5, 'TRIAGE_UNKNOWN', NULL),
+            if(disposition IS NOT NULL AND outcome IS NULL, 'DISPOSITION_UNKNOWN', NULL)
+        ) END AS rule_ids
     FROM typed
 )
 SELECT
@@ -197,7 +209,7 @@ COPY (
             WHEN 'DISPOSITION_UNKNOWN' THEN 'disposition' WHEN 'EVENT_TIME_MISSING' THEN 'event_time'
             WHEN 'TIME_UNREADABLE' THEN 'event_time' WHEN 'TIME_OUT_OF_RANGE' THEN 'event_time'
         END AS "column",
-        coalesce(judged.reason_code, encounter_reason) AS rule_ids, 'held' AS state, dt
+        coalesce(judged.rule_ids, encounter_reason) AS rule_ids, 'held' AS state, dt
     FROM judged JOIN deliveries USING (feed_id, delivery_seq) LEFT JOIN faulty USING (encounter_id)
     WHERE fate = 'quarantined' OR fate = 'applied' AND encounter_reason IS NOT NULL
 ) TO 'quarantine' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARTITION_BY (dt), WRITE_PARTITION_COLUMNS true);

@@ -273,9 +273,17 @@ def _code_checks(rows: ir.Table, names: Sequence[str]) -> list[_Check]:
 
 
 def _verdicts(checks: Sequence[_Check]) -> dict[str, Any]:
-    """Return the first failed check's reason and column."""
+    """Return the first failed check's reason and column, and the reasons of all that failed, each once."""
     null = ibis.null("string")
+    by_reason: dict[Reason, Any] = {}
+    for check in checks:
+        is_bad = check.is_bad.fill_null(False)
+        by_reason[check.reason] = by_reason[check.reason] | is_bad if check.reason in by_reason else is_bad
+    failed = [ibis.ifelse(is_bad, f",{reason}", "") for reason, is_bad in by_reason.items()]
+    reason_code = ibis.cases(*((c.is_bad, c.reason.value) for c in checks), else_=null)
     return {
-        "reason_code": ibis.cases(*((c.is_bad, c.reason.value) for c in checks), else_=null),
+        "reason_code": reason_code,
         "column": ibis.cases(*((c.is_bad, c.column) for c in checks), else_=null),
+        # Almost every record is sound, and then nothing is joined.
+        "rule_ids": ibis.ifelse(reason_code.isnull(), null, reduce(lambda left, right: left + right, failed).substr(1)),
     }

@@ -275,14 +275,15 @@ def _with_encounter_fate(judged: ir.Table, faulty: ir.Table) -> ir.Table:
     return rows.mutate(
         fate=ibis.ifelse(is_held, "quarantined", rows.fate),
         reason_code=ibis.ifelse(is_held, rows.encounter_reason, rows.reason_code),
+        rule_ids=ibis.ifelse(is_held, rows.encounter_reason, rows.rule_ids),
     )
 
 
 def _quarantine(source_table: str, rows: ir.Table) -> ir.Table:
     held = rows.filter(rows.fate == "quarantined")
-    return held.mutate(
-        source_table=ibis.literal(source_table), rule_ids=held.reason_code, state=ibis.literal("held")
-    ).select(*QUARANTINE.column_names)
+    return held.mutate(source_table=ibis.literal(source_table), state=ibis.literal("held")).select(
+        *QUARANTINE.column_names
+    )
 
 
 def _accounts(rows: ir.Table) -> ir.Table:

@@ -123,6 +123,7 @@ JUDGED_ROWS = pa.schema(
         ("encounter_id", pa.string()),
         ("reason_code", pa.string()),
         ("column", pa.string()),
+        ("rule_ids", pa.string()),
         ("resolved", pa.int64()),
         ("fate", pa.string()),
         ("dt", pa.date32()),

@@ -211,6 +211,31 @@ def test_the_first_fault_of_a_visit_gives_the_reason(engine):
     ]
 
 
+def test_every_reason_that_a_visit_is_held_for_is_named_once_and_in_the_same_order(engine):
+    rows = type_visits(
+        engine,
+        visit(),
+        visit(encounter_id=None, triage_level="9", disposition="vanished"),
+        visit(arrival_time="1900-01-01", care_start="soon", discharge_time="soon"),
+        visit(arrival_time="soon", care_start="1900-01-01", sector="X-RAY", transfer_sector="X-RAY"),
+        visit(arrival_time=None),
+    )
+
+    assert [row["rule_ids"] for row in rows] == [
+        None,
+        "ENCOUNTER_ID_MISSING,TRIAGE_UNKNOWN,DISPOSITION_UNKNOWN",
+        "TIME_UNREADABLE,TIME_OUT_OF_RANGE",
+        "TIME_UNREADABLE,TIME_OUT_OF_RANGE,SECTOR_UNKNOWN",
+        "ARRIVAL_MISSING",
+    ]
+
+
+def test_every_reason_that_an_event_is_held_for_is_named(engine):
+    rows = type_events(engine, event(), event(event_type="A99", event_time="soon", sector="X-RAY"))
+
+    assert [row["rule_ids"] for row in rows] == [None, "EVENT_TYPE_UNKNOWN,TIME_UNREADABLE,SECTOR_UNKNOWN"]
+
+
 def test_a_column_that_the_feed_does_not_map_is_not_read(engine):
     columns = {name: name for name in ("encounter_id", "arrival_time", "sector")}
 

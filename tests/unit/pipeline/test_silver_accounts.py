@@ -40,8 +40,14 @@ def accounts(engine, *delivered, **keys):
     return found.sort_by([("batch_id", "ascending"), ("dt", "ascending")]).to_pylist()
 
 
-def test_a_held_record_keeps_its_reason_column_and_origin(engine):
-    held = {"fate": "quarantined", "reason_code": "TIME_UNREADABLE", "column": "event_time", "encounter_id": "b"}
+def test_a_held_record_keeps_its_reasons_column_and_origin(engine):
+    held = {
+        "fate": "quarantined",
+        "reason_code": "TIME_UNREADABLE",
+        "column": "event_time",
+        "rule_ids": "TIME_UNREADABLE,SECTOR_UNKNOWN",
+        "encounter_id": "b",
+    }
 
     rows = quarantine(engine, {}, held)
 
@@ -58,7 +64,7 @@ def test_a_held_record_keeps_its_reason_column_and_origin(engine):
             "encounter_id": "b",
             "reason_code": "TIME_UNREADABLE",
             "column": "event_time",
-            "rule_ids": "TIME_UNREADABLE",
+            "rule_ids": "TIME_UNREADABLE,SECTOR_UNKNOWN",
             "state": "held",
             "dt": FIRST,
         }
@@ -76,7 +82,9 @@ def test_the_sound_records_of_a_faulty_encounter_are_held_with_its_reason(engine
 
     rows = quarantine(engine, *delivered, happened=REVERSED)
 
-    assert [(row["record_no"], row["reason_code"], row["column"]) for row in rows] == [(1, "EVENTS_REVERSED", None)]
+    assert [(row["record_no"], row["reason_code"], row["rule_ids"], row["column"]) for row in rows] == [
+        (1, "EVENTS_REVERSED", "EVENTS_REVERSED", None)
+    ]
 
 
 def test_a_record_s_own_fault_stands_before_that_of_its_encounter(engine):
