@@ -353,6 +353,25 @@ def test_admitted_patients_keep_their_bed_until_the_ward_has_one():
     assert mean_boarding_h(tight) > 4 * mean_boarding_h(ample)
 
 
+def test_boarding_patients_keep_others_from_being_seen():
+    staff = {"by_hour": [50] * 24}
+    found = [
+        simulate(
+            synthetic_site(ED=8, WARD=beds),
+            parameters(emergency={"physicians": staff}),
+            MONDAY,
+            MONDAY + timedelta(days=55),
+            1,
+        ).encounters
+        for beds in (6, 200)
+    ]
+
+    tight, ample = (np.nanmean(minutes(encounters, "triage_end", "care_start")) for encounters in found)
+    unseen = [np.mean(np.array(table["disposition"].to_pylist()) == "left_without_care") for table in found]
+    assert tight > 3 * ample
+    assert unseen[0] > 3 * unseen[1]
+
+
 def test_who_finds_no_bed_in_time_goes_to_another_hospital():
     chosen = parameters(boarding={"limit_h": always(3)})
 
