@@ -11,7 +11,7 @@ CREATE MACRO next_hour(t) AS (epoch_us(t) + 3_599_999_999) // 3_600_000_000;
 CREATE VIEW bronze AS FROM read_parquet(getvariable('bronze'));
 
 -- stage: judged
--- Every record of this feed names encounter and event: together they say which records are versions of one event.
+-- Every record of this feed names encounter and event, which say what is a version of what, and a readable version time.
 CREATE TEMP TABLE old_versions AS
 WITH repeated AS (
     SELECT feed_id, encounter_id, source_event_id

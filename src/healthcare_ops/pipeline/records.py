@@ -53,13 +53,14 @@ def type_encounters(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sect
     checks = [
         _Check(rows.encounter_id.isnull(), Reason.ENCOUNTER_ID_MISSING, "encounter_id"),
         *_time_checks(rows, feed, ENCOUNTER_TIMES),
+        _Check(_is_version_unreadable(rows, feed), Reason.TIME_UNREADABLE, "version_time"),
         _Check(_is_timeless(rows, feed), Reason.ARRIVAL_MISSING, "arrival_time"),
         *_code_checks(rows, ("sector", "transfer_sector", "triage_level", "disposition")),
     ]
     verdicts = _verdicts(checks)
     return rows.select(
         *_COMMON,
-        record_key=_record_key(rows, rows.encounter_id),
+        record_key=_record_key(rows, feed, rows.encounter_id),
         version=rows["version_time_at"],
         is_ignored=ibis.literal(False),
         resolved=_resolved(rows, feed, ENCOUNTER_TIMES),
@@ -86,6 +87,7 @@ def type_events(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors:
         _Check(rows.encounter_id.isnull(), Reason.ENCOUNTER_ID_MISSING, "encounter_id"),
         _Check(rows.event_time.isnull(), Reason.EVENT_TIME_MISSING, "event_time"),
         *_time_checks(rows, feed, ("event_time",)),
+        _Check(_is_version_unreadable(rows, feed), Reason.TIME_UNREADABLE, "version_time"),
         *_code_checks(rows, ("sector", "triage_level", "disposition")),
     ]
     # What is ignored or not understood keeps its own code: two such events of one minute are two events.
@@ -96,7 +98,7 @@ def type_events(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors:
     event_key = rows.encounter_id + "|" + rows.source_event_id.fill_null(natural)
     return rows.select(
         *_COMMON,
-        record_key=_record_key(rows, event_key),
+        record_key=_record_key(rows, feed, event_key),
         version=rows["version_time_at"],
         is_ignored=(kind == IGNORE).fill_null(False),
         resolved=_resolved(rows, feed, ("event_time",)),
@@ -150,9 +152,16 @@ def _old_versions(typed: ir.Table) -> ir.Table:
     return old.select(*_RECORD, old_fate=ibis.ifelse(old.content_hash == old.newest_hash, "duplicate", "superseded"))
 
 
-def _record_key(rows: ir.Table, key: Any) -> Any:
-    """Return the key, or one of the record's own where it names no encounter."""
-    return key.fill_null(rows.source_sha256 + "|" + rows.record_no.cast("string"))
+def _record_key(rows: ir.Table, feed: Feed, key: Any) -> Any:
+    """Return the key, or one of the record's own where it names no encounter, or no time that orders versions."""
+    known = ibis.ifelse(_is_version_unreadable(rows, feed), ibis.null("string"), key)
+    return known.fill_null(rows.source_sha256 + "|" + rows.record_no.cast("string"))
+
+
+def _is_version_unreadable(rows: ir.Table, feed: Feed) -> Any:
+    if "version_time" not in feed.columns:
+        return ibis.literal(False)
+    return rows.version_time.notnull() & rows["version_time_clock"].isnull()
 
 
 def _read_times(raw: ir.Table, feed: Feed, names: Sequence[str], spans: Sequence[OffsetSpan]) -> ir.Table:

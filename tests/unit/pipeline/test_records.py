@@ -284,10 +284,22 @@ def test_a_star_stands_for_every_other_code(engine):
     ]
 
 
-def test_a_version_time_that_cannot_be_read_does_not_hold_a_visit_back(engine):
-    (row,) = type_visits(engine, visit(version_time="soon"))
+def test_a_version_time_that_cannot_be_read_holds_its_record_back(engine):
+    rows = [
+        *type_visits(engine, visit(version_time="soon"), visit(version_time=None)),
+        *type_events(engine, event(version_time="soon"), event(version_time=None)),
+    ]
 
-    assert (row["reason_code"], row["version"]) == (None, None)
+    assert verdicts(rows) == [("TIME_UNREADABLE", "version_time"), (None, None)] * 2
+    assert [row["version"] for row in rows] == [None] * 4
+
+
+def test_a_version_time_that_the_feed_does_not_map_is_not_read(engine):
+    columns = {name: name for name in ("encounter_id", "arrival_time", "sector")}
+
+    (row,) = type_visits(engine, visit(version_time="soon"), columns=columns)
+
+    assert (row["reason_code"], row["record_key"]) == (None, "a")
 
 
 def test_an_event_has_its_milestone_instant_and_place(engine):

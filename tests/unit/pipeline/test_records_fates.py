@@ -84,6 +84,23 @@ def test_a_version_with_a_time_stands_before_one_without(engine):
     assert judge_visits(engine, *delivered) == ["applied", "superseded"]
 
 
+def test_a_visit_whose_version_cannot_be_told_is_held_and_takes_no_other_s_place(engine):
+    delivered = [
+        visit(version_time="2026-03-01 11:00", delivery_seq=1),
+        visit(version_time="soon", sector="WARD", delivery_seq=2),
+        visit(version_time="soon", sector="WARD", delivery_seq=3),
+        visit(encounter_id="b", version_time="soon"),
+    ]
+
+    assert judge_visits(engine, *delivered) == ["applied", "quarantined", "quarantined", "quarantined"]
+
+
+def test_an_event_whose_version_cannot_be_told_is_held_and_takes_no_other_s_place(engine):
+    delivered = [event(source_event_id="e1"), event(source_event_id="e1", version_time="soon", delivery_seq=2)]
+
+    assert judge_events(engine, *delivered) == ["applied", "quarantined"]
+
+
 def test_when_a_delivery_was_processed_decides_nothing(engine):
     delivered = [
         visit(sector="WARD", delivery_seq=2, ingested_at=at("2026-03-02")),
