@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from healthcare_ops.core.clock import Clock
 from healthcare_ops.core.config import FEEDS_DIR, SITE_FILE
 from healthcare_ops.core.errors import ConfigError, DataError, LockedError
 from healthcare_ops.generator.deliveries import Plan, due, plan_feed
-from healthcare_ops.generator.injected import hospital_changes
+from healthcare_ops.generator.injected import Injected, hospital_changes
 from healthcare_ops.generator.journeys import Journeys
 from healthcare_ops.generator.simulation import simulate
 from healthcare_ops.operations import bulk
@@ -39,8 +40,6 @@ from healthcare_ops.operations.generate import (
 Wait = Callable[[float], None]
 _DELIVERED_UNTIL = "delivered_until.txt"
 _BEFORE_EVERYTHING = datetime(1, 1, 2, tzinfo=UTC)
-# A machine that was asleep must not sleep on, and an interrupt that comes just before a sleep does not end it.
-_LONGEST_WAIT_S = 1.0
 _BUSY = timedelta(seconds=5)
 
 
@@ -64,7 +63,7 @@ def follow(
     clock
         Says what time it is.
     wait
-        Lets seconds go by; None delivers what is due now, and ends.
+        Lets seconds go by, so many or fewer; None delivers what is due now, and ends.
     state
         State directory whose `raw/` gets every file that can be read; made if there is none.
 
@@ -111,6 +110,7 @@ class Follower:
 
     def __post_init__(self) -> None:
         self.since = datetime.fromisoformat((self.folder / _DELIVERED_UNTIL).read_text(encoding="utf-8"))
+        _repair_faults(self.folder, self.since)
 
     def deliver_until(self, now: datetime, clock: Clock, *, is_patient: bool) -> None:
         """Deliver what came due; the folder remembers an instant only when everything until then is in its place."""
@@ -120,7 +120,7 @@ class Follower:
             if file.content is not None:
                 write_bytes(delivery_path(self.folder, file), file.content)
                 self.pending[file.feed].append(delivery_path(self.folder, file))
-        _add_faults(self.folder, self.since, self.made.injected[before:])
+        _add_faults(self.folder, self.made.injected[before:])
         self.since = now
         try:
             self._land(clock)
@@ -153,7 +153,7 @@ def _moments(follower: Follower, clock: Clock, wait: Wait | None) -> Iterator[da
         if wait is None or coming is None:
             return
         while (seconds := (coming - clock.now()).total_seconds()) > 0:
-            wait(min(seconds, _LONGEST_WAIT_S))
+            wait(seconds)
 
 
 def _prepare_folder(hospital: Hospital, journeys: Journeys, progress: Progress) -> None:
@@ -203,12 +203,19 @@ def _land(platform: Platform, feed_id: str, paths: Iterable[Path]) -> list[dict[
     return refused
 
 
-def _add_faults(folder: Path, since: datetime, injected: Iterable[Any]) -> None:
-    """Put faults behind those of files that came until `since`: after a crash some may stand there already."""
+def _repair_faults(folder: Path, since: datetime) -> None:
+    """Keep only faults of files that came until `since`: others, and half a line, are left of a crash."""
     path = folder / TRUTH_DIR / FAULTS_FILE
-    known = [line for line in path.read_text(encoding="utf-8").splitlines() if not _is_after(line, since)]
-    lines = [*known, *(one.to_json() for one in injected)]
-    write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    known = [line for line in whole.decode().split("\n") if line and not _is_after(line, since)]
+    write_bytes(path, "".join(f"{line}\n" for line in known).encode())
+
+
+def _add_faults(folder: Path, injected: Iterable[Injected]) -> None:
+    with (folder / TRUTH_DIR / FAULTS_FILE).open("ab") as stream:
+        stream.write("".join(f"{one.to_json()}\n" for one in injected).encode())
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _is_after(line: str, since: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _DAILY_MIN, _FOLLOW_MIN = 1440, 15
 _STEPS_PER_FEED = 100
+_LONGEST_SLEEP_S = 1.0
 
 
 class RunByDefault(TyperGroup):
@@ -149,13 +151,11 @@ def _generate(order: Order, *, as_json: bool) -> None:
 
 
 def _follow(order: Order, clock: Clock, state: Path | None, *, has_time: bool, as_json: bool) -> None:
-    import time
-
     from healthcare_ops.core.errors import ExitCode
     from healthcare_ops.operations.follow import follow
 
     with steps("follow") as progress:
-        followed = follow(order, clock, time.sleep if has_time else None, progress, state)
+        followed = follow(order, clock, _sleep if has_time else None, progress, state)
     document = followed.document
     document["next"] = (
         [f"hops run --type inference --state {shlex.quote(str(state))}"] if state else _load_commands(order, document)
@@ -166,6 +166,11 @@ def _follow(order: Order, clock: Clock, state: Path | None, *, has_time: bool, a
         _print(document)
     if followed.is_interrupted:
         raise typer.Exit(int(ExitCode.INTERRUPTED))
+
+
+def _sleep(seconds: float) -> None:
+    """Sleep for a moment at most: who was asleep must not sleep on, and Ctrl-C just before a sleep does not end it."""
+    time.sleep(min(seconds, _LONGEST_SLEEP_S))
 
 
 def _load_commands(order: Order, document: Mapping[str, Any]) -> list[str]:
