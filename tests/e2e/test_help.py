@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -69,6 +70,9 @@ def test_a_command_with_results_prints_them_for_machines_too(words):
 
 # How each command is run on the loaded hospital. `backfill`, `demo`, `generate` and `run` have tests of their own.
 ARGUMENTS: dict[tuple[str, ...], str] = {
+    ("asl", "graph"): "{machine}",
+    ("asl", "test"): "{cases}",
+    ("asl", "validate"): "{machine}",
     ("doctor",): "--state {state}",
     ("dq", "check"): "--state {state} --as-of {now}",
     ("dq", "show"): "--quarantine --state {state}",
@@ -101,7 +105,11 @@ def test_json_is_one_document_on_stdout_and_words_for_people_are_not(hops, own_l
         "visits": own_loaded.visits,
         "folder": tmp_path,
         "now": NOW,
+        "machine": files("healthcare_ops.jobs").joinpath("orchestrator.asl.json"),
+        "cases": tmp_path / "cases.jsonl",
     }
+    definition = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+    (tmp_path / "cases.jsonl").write_text(json.dumps({"id": 1, "definition": definition}))
     arguments = [word.format(**places) for word in ARGUMENTS[words].split()]
 
     outcome = hops(*words, *arguments, "--json")

@@ -8,7 +8,7 @@ import os
 import typer
 
 from healthcare_ops.core.errors import ConfigError
-from healthcare_ops.entrypoints.cli import demo, feeds, forecasts, generate, lake, quality, runs, setup
+from healthcare_ops.entrypoints.cli import asl, demo, feeds, forecasts, generate, lake, quality, runs, setup
 from healthcare_ops.entrypoints.cli.options import DEFAULT_LOG_LEVEL, LOG_LEVELS
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ app.add_typer(feeds.feed_app, name="feed")
 app.add_typer(feeds.site_app, name="site")
 app.add_typer(quality.app, name="dq")
 app.add_typer(generate.app, name="generate")
+app.add_typer(asl.app, name="asl")
 
 
 @app.callback()
