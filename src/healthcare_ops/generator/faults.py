@@ -127,7 +127,9 @@ def silence(outline: Outline, schedule: Schedule, source: Source, faults: Iterab
             continue
         silent = np.flatnonzero(placed.covers(schedule.due))
         rows = np.flatnonzero(placed.covers(schedule.due[outline.file]))
-        rows = rows[_is_in(source.sectors(outline.take(rows)), fault.sectors) & chosen(rows, fault.share, placed.seed)]
+        part = outline.take(rows)
+        # By their own numbers: what an earlier silence took away must not change whom this one hits.
+        rows = rows[_is_in(source.sectors(part), fault.sectors) & chosen(part.numbers, fault.share, placed.seed)]
         if fault.share == 1.0 and not fault.sectors:
             withheld.update(silent.tolist())
             taken |= {(placed.number, file): 0 for file in silent.tolist()}

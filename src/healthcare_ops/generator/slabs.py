@@ -36,6 +36,11 @@ class Outline:
     def __len__(self) -> int:
         return len(self.file)
 
+    @property
+    def numbers(self) -> Ints:
+        """Return every row's number."""
+        return np.arange(len(self)) if self.number is None else self.number
+
     def take(self, rows: Any) -> Outline:
         """Return some rows, by flags or positions."""
         number = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
@@ -74,10 +79,9 @@ class Slab:
     @classmethod
     def of(cls, rows: pa.Table, part: Outline, *, sector: pa.Array, **of_encounter: Any) -> Slab:
         """Return the rows of a part of the outline with what is known of them."""
-        numbers = np.arange(len(part)) if part.number is None else part.number
         marks = np.zeros(len(part), np.int64) if part.marks is None else part.marks
         file = part.file.astype(np.int64)
-        return cls(rows, file, numbers, written=part.written, sector=sector, marks=marks, **of_encounter)
+        return cls(rows, file, part.numbers, written=part.written, sector=sector, marks=marks, **of_encounter)
 
     def take(self, positions: Any) -> Slab:
         """Return the rows at the positions."""

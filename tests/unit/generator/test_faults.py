@@ -307,6 +307,23 @@ def test_a_backlog_that_meets_another_silence_waits_for_its_end_too(order):
     assert sorted(map(str, rows_of(*came))) == sorted(map(str, rows_of(*files_of("events", every_min=60))))
 
 
+def test_rows_that_one_silence_loses_do_not_change_whom_another_hits():
+    lost = {"kind": "silent", "end": WINDOW["start"], "is_lost": True, "share": 0.3}
+    partial = {"kind": "silent", **WINDOW, "is_lost": True, "share": 0.5}
+    nothing = {**lost, "share": 1e-9}
+
+    alone, after = (
+        {row["source_event_id"] for row in rows_of(*files_of("events", every_min=60, faults=[first, partial]))}
+        for first in (nothing, lost)
+    )
+
+    written = {
+        row["source_event_id"]: instant(row["version_time"]) for row in rows_of(*files_of("events", every_min=60))
+    }
+    assert {name for name in alone - after if written[name] > BEGIN} == set()
+    assert after < alone < written.keys()
+
+
 def test_a_silence_to_the_end_is_a_loss():
     spoilt = files_of("events", faults=[{"kind": "silent", "start": WINDOW["start"]}])
 
