@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from healthcare_ops.core.civil_time import day_start, offset_spans
+from healthcare_ops.core.civil_time import OffsetSpan, day_start, offset_spans
 from healthcare_ops.core.days import days_between
 from healthcare_ops.core.site import Site
 from healthcare_ops.generator.parameters import Arrivals, Parameters, emergency_sectors
@@ -24,7 +24,6 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _HOUR_S = 3_600
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # naive UTC, as the offsets are
 _YEAR_DAYS = 365.25
 # Beyond this many days the memory of a shock is below a thousandth even at a day-to-day memory of 0.85.
 _MEMORY_DAYS = 45
@@ -62,9 +61,16 @@ def civil_hours(site: Site, first: date, last: date) -> Hours:
     day = np.repeat(np.arange(len(days)), counts)
     nth = np.arange(len(day)) - np.repeat(np.cumsum(counts) - counts, counts)
     start_s = starts[day] + nth * _HOUR_S
-    civil_h = (start_s + _offsets_s(site, first, last, start_s)) // _HOUR_S
+    civil_h = (start_s + offsets_s(start_s, offset_spans(site.tz, first, last))) // _HOUR_S
     # 1970-01-01, hour 0, was a Thursday's.
     return Hours(tuple(days), day, start_s, (civil_h + 72) % 168)
+
+
+def offsets_s(at: Ints, spans: tuple[OffsetSpan, ...]) -> Ints:
+    """Return the zone's offset at UTC instants, all in seconds; beyond the spans, that of the nearest."""
+    starts = np.array([_epoch_s(span.from_utc.replace(tzinfo=UTC)) for span in spans], np.int64)
+    offsets = np.array([span.offset_min * 60 for span in spans], np.int64)
+    return offsets[np.maximum(np.searchsorted(starts, at, side="right") - 1, 0)]
 
 
 def hour_of_week_shape(arrivals: Arrivals) -> Floats:
@@ -195,13 +201,6 @@ def _disturbances(parameters: Parameters, days: tuple[date, ...], seed: int) -> 
             lasts = int(random.integers(shortest, longest + 1))
             total[number : number + lasts] += given.log_size * random.standard_normal() - given.log_size**2 / 2
     return total[longest : longest + len(days)]
-
-
-def _offsets_s(site: Site, first: date, last: date, instants_s: Ints) -> Ints:
-    spans = offset_spans(site.tz, first, last)
-    changes = np.array([(span.from_utc - _EPOCH) // timedelta(seconds=1) for span in spans])
-    offsets = np.array([span.offset_min * 60 for span in spans])
-    return offsets[np.searchsorted(changes, instants_s, side="right") - 1]
 
 
 def _epoch_s(instant: datetime) -> int:

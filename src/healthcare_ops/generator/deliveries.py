@@ -22,9 +22,8 @@ from healthcare_ops.generator.injected import Injected, record_runs
 from healthcare_ops.generator.journeys import Journeys
 from healthcare_ops.generator.layout import Clock
 from healthcare_ops.generator.scenario import Corrupt, FeedName, FileFault, Reporting, Scenario, SchemaChange, Truncated
-from healthcare_ops.generator.schedule import Schedule, make_schedule, repeated_days
+from healthcare_ops.generator.schedule import Schedule, Source, make_schedule, repeated_days
 from healthcare_ops.generator.slabs import Ints, Outline, Slab, chosen
-from healthcare_ops.generator.sources import Source
 
 SLAB_ROWS = 1 << 17
 # (number of the fault, number of the file) → rows that the fault took away from the file.

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 
 from healthcare_ops.core.civil_time import OffsetSpan
 from healthcare_ops.core.site import Site
-from healthcare_ops.generator.layout import Clock, OffsetOf, as_text, offsets_s
+from healthcare_ops.generator.arrivals import offsets_s
+from healthcare_ops.generator.layout import Clock, OffsetOf, as_text
 from healthcare_ops.generator.scenario import (
     TIMES,
     AnyFault,
@@ -37,9 +38,8 @@ from healthcare_ops.generator.scenario import (
     Volume,
     WrongDates,
 )
-from healthcare_ops.generator.schedule import Schedule
+from healthcare_ops.generator.schedule import Schedule, Source
 from healthcare_ops.generator.slabs import Flags, Ints, Outline, Slab, chosen
-from healthcare_ops.generator.sources import Source
 
 _DAY_S, _HOUR_S = 86_400, 3_600
 _YEAR_DAYS = 365.25

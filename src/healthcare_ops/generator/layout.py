@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from healthcare_ops.core.civil_time import OffsetSpan
 from healthcare_ops.core.site import Site
 from healthcare_ops.generator.event_rows import EVENT_CODES
 from healthcare_ops.generator.scenario import COLUMNS, FeedName
@@ -37,13 +36,6 @@ def as_text(rows: pa.Table, clock: Clock, offset_of: OffsetOf) -> pa.Table:
         if pa.types.is_timestamp(field.type):
             rows = rows.set_column(number, field.name, _written(rows[field.name], clock, offset_of))
     return rows
-
-
-def offsets_s(at: Ints, spans: tuple[OffsetSpan, ...]) -> Ints:
-    """Return the zone's offset at UTC instants, all in seconds; beyond the spans, that of the nearest."""
-    starts = np.array([int(span.from_utc.replace(tzinfo=UTC).timestamp()) for span in spans], np.int64)
-    offsets = np.array([span.offset_min * 60 for span in spans], np.int64)
-    return offsets[np.maximum(np.searchsorted(starts, at, side="right") - 1, 0)]
 
 
 def _written(column: pa.ChunkedArray, clock: Clock, offset_of: OffsetOf) -> pa.ChunkedArray:

@@ -1,4 +1,4 @@
-"""When a feed delivers a file, and what the file is called."""
+"""When a feed delivers a file, what the file is called, and who knows what is in it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from healthcare_ops.core.civil_time import civil_day, day_start
 from healthcare_ops.core.days import days_between
 from healthcare_ops.core.site import Site
-from healthcare_ops.generator.slabs import Ints, draw_flags
+from healthcare_ops.generator.slabs import Ints, Outline, Slab, draw_flags
 from healthcare_ops.generator.streams import random_numbers
 
 DAY_MIN = 1440
@@ -57,6 +59,27 @@ class Schedule:
         found = np.flatnonzero((at >= days[nearest, 0]) & (at <= days[nearest, 1]))
         files = np.array(list(self.repeats.values()), np.int32)
         return found, files[nearest[found]]
+
+
+class Source(Protocol):
+    """A system of the hospital that writes down what happens, and delivers it as a feed."""
+
+    @property
+    def newest(self) -> int:
+        """Return when the last row is written (UTC seconds)."""
+        ...
+
+    def outline(self, schedule: Schedule) -> Outline:
+        """Return which rows there are."""
+        ...
+
+    def compose(self, part: Outline) -> Slab:
+        """Return the rows of a part of the outline."""
+        ...
+
+    def sectors(self, outline: Outline) -> pa.Array:
+        """Return where each row happened."""
+        ...
 
 
 def make_schedule(
