@@ -13,6 +13,7 @@ DATA_LIMIT = "States.DataLimitExceeded"
 INTRINSIC = "States.IntrinsicFailure"
 PARAMETER_PATH = "States.ParameterPathFailure"
 RESULT_PATH = "States.ResultPathMatchFailure"
+REFERENCE_PATH = "States.ReferencePathConflict"
 BRANCH_FAILED = "States.BranchFailed"
 NO_CHOICE = "States.NoChoiceMatched"
 # No wildcard meets these: only their own name does.
@@ -37,9 +38,11 @@ class TaskFailure(Exception):
 class StateFault(TaskFailure):
     """A failure that the interpreter found in a state itself, not one that its task reported."""
 
-    def within(self, state: str) -> TaskFailure:
-        """Return the failure with the state in its cause, as the service tells it."""
-        cause = f"An error occurred while executing the state '{state}'. {self.cause}"
+    def within(self, state: str, event: int) -> TaskFailure:
+        """Return the failure with the state and the event of its entry in its cause, as the service tells it."""
+        cause = (
+            f"An error occurred while executing the state '{state}' (entered at the event id #{event}). {self.cause}"
+        )
         return TaskFailure(self.error, cause, also=self.also, is_terminal=self.is_terminal)
 
 

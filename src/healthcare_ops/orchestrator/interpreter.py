@@ -17,7 +17,7 @@ from healthcare_ops.orchestrator import choices, failures, paths
 from healthcare_ops.orchestrator.asl import StateMachine, machine_of
 from healthcare_ops.orchestrator.failures import StateFault, TaskFailure
 from healthcare_ops.orchestrator.jsonpath import PathError
-from healthcare_ops.orchestrator.readings import check_size, most_at_once, picked, seconds, wait_s
+from healthcare_ops.orchestrator.readings import check_size, items_of, most_at_once, picked, seconds, wait_s
 from healthcare_ops.orchestrator.retries import Retries
 from healthcare_ops.orchestrator.threads import Threads
 from healthcare_ops.orchestrator.timestamps import written
@@ -111,6 +111,7 @@ class _Run:
         self._world = world
         self._together: Together = world.together or Threads(world.sleep)
         self._telling = Lock()
+        self._events = 1
         self._kinds: Mapping[str, Callable[[_Scope, StateEntry, _State, Json], _Step]] = {
             "Task": self._task,
             "Pass": self._pass,
@@ -136,8 +137,9 @@ class _Run:
 
     def _visit(self, scope: _Scope, name: str, document: Json) -> _Step:
         state = scope.machine.states[name]
-        entry = StateEntry(name, self._world.now(), document, branch=scope.branch)
         with self._telling:
+            self._events += 1
+            entry = StateEntry(name, self._world.now(), document, branch=scope.branch, event=self._events)
             self.history.append(entry)
             self._world.observer.entered(entry)
         here = {"Name": name, "EnteredTime": written(entry.entered_at), "RetryCount": 0}
@@ -145,13 +147,19 @@ class _Run:
             step = self._kinds[state["Type"]](scope, entry, state, scope.context | {"State": here})
             check_size(step.output, f"the output of state {name}")
         except StateFault as fault:
-            raise fault.within(name) from fault
+            raise fault.within(name, entry.event) from fault
         finally:
             with self._telling:
                 entry.exited_at = self._world.now()
                 self._world.observer.left(entry)
         entry.output = step.output
+        self._happened(1)
         return step
+
+    def _happened(self, events: int) -> None:
+        """Count events as the service does, of which only the entry of a state is told."""
+        with self._telling:
+            self._events += events
 
     # Time
 
@@ -188,7 +196,7 @@ class _Run:
                 check_size(step.output, f"the output of state {entry.name}")
                 return step
             except TaskFailure as raised:
-                failure = raised.within(entry.name) if isinstance(raised, StateFault) else raised
+                failure = raised.within(entry.name, entry.event) if isinstance(raised, StateFault) else raised
                 self._check_time()
                 if (delay := retries.delay_s(failure)) is None:
                     return _caught(entry, state, failure)
@@ -207,7 +215,7 @@ class _Run:
     def _note(self, entry: StateEntry, started: datetime, failure: TaskFailure | None = None) -> None:
         error, cause = (failure.error, failure.cause) if failure else (None, None)
         if isinstance(failure, StateFault):
-            cause = failure.within(entry.name).cause
+            cause = failure.within(entry.name, entry.event).cause
         attempt = Attempt(started, self._world.now(), error, cause)
         with self._telling:
             entry.attempts.append(attempt)
@@ -240,6 +248,8 @@ class _Run:
         own = seconds(state, "TimeoutSeconds", seen, context)
         heartbeat = seconds(state, "HeartbeatSeconds", seen, context)
         limit = min((limit for limit in (own, heartbeat, self._left_s()) if limit is not None), default=None)
+        # Scheduled, started, ended; a job that is waited for is submitted as well.
+        self._happened(4 if state["Resource"].endswith((".sync", ".sync:2")) else 3)
         try:
             return self._world.tasks.run(state["Resource"], parameters, timeout_s=limit)
         except TaskFailure as failure:
@@ -268,11 +278,8 @@ class _Run:
         selector = "ItemSelector" if "ItemSelector" in state else "Parameters"
 
         def work(here: Json) -> Json:
-            items = picked(state, "ItemsPath", seen, here)
-            if not isinstance(items, list):
-                path = state.get("ItemsPath", "$")
-                raise StateFault(failures.RUNTIME, f'Reference path "{path}" must point to array.')
             branches = []
+            items = items_of(state, seen, here)
             for number, item in enumerate(items):
                 inside = {"Map": {"Item": {"Index": number, "Value": item}}}
                 given = self._filled(state, selector, seen, here | inside) if selector in state else item
@@ -285,15 +292,27 @@ class _Run:
         self, scope: _Scope, entry: StateEntry, number: int, definition: _State, context: Json, given: Json
     ) -> Callable[[], Json]:
         inner = _Scope(machine_of(definition), context, (*scope.branch, f"{entry.name}[{number}]"))
-        # A copy, so that no task can change what its neighbours see.
-        return lambda: self.states(inner, copy.deepcopy(given))
+
+        def run() -> Json:
+            is_item = "Branches" not in scope.machine.states[entry.name]
+            self._happened(is_item)
+            # A copy, so that no task can change what its neighbours see.
+            result = self.states(inner, copy.deepcopy(given))
+            self._happened(is_item)
+            return result
+
+        return run
 
     def _side_by_side(self, branches: Sequence[Callable[[], Json]], limit: int) -> Json:
+        self._happened(1)
         try:
-            return self._together.run(branches, limit)
+            results = self._together.run(branches, limit)
         except TaskFailure as failure:
             also = (*failure.also, failures.BRANCH_FAILED)
             raise TaskFailure(failure.error, failure.cause, also=also, is_terminal=failure.is_terminal) from failure
+        finally:
+            self._happened(1)
+        return results
 
     # States that only pass on
 

@@ -6,7 +6,7 @@ import copy
 import random
 
 from healthcare_ops.orchestrator import intrinsics, jsonpath
-from healthcare_ops.orchestrator.failures import PARAMETER_PATH, RESULT_PATH, RUNTIME, StateFault
+from healthcare_ops.orchestrator.failures import PARAMETER_PATH, REFERENCE_PATH, RESULT_PATH, RUNTIME, StateFault
 from healthcare_ops.orchestrator.functions import Chance
 from healthcare_ops.orchestrator.jsonpath import PathError
 from healthcare_ops.orchestrator.values import Json, text_of
@@ -55,7 +55,7 @@ def put(path: str | None, document: Json, value: Json) -> Json:
     for step, following in zip(steps, (*steps[1:], None), strict=True):
         if not _is_place(target, step, may_be_new=not isinstance(following, int)):
             cause = f"Unable to apply ReferencePath {path} to input {text_of(document)}"
-            raise StateFault(RESULT_PATH, cause)
+            raise StateFault(RESULT_PATH, cause, also=(REFERENCE_PATH,))
         if following is None:
             target[step] = value
         else:

@@ -11,7 +11,7 @@ from healthcare_ops.orchestrator import failures, paths
 from healthcare_ops.orchestrator.failures import StateFault
 from healthcare_ops.orchestrator.jsonpath import PathError
 from healthcare_ops.orchestrator.timestamps import instant
-from healthcare_ops.orchestrator.values import Json, is_integer, is_too_large
+from healthcare_ops.orchestrator.values import Json, is_integer, is_too_large, text_of
 
 # The service works on as many items of an inline Map at once.
 _MOST_ITEMS_AT_ONCE = 40
@@ -65,6 +65,20 @@ def seconds(state: _State, field: str, seen: Json, context: Json) -> int | None:
     return number_at(state, field, seen, context, least=1)
 
 
+def items_of(state: _State, seen: Json, context: Json) -> list[Json]:
+    """Return the array that a Map goes through."""
+    path = state.get("ItemsPath", "$")
+    root = context if path.startswith("$$") else seen
+    try:
+        items = paths.get(path, seen, context)
+    except PathError as error:
+        cause = f'Unable to apply step "{paths.parse(path)[-1]}" to input {text_of(root)}'
+        raise StateFault(failures.REFERENCE_PATH, cause, also=(failures.RUNTIME,)) from error
+    if not isinstance(items, list):
+        raise StateFault(failures.RUNTIME, f'Reference path "{path}" must point to array.')
+    return items
+
+
 def most_at_once(state: _State, seen: Json, context: Json) -> int:
     """Return how many items a Map works on at once."""
     wanted = number_at(state, "MaxConcurrency", seen, context, least=0)
@@ -83,7 +97,8 @@ def wait_s(state: _State, seen: Json, context: Json, now: datetime) -> float:
         raise StateFault(failures.RUNTIME, cause) from error
     due, present = instant(wanted), instant(now.isoformat())
     if due is None or present is None:
-        cause = f"The TimestampPath parameter does not reference a timestamp: {path} == {wanted}"
+        what = "does not reference a valid ISO-8601 extended offset date-time format string"
+        cause = f"The TimestampPath parameter {what}: {path} == {wanted}"
         raise StateFault(failures.RUNTIME, cause)
     # Up to the next microsecond, so that it never ends before its time.
     return max(0.0, math.ceil((due - present) * 1_000_000) / 1_000_000)

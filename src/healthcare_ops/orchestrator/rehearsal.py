@@ -19,7 +19,7 @@ from healthcare_ops.orchestrator.virtual import VirtualClock
 
 INVALID = "INVALID"
 _FIELDS = {"id", "definition", "input", "mocks", "context"}
-_MOST_VISITS = 25_000
+_MOST_STEPS = 25_000
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -76,7 +76,10 @@ def rehearse(case: Json) -> Result:
     tasks = MockTasks(case.get("mocks") or {}, clock)
     world = World(tasks, _Visits(), clock.now, clock.sleep, random.Random(0).random, clock)  # noqa: S311  # no secret
     name = str(execution.get("Name") or case.get("id") or "case")
-    done = Interpreter(machine, world).run(case.get("input", {}), execution_id=name, context=context)
+    try:
+        done = Interpreter(machine, world).run(case.get("input", {}), execution_id=name, context=context)
+    except OverflowError as error:
+        raise ConfigError("the case goes on beyond the year 9999.", next_step="Let it end.") from error
     states = tuple(entry.name for entry in done.history)
     return Result(case.get("id"), done.status, done.output, done.error or None, done.cause or None, states)
 
@@ -149,12 +152,15 @@ class _Visits:
         self._count = 0
 
     def entered(self, entry: StateEntry) -> None:
-        self._count += 1
-        if self._count > _MOST_VISITS:
-            raise ConfigError(f"more than {_MOST_VISITS} states were entered.", next_step="Let the machine end.")
+        self._tell()
 
     def attempted(self, entry: StateEntry, attempt: Attempt) -> None:
-        pass
+        self._tell()
 
     def left(self, entry: StateEntry) -> None:
         pass
+
+    def _tell(self) -> None:
+        self._count += 1
+        if self._count > _MOST_STEPS:
+            raise ConfigError(f"there are more than {_MOST_STEPS} visits and attempts.", next_step="Let it end.")

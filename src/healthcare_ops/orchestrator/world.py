@@ -36,7 +36,11 @@ class Attempt:
 
 @dataclass
 class StateEntry:
-    """One visit to a state; `branch` names the branches and items around it, outermost first: `Fan[0]`."""
+    """One visit to a state.
+
+    `branch` names the branches and items around it, outermost first: `Fan[0]`. `event` is the number that its
+    entry has among the events of the run, as the service counts them.
+    """
 
     name: str
     entered_at: datetime
@@ -45,6 +49,7 @@ class StateEntry:
     exited_at: datetime | None = None
     attempts: list[Attempt] = field(default_factory=list)
     branch: tuple[str, ...] = ()
+    event: int = 0
 
 
 @dataclass(frozen=True)

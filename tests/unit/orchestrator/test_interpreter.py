@@ -230,7 +230,9 @@ def test_a_choice_without_a_rule_that_holds_and_without_a_default_fails(run):
     execution = run(by_kind(), {"kind": 5})
 
     assert (execution.status, execution.error) == ("FAILED", "States.NoChoiceMatched")
-    assert execution.cause.startswith("An error occurred while executing the state 'Choose'. No rule holds")
+    assert execution.cause.startswith(
+        "An error occurred while executing the state 'Choose' (entered at the event id #2). No rule holds"
+    )
 
 
 def test_a_choice_about_something_that_is_not_there_fails(run):
@@ -238,7 +240,7 @@ def test_a_choice_about_something_that_is_not_there_fails(run):
 
     assert (execution.status, execution.error) == ("FAILED", "States.Runtime")
     assert execution.cause == (
-        "An error occurred while executing the state 'Choose'. "
+        "An error occurred while executing the state 'Choose' (entered at the event id #2). "
         "Invalid path '$.kind': The choice state's condition path references an invalid value."
     )
 
@@ -440,7 +442,7 @@ def test_parameters_that_lead_nowhere_fail_and_are_not_caught(run):
 
     assert (execution.status, execution.error) == ("FAILED", "States.Runtime")
     assert execution.cause == (
-        "An error occurred while executing the state 'Job'. "
+        "An error occurred while executing the state 'Job' (entered at the event id #2). "
         "The JSONPath '$.run_date' specified for the field 'date.$' could not be found in the input '{}'"
     )
 

@@ -122,8 +122,18 @@ def test_a_case_that_goes_round_in_circles_ends():
         "C": {"Type": "Succeed"},
     }
 
-    with pytest.raises(ConfigError, match="more than 25000 states were entered"):
+    with pytest.raises(ConfigError, match="more than 25000 visits and attempts"):
         rehearse({"definition": {"StartAt": "A", "States": states}})
+
+
+def test_a_case_that_is_tried_again_for_ever_ends():
+    retry = {"ErrorEquals": ["Busy"], "MaxAttempts": 99_999_999, "MaxDelaySeconds": 1}
+    mocks = {"arn:job": [{"throw": {"Error": "Busy"}}]}
+
+    with pytest.raises(ConfigError, match="more than 25000 visits and attempts"):
+        rehearse({"definition": job(Retry=[retry]), "mocks": mocks})
+    with pytest.raises(ConfigError, match="beyond the year 9999"):
+        rehearse({"definition": job(Retry=[{"ErrorEquals": ["Busy"], "MaxAttempts": 9999}]), "mocks": mocks})
 
 
 def test_a_line_that_is_no_case_is_a_result_like_any_other():
