@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,9 @@ SAMPLES = ROOT / "src" / "healthcare_ops" / "samples"
 ZONE = "Europe/Stockholm"
 SECOND_HALF = pa.scalar("2017-07-01").cast(pa.timestamp("us"))
 SEEDS = range(1, 6)
-PROBABILITIES = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9}
+PROBABILITIES = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+# Beyond it the table shows tails, and holds them to nothing: half a year has a hundred stays above p99.
+HELD = ("p25", "p50", "p75", "p90")
 COMPARED = {
     "arrival to triage": "triage_wait",
     "triage to care": "care_wait",
@@ -91,11 +94,18 @@ class Way:
     is_fitted_late: bool
     first: date
     last: date
+    out_of_range: tuple[str, ...] = ()
 
 
 WAYS = (
     Way("How near it comes: the sample year", False, date(2017, 6, 30), date(2018, 1, 1)),
-    Way("The other way round", True, date(2016, 12, 31), date(2017, 7, 1)),
+    Way(
+        "The other way round",
+        True,
+        date(2016, 12, 31),
+        date(2017, 7, 1),
+        ("arrival to triage, p90", "length of stay, p75", "length of stay, p90"),
+    ),
 )
 
 
@@ -131,10 +141,6 @@ def simulated(site, fitted, way) -> list[History]:
     return [history_of_journeys(simulate(site, fitted, way.first, way.last, seed), site) for seed in SEEDS]
 
 
-def quantiles(history, name):
-    return np.nanquantile(getattr(history, name), list(PROBABILITIES.values()))
-
-
 def per_day(history):
     return len(history.arrival) / len(history.hours.days)
 
@@ -148,6 +154,54 @@ def daily(history):
     return np.bincount(history.day, minlength=len(history.hours.days))
 
 
+def daily_dispersion(history):
+    return daily(history).var() / daily(history).mean()
+
+
+def daily_memory(history):
+    return np.corrcoef(daily(history)[:-1], daily(history)[1:])[0, 1]
+
+
+def measured_rows(real, simulated):
+    """Return the rows of a table of docs/generator.md: what → fitted, other, simulated, difference, verdict."""
+    rows = {}
+
+    def add(what, measure, text, difference, is_in_range):
+        fitted, other = measure(real[0]), measure(real[1])
+        made = float(np.mean([measure(history) for history in simulated]))
+        verdict = "–" if is_in_range is None else "yes" if is_in_range(made, other) else "**no**"
+        rows[what] = [f"{fitted:{text}}", f"{other:{text}}", f"{made:{text}}", difference(made, other), verdict]
+
+    def share(made, other):
+        return f"{made / other - 1:+.0%}" if other else f"{made - other:+.1f} min"
+
+    def minus(made, other):
+        return f"{made - other:+.2f}"
+
+    add("arrivals a day", per_day, ".1f", share, lambda made, other: abs(made / other - 1) <= 0.05)
+    profile = partial(profile_correlation, real[1])
+    add("hour-of-week profile: correlation", profile, ".2f", lambda *_: "", lambda made, _: made >= 0.88)
+    add("dispersion of daily arrivals", daily_dispersion, ".2f", minus, lambda made, other: abs(made - other) <= 0.5)
+    add("autocorrelation of daily arrivals", daily_memory, ".2f", minus, None)
+    for what, name in COMPARED.items():
+        for label, probability in PROBABILITIES.items():
+            quantile = partial(quantile_of, name, probability)
+            add(f"{what}, {label}", quantile, ".1f", share, is_near if label in HELD else None)
+    return rows
+
+
+def quantile_of(name, probability, history):
+    return float(np.nanquantile(getattr(history, name), probability))
+
+
+def profile_correlation(other, history):
+    return np.corrcoef(hours_of_week(history), hours_of_week(other))[0, 1]
+
+
+def is_near(made, other):
+    return abs(made - other) <= max(SHARE * other, LEAST_MIN)
+
+
 def documented(section):
     """Return the rows of the table of a section of docs/generator.md: what → cells."""
     _, _, text = (ROOT / "docs" / "generator.md").read_text(encoding="utf-8").partition(f"# {section}\n")
@@ -155,40 +209,16 @@ def documented(section):
     rows = [
         [cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if line.startswith("|")
     ]
-    return {row[0]: row[1:] for row in rows}
+    return {row[0]: row[1:] for row in rows[2:]}
 
 
-def test_as_many_come_a_day(real, simulated):
-    made = np.mean([per_day(history) for history in simulated])
-
-    assert made == pytest.approx(per_day(real[1]), rel=0.05)
-
-
-def test_the_week_has_the_same_shape(real, simulated):
-    """Two real halves correlate by 0.92: chance in the counts leaves no more."""
-    found = [np.corrcoef(hours_of_week(history), hours_of_week(real[1]))[0, 1] for history in simulated]
-
-    assert min(found) > 0.88
+def test_the_document_shows_what_is_measured(real, simulated, way):
+    """What is out of range stays in the document as it came out: nothing is fitted to the half it is judged by."""
+    assert documented(way.section) == measured_rows(real, simulated)
 
 
-def test_days_are_as_dispersed(real, simulated):
-    made = np.mean([daily(history).var() / daily(history).mean() for history in simulated])
+def test_what_is_out_of_range_is_known(real, simulated, way):
+    verdicts = {what: row[-1] for what, row in measured_rows(real, simulated).items()}
 
-    assert made == pytest.approx(daily(real[1]).var() / daily(real[1]).mean(), abs=0.5)
-
-
-@pytest.mark.parametrize("name", COMPARED.values())
-def test_waits_and_stays_are_in_the_stated_range(real, simulated, name):
-    made = np.mean([quantiles(history, name) for history in simulated], axis=0)
-
-    assert made.tolist() == pytest.approx(quantiles(real[1], name).tolist(), rel=SHARE, abs=LEAST_MIN)
-
-
-def test_the_document_shows_the_measured_numbers(real, simulated, way):
-    rows = documented(way.section)
-    for what, name in COMPARED.items():
-        made = np.mean([quantiles(history, name) for history in simulated], axis=0)
-        measured = np.array([quantiles(real[0], name), quantiles(real[1], name), made])
-        for position, label in enumerate(PROBABILITIES):
-            told = [float(cell) for cell in rows[f"{what}, {label}"][:3]]
-            assert told == pytest.approx(measured[:, position].tolist(), abs=1.0)
+    assert {what for what, verdict in verdicts.items() if verdict == "**no**"} == set(way.out_of_range)
+    assert list(verdicts.values()).count("yes") == 19 - len(way.out_of_range)
