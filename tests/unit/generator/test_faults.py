@@ -8,13 +8,15 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from delivered import LAST, SITE, column, files_of, instant, make_plan, rows_of, text_of, told_journeys
 from healthcare_ops.core.civil_time import offset_spans
 from healthcare_ops.generator.deliveries import everything
 from healthcare_ops.generator.file_faults import _gzip
 from healthcare_ops.generator.injected import hospital_changes
-from healthcare_ops.generator.scenario import COLUMNS, TIMES, Scenario
+from healthcare_ops.generator.scenario import COLUMNS, TIMES, Reporting, Scenario
 from healthcare_ops.generator.simulation import simulate
 from synthetic import MONDAY, parameters, synthetic_site
 
@@ -491,6 +493,47 @@ def test_all_faults_at_once_are_recorded_with_the_records_that_they_hit():
         for one in file.injected:
             assert 1 <= one.rows[0][0] <= one.rows[-1][1] <= file.records
             assert all(before[1] + 1 < after[0] for before, after in pairwise(one.rows))
+
+
+ANYTHING = [
+    *IN_PLACE,
+    *({"kind": "dst_mistake", "how": how} for how in ("not_forward", "not_back", "late")),
+    {"kind": "duplicates", "copies": 2},
+    {"kind": "volume", "factor": 1.5},
+    {"kind": "volume", "factor": 0.3},
+    {"kind": "silent"},
+    {"kind": "silent", **WINDOW, "is_lost": True},
+    {"kind": "truncated", "keep": 0.01},
+    {"kind": "truncated", "keep": 0.9},
+    {"kind": "corrupt"},
+    {"kind": "corrupt", "how": "bytes"},
+    {"kind": "schema_change", "renamed": {"sector": "place"}, "added": ["note"]},
+    {"kind": "schema_change", "dropped": ["patient_id", "version_time"]},
+]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    faults=st.lists(
+        st.builds(lambda fault, share: {**fault, "share": share}, st.sampled_from(ANYTHING), st.floats(0.05, 1.0)),
+        min_size=1,
+        max_size=6,
+    ),
+    feed=st.sampled_from(FEEDS),
+    every_min=st.sampled_from([60, 720, 1440]),
+)
+def test_no_combination_of_faults_is_recorded_falsely(faults, feed, every_min):
+    reporting = Reporting(corrected_share=0.1, reextract_share=0.5)
+    for file in files_of(feed, faults=faults, every_min=every_min, reporting=reporting):
+        assert all(one.removed >= 0 and last_record(one) <= file.records for one in file.injected)
+        if file.content is None:
+            assert (file.records, {one.kind for one in file.injected}) == (0, {"silent"})
+        elif file.name.endswith(".csv"):
+            assert file.records == max(file.content.count(b"\n") - 1, 0)
+
+
+def last_record(injected):
+    return injected.rows[-1][1] if injected.rows else 0
 
 
 def test_the_record_says_what_where_when_and_how_large():
