@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.orchestrator.rehearsal import Result, rehearse, rehearse_line
@@ -142,3 +145,105 @@ def test_a_line_that_is_no_case_is_a_result_like_any_other():
     assert rehearse_line('{"id": 7}', 3) == Result(
         7, "INVALID", None, "InvalidCase", "a case is an object with a definition.", ()
     )
+
+
+RICH = {
+    "StartAt": "Ask",
+    "TimeoutSeconds": 9999,
+    "States": {
+        "Ask": {
+            "Type": "Choice",
+            "Choices": [
+                {
+                    "And": [
+                        {"Variable": "$.n", "NumericGreaterThanPath": "$.m"},
+                        {"Not": {"Variable": "$.n", "IsNull": True}},
+                    ],
+                    "Next": "Fan",
+                }
+            ],
+            "Default": "Pause",
+        },
+        "Pause": {"Type": "Wait", "SecondsPath": "$.n", "Next": "Fan"},
+        "Fan": {
+            "Type": "Parallel",
+            "Branches": [
+                {
+                    "StartAt": "Job",
+                    "States": {"Job": {"Type": "Task", "Resource": "arn:job", "TimeoutSeconds": 9, "End": True}},
+                },
+                {
+                    "StartAt": "Copy",
+                    "States": {"Copy": {"Type": "Pass", "Parameters": {"v.$": "States.MathAdd($.n, 1)"}, "End": True}},
+                },
+            ],
+            "ResultSelector": {"all.$": "$[*]"},
+            "ResultPath": "$.fan",
+            "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 2, "BackoffRate": 1.5}],
+            "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Stop"}],
+            "Next": "Each",
+        },
+        "Each": {
+            "Type": "Map",
+            "ItemsPath": "$.list",
+            "MaxConcurrency": 2,
+            "ItemSelector": {"i.$": "$$.Map.Item.Index"},
+            "ItemProcessor": {"StartAt": "Item", "States": {"Item": {"Type": "Wait", "Seconds": 3, "End": True}}},
+            "End": True,
+        },
+        "Stop": {"Type": "Fail", "ErrorPath": "$.failure.Error", "Cause": "told"},
+    },
+}
+CASE = {
+    "id": 1,
+    "definition": RICH,
+    "input": {"n": 5, "m": 7, "list": [1, 2, 3]},
+    "mocks": {"arn:job": [{"return": 1, "seconds": 2}]},
+}
+ANYTHING = (
+    None,
+    True,
+    0,
+    -1,
+    2.5,
+    10**30,
+    "",
+    "x",
+    "$",
+    "$.lost",
+    "$.n[*]",
+    "$$.Execution",
+    [],
+    [1],
+    {},
+    {"a": 1},
+    "States.UUID()",
+)
+
+
+def places(item, path=()):
+    if path:
+        yield path
+    children = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+    for key, value in children:
+        yield from places(value, (*path, key))
+
+
+def test_the_rich_case_runs():
+    assert rehearse(CASE).status == "SUCCEEDED"
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(list(places(CASE))), st.sampled_from(ANYTHING))
+def test_a_case_with_any_one_thing_changed_has_a_result_and_always_the_same(place, thing):
+    case = copy.deepcopy(CASE)
+    holder = case
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = thing
+
+    result = rehearse_line(json.dumps(case), 1)
+
+    assert result.status in {"SUCCEEDED", "FAILED", "TIMED_OUT", "INVALID"}
+    assert result.status == "SUCCEEDED" or (result.error is not None or result.status == "FAILED")
+    assert rehearse_line(json.dumps(case), 1) == result
