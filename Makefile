@@ -1,4 +1,4 @@
-# make demo: see the product work.   make test: every check.   make full: with Spark.
+# make demo: see the product work.   make test: the checks.   make full: the slow ones too, and Spark.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 SHELL := /bin/bash
@@ -40,7 +40,7 @@ help:  ## Show this list
 demo: $(CODE)  ## Install, run the whole job on a year of emergency visits, say where to look
 	@$(BIN)/hops demo
 
-test: lint unit  ## Install and run every check (CI runs this)
+test: lint unit  ## Install and run the checks (CI runs this)
 
 lint: $(DEV)  ## Format, lint, types, imports
 	$(call step,format,$(BIN)/ruff format --check .)

@@ -8,8 +8,6 @@ import pytest
 
 from e2e.command import rows_of, run_hops
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory):

@@ -155,7 +155,6 @@ def test_the_dirty_emergency_log_is_held_back_where_it_is_dirty(hops, tmp_path):
     assert rows_in(document, "silver.events") == fates["applied"]
 
 
-@pytest.mark.slow
 def test_the_artificial_log_is_taken_whole(hops, tmp_path):
     path = public_file("bupar_patients_eventlog.csv.gz")
 
@@ -181,7 +180,6 @@ def test_the_artificial_log_is_taken_whole(hops, tmp_path):
     assert rows_in(document, "silver.events") == fates["applied"]
 
 
-@pytest.mark.slow
 def test_the_shifted_admissions_of_the_next_century_are_taken(hops, tmp_path):
     path = public_file("mimic3_demo_admissions.csv.gz")
 
