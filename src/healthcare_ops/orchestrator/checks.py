@@ -1,6 +1,6 @@
 """What is wrong with a definition: every finding, with the state it is about.
 
-What the interpreter does not do (JSONata, variables, distributed Map, task tokens) is a finding like any other, so that
+What the interpreter does not do (JSONata, distributed Map, task tokens) is a finding like any other, so that
 nothing of a definition is ever ignored.
 """
 
@@ -42,11 +42,14 @@ def machine_findings(definition: Any) -> Iterator[Finding]:
     if not isinstance(definition, dict):
         yield Finding("", "the definition is not an object")
         return
-    yield from _scope("", definition, fields.MACHINE, set())
+    yield from _scope("", definition, fields.MACHINE, set(), set())
 
 
-def _scope(owner: str, machine: Any, allowed: set[str], names: set[str]) -> Iterator[Finding]:
-    """Yield the findings of one set of states: the machine's, a branch's or an item processor's."""
+def _scope(owner: str, machine: Any, allowed: set[str], names: set[str], outer: set[str]) -> Iterator[Finding]:
+    """Yield the findings of one set of states: the machine's, a branch's or an item processor's.
+
+    `names` are the states and `outer` the variables that are taken.
+    """
     faults = list(fields.faults(machine, allowed))
     yield from (Finding(owner, fault) for fault in faults)
     states = machine.get("States") if isinstance(machine, dict) else None
@@ -57,13 +60,37 @@ def _scope(owner: str, machine: Any, allowed: set[str], names: set[str]) -> Iter
     if not states:
         yield Finding(owner, "there are no States")
         return
-    found = [finding for name, state in states.items() for finding in _state(name, state, names)]
+    variables = {name: _variables(state) for name, state in states.items()}
+    taken = outer.union(*variables.values())
+    found = [finding for name, state in states.items() for finding in _state(name, state, names, taken)]
+    found += [
+        Finding(name, f"Assign {variable!r} is not supported: a scope around this one assigns it too")
+        for name, own in variables.items()
+        for variable in sorted(own & outer)
+    ]
     yield from found
     if not faults and not found:
         yield from _flow(owner, machine.get("StartAt"), states)
 
 
-def _state(name: str, state: Any, names: set[str]) -> Iterator[Finding]:
+def _variables(state: Any) -> set[str]:
+    """Return the variables that a state assigns, itself or by one of its rules."""
+    if not isinstance(state, dict):
+        return set()
+    rules = [state, *(rule for field in ("Choices", "Catch") for rule in _listed(state.get(field)))]
+    return {
+        name
+        for rule in rules
+        if isinstance(rule, dict) and isinstance(rule.get("Assign"), dict)
+        for name in path_checks.assigned_names(rule)
+    }
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _state(name: str, state: Any, names: set[str], variables: set[str]) -> Iterator[Finding]:
     if not 0 < len(name) <= 80:
         yield Finding(name, "a name must have 1 to 80 characters")
     if name in names:
@@ -78,15 +105,16 @@ def _state(name: str, state: Any, names: set[str]) -> Iterator[Finding]:
         return
     yield from (Finding(name, fault) for fault in _faults(kind, state))
     for branch in state.get("Branches", ()):
-        yield from _scope(name, branch, fields.BRANCH, names)
+        yield from _scope(name, branch, fields.BRANCH, names, variables)
     for field in _NEEDS["Map"]:
         if field in state:
-            yield from _scope(name, state[field], fields.PROCESSOR, names)
+            yield from _scope(name, state[field], fields.PROCESSOR, names, variables)
 
 
 def _faults(kind: str, state: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a state whose fields are of the right kinds."""
     yield from path_checks.state_faults(state)
+    yield from path_checks.assign_faults(state)
     if kind in {"Task", "Pass", "Wait", "Parallel", "Map"} and ("Next" in state) == bool(state.get("End")):
         yield "give either Next or End"
     for one, other in _EXCLUSIVE:
@@ -136,6 +164,7 @@ def _catch_faults(catchers: Any) -> Iterator[str]:
             continue
         yield from _name_faults(catcher, is_last=number == len(catchers))
         yield from path_checks.result_path_faults(catcher)
+        yield from path_checks.assign_faults(catcher)
         if "Next" not in catcher:
             yield "a catcher needs Next"
 
@@ -152,7 +181,10 @@ def _choice_faults(rule: Any) -> Iterator[str]:
     if not isinstance(rule, dict) or not fields.is_text(rule.get("Next")):
         yield "a choice rule needs Next"
         return
-    yield from _rule_faults({key: value for key, value in rule.items() if key not in {"Next", "Comment"}})
+    yield from fields.faults(rule, {"Next", "Assign", "Comment", *rule})
+    if isinstance(rule.get("Assign", {}), dict):
+        yield from path_checks.assign_faults(rule)
+    yield from _rule_faults({key: value for key, value in rule.items() if key not in {"Next", "Assign", "Comment"}})
 
 
 def _rule_faults(rule: Any) -> Iterator[str]:

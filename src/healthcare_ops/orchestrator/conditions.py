@@ -24,7 +24,7 @@ def readable(rule: Mapping[str, Any]) -> str:
             return word.join(_grouped(inner) for inner in rule[junction])
     if "Not" in rule:
         return f"not {_grouped(rule['Not'])}"
-    (operator,) = set(rule) - {"Variable", "Next", "Comment"}
+    (operator,) = set(rule) - {"Variable", "Next", "Assign", "Comment"}
     operand = rule[operator]
     if operator.startswith("Is"):
         return f"{rule['Variable']} is {'' if operand else 'not '}{operator.removeprefix('Is').lower()}"

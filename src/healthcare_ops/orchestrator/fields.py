@@ -9,7 +9,7 @@ from healthcare_ops.orchestrator.timestamps import instant
 from healthcare_ops.orchestrator.values import is_integer, is_number
 
 _COMMON = {"Type", "Comment", "QueryLanguage", "InputPath", "OutputPath"}
-_NEXT = {*_COMMON, "Next", "End"}
+_NEXT = {*_COMMON, "Assign", "Next", "End"}
 _RULES = {"Retry", "Catch"}
 _RESULT = {"Parameters", "ResultSelector", "ResultPath"}
 _TIMES = {"TimeoutSeconds", "TimeoutSecondsPath", "HeartbeatSeconds", "HeartbeatSecondsPath"}
@@ -18,7 +18,7 @@ STATES: Mapping[str, set[str]] = {
     "Task": {*_NEXT, *_RESULT, *_RULES, *_TIMES, "Resource"},
     "Pass": {*_NEXT, "Parameters", "Result", "ResultPath"},
     "Wait": {*_NEXT, "Seconds", "SecondsPath", "Timestamp", "TimestampPath"},
-    "Choice": {*_COMMON, "Choices", "Default"},
+    "Choice": {*_COMMON, "Assign", "Choices", "Default"},
     "Succeed": _COMMON,
     "Fail": {"Type", "Comment", "QueryLanguage", "Error", "ErrorPath", "Cause", "CausePath"},
     "Parallel": {*_NEXT, *_RESULT, *_RULES, "Branches"},
@@ -32,7 +32,7 @@ STATES: Mapping[str, set[str]] = {
 RETRIER = {
     *{"ErrorEquals", "IntervalSeconds", "BackoffRate", "MaxDelaySeconds", "MaxAttempts", "JitterStrategy", "Comment"}
 }
-CATCHER = {"ErrorEquals", "Next", "ResultPath", "Comment"}
+CATCHER = {"ErrorEquals", "Next", "ResultPath", "Assign", "Comment"}
 MACHINE = {"Comment", "StartAt", "States", "TimeoutSeconds", "Version", "QueryLanguage"}
 BRANCH = {"Comment", "StartAt", "States", "QueryLanguage"}
 PROCESSOR = {*BRANCH, "ProcessorConfig"}
@@ -66,7 +66,9 @@ _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "Resource": ("text that names something", lambda value: is_text(value) and bool(value.strip())),
     **dict.fromkeys(("Retry", "Catch"), _LIST),
     **dict.fromkeys(("Choices", "Branches"), _SOME),
-    **dict.fromkeys(("States", "Parameters", "ResultSelector", "ItemSelector", "ItemProcessor", "Iterator"), _OBJECT),
+    **dict.fromkeys(
+        ("States", "Assign", "Parameters", "ResultSelector", "ItemSelector", "ItemProcessor", "Iterator"), _OBJECT
+    ),
     **dict.fromkeys(("TimeoutSeconds", "HeartbeatSeconds", "IntervalSeconds"), _whole(1)),
     **dict.fromkeys(("Seconds", "MaxAttempts", "MaxConcurrency"), _whole(0)),
     "MaxDelaySeconds": _whole(1, _MOST_DELAY_S),

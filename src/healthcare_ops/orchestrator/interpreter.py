@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 from typing import Any
 
 from healthcare_ops.orchestrator import choices, failures, paths
 from healthcare_ops.orchestrator.asl import StateMachine, machine_of
+from healthcare_ops.orchestrator.context import Context
 from healthcare_ops.orchestrator.failures import StateFault, TaskFailure
 from healthcare_ops.orchestrator.jsonpath import PathError
 from healthcare_ops.orchestrator.readings import check_size, items_of, most_at_once, picked, seconds, wait_s
@@ -54,10 +55,11 @@ class _OutOfTime(Exception):
 
 @dataclass(frozen=True)
 class _Step:
-    """Where a state leads: to the next one, or to the end (`next` is None)."""
+    """Where a state leads: to the next one, or to the end (`next` is None); and the variables that it assigns."""
 
     output: Json
     next: str | None
+    assigned: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class _Scope:
     """The states that a name may lead to, and where they stand."""
 
     machine: StateMachine
-    context: Json
+    context: Context
     branch: tuple[str, ...] = ()
 
 
@@ -90,7 +92,7 @@ class Interpreter:
             "Input": execution_input,
             "StartTime": written(run.started_at),
         }
-        given = _merged({"Execution": started, "StateMachine": machine}, context or {})
+        given = Context(_merged({"Execution": started, "StateMachine": machine}, context or {}))
         try:
             output = run.states(_Scope(self._machine, given), execution_input)
         except TaskFailure as failure:
@@ -130,6 +132,7 @@ class _Run:
             self._together.check()
             try:
                 step = self._visit(scope, step.next, step.output)
+                scope.context.variables.update(step.assigned)
             finally:
                 # A state at work is not interrupted; whatever it then says comes too late.
                 self._check_time()
@@ -144,7 +147,7 @@ class _Run:
             self._world.observer.entered(entry)
         here = {"Name": name, "EnteredTime": written(entry.entered_at), "RetryCount": 0}
         try:
-            step = self._kinds[state["Type"]](scope, entry, state, scope.context | {"State": here})
+            step = self._kinds[state["Type"]](scope, entry, state, scope.context.having(State=here))
             check_size(step.output, f"the output of state {name}")
         except StateFault as fault:
             raise fault.within(name, entry.event) from fault
@@ -183,27 +186,29 @@ class _Run:
 
     # States that work, may be tried again and may be caught
 
-    def _attempts(self, entry: StateEntry, state: _State, context: Json, work: Callable[[Json], Json]) -> _Step:
+    def _attempts(self, entry: StateEntry, state: _State, context: Context, work: Callable[[Context], Json]) -> _Step:
         """Do the work until it has a result or its retriers give up, then place the result or catch the failure."""
         retries = Retries(state.get("Retry", ()), self._world.random)
         while True:
-            here = context | {"State": context["State"] | {"RetryCount": retries.count}}
+            here = context.having(State=context["State"] | {"RetryCount": retries.count})
             started = self._world.now()
             try:
                 result = self._tried(entry, started, work, here)
                 selected = self._filled(state, "ResultSelector", result, here)
-                step = _leave(state, paths.put(state.get("ResultPath", "$"), entry.input, selected), here)
-                check_size(step.output, f"the output of state {entry.name}")
-                return step
+                output = picked(
+                    state, "OutputPath", paths.put(state.get("ResultPath", "$"), entry.input, selected), here
+                )
+                check_size(output, f"the output of state {entry.name}")
+                return _Step(output, state.get("Next"), self._assigned(state, result, here))
             except TaskFailure as raised:
                 failure = raised.within(entry.name, entry.event) if isinstance(raised, StateFault) else raised
                 self._check_time()
                 if (delay := retries.delay_s(failure)) is None:
-                    return _caught(entry, state, failure)
+                    return self._caught(entry, state, failure, here)
                 self._sleep(delay)
                 self._together.check()
 
-    def _tried(self, entry: StateEntry, started: datetime, work: Callable[[Json], Json], context: Json) -> Json:
+    def _tried(self, entry: StateEntry, started: datetime, work: Callable[[Context], Json], context: Context) -> Json:
         try:
             result = work(context)
         except TaskFailure as failure:
@@ -221,13 +226,28 @@ class _Run:
             entry.attempts.append(attempt)
             self._world.observer.attempted(entry, attempt)
 
-    def _filled(self, state: _State, field: str, document: Json, context: Json) -> Json:
+    def _caught(self, entry: StateEntry, state: _State, failure: TaskFailure, context: Context) -> _Step:
+        for catcher in state.get("Catch", ()):
+            if failures.is_named(failure, catcher["ErrorEquals"]):
+                facts = {"Error": failure.error, "Cause": failure.cause}
+                output = paths.put(catcher.get("ResultPath", "$"), entry.input, facts)
+                return _Step(output, catcher["Next"], self._assigned(catcher, facts, context))
+        raise failure
+
+    def _assigned(self, rule: _State, document: Json, context: Context) -> Mapping[str, Json]:
+        """Return the variables that a state or rule assigns, all from what was known before."""
+        assigned: dict[str, Json] = self._filled(rule, "Assign", document, context) if "Assign" in rule else {}
+        for name, value in assigned.items():
+            check_size(value, f"the variable {name}")
+        return assigned
+
+    def _filled(self, state: _State, field: str, document: Json, context: Context) -> Json:
         return paths.fill(state[field], document, context, self._world.random) if field in state else document
 
-    def _task(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+    def _task(self, scope: _Scope, entry: StateEntry, state: _State, context: Context) -> _Step:
         seen = picked(state, "InputPath", entry.input, context)
 
-        def work(here: Json) -> Json:
+        def work(here: Context) -> Json:
             parameters = self._filled(state, "Parameters", seen, here)
             check_size(parameters, f"the input of state {entry.name}")
             result = self._call(state, parameters, seen, here)
@@ -243,7 +263,7 @@ class _Run:
 
         return self._attempts(entry, state, context, work)
 
-    def _call(self, state: _State, parameters: Json, seen: Json, context: Json) -> Json:
+    def _call(self, state: _State, parameters: Json, seen: Json, context: Context) -> Json:
         """Run the task within whichever of its own time, its heartbeat and the machine's time ends first."""
         own = seconds(state, "TimeoutSeconds", seen, context)
         heartbeat = seconds(state, "HeartbeatSeconds", seen, context)
@@ -259,37 +279,38 @@ class _Run:
                 raise TaskFailure(failures.HEARTBEAT_TIMEOUT, failure.cause) from failure
             raise _OutOfTime from failure
 
-    def _parallel(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+    def _parallel(self, scope: _Scope, entry: StateEntry, state: _State, context: Context) -> _Step:
         seen = picked(state, "InputPath", entry.input, context)
 
-        def work(here: Json) -> Json:
+        def work(here: Context) -> Json:
             given = self._filled(state, "Parameters", seen, here)
             branches = [
-                self._branch(scope, entry, number, definition, scope.context, given)
+                self._branch(scope, entry, number, definition, scope.context.inner(), given)
                 for number, definition in enumerate(state["Branches"])
             ]
             return self._side_by_side(branches, len(branches))
 
         return self._attempts(entry, state, context, work)
 
-    def _map(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+    def _map(self, scope: _Scope, entry: StateEntry, state: _State, context: Context) -> _Step:
         seen = picked(state, "InputPath", entry.input, context)
         processor = state.get("ItemProcessor") or state["Iterator"]
         selector = "ItemSelector" if "ItemSelector" in state else "Parameters"
 
-        def work(here: Json) -> Json:
+        def work(here: Context) -> Json:
             branches = []
             items = items_of(state, seen, here)
             for number, item in enumerate(items):
-                inside = {"Map": {"Item": {"Index": number, "Value": item}}}
-                given = self._filled(state, selector, seen, here | inside) if selector in state else item
-                branches.append(self._branch(scope, entry, number, processor, scope.context | inside, given))
+                inside = {"Item": {"Index": number, "Value": item}}
+                given = self._filled(state, selector, seen, here.having(Map=inside)) if selector in state else item
+                context = scope.context.inner(Map=inside)
+                branches.append(self._branch(scope, entry, number, processor, context, given))
             return self._side_by_side(branches, most_at_once(state, seen, here))
 
         return self._attempts(entry, state, context, work)
 
     def _branch(
-        self, scope: _Scope, entry: StateEntry, number: int, definition: _State, context: Json, given: Json
+        self, scope: _Scope, entry: StateEntry, number: int, definition: _State, context: Context, given: Json
     ) -> Callable[[], Json]:
         inner = _Scope(machine_of(definition), context, (*scope.branch, f"{entry.name}[{number}]"))
 
@@ -316,34 +337,37 @@ class _Run:
 
     # States that only pass on
 
-    def _pass(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+    def _pass(self, scope: _Scope, entry: StateEntry, state: _State, context: Context) -> _Step:
         seen = picked(state, "InputPath", entry.input, context)
         result = state["Result"] if "Result" in state else self._filled(state, "Parameters", seen, context)
-        return _leave(state, paths.put(state.get("ResultPath", "$"), entry.input, result), context)
+        output = picked(state, "OutputPath", paths.put(state.get("ResultPath", "$"), entry.input, result), context)
+        return _Step(output, state.get("Next"), self._assigned(state, result, context))
 
-    def _wait(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+    def _wait(self, scope: _Scope, entry: StateEntry, state: _State, context: Context) -> _Step:
         seen = picked(state, "InputPath", entry.input, context)
         self._sleep(wait_s(state, seen, context, self._world.now()))
-        return _leave(state, seen, context)
+        output = picked(state, "OutputPath", seen, context)
+        return _Step(output, state.get("Next"), self._assigned(state, seen, context))
 
-    def _choice(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+    def _choice(self, scope: _Scope, entry: StateEntry, state: _State, context: Context) -> _Step:
         seen = picked(state, "InputPath", entry.input, context)
         try:
-            chosen = next((rule["Next"] for rule in state["Choices"] if choices.holds(rule, seen, context)), None)
+            chosen = next((rule for rule in state["Choices"] if choices.holds(rule, seen, context)), None)
         except PathError as error:
             lost = str(error).partition(" leads nowhere")[0]
             cause = f"Invalid path '{lost}': The choice state's condition path references an invalid value."
             raise StateFault(failures.RUNTIME, cause) from error
-        target = chosen or state.get("Default")
+        target = chosen["Next"] if chosen else state.get("Default")
         if target is None:
             raise StateFault(failures.NO_CHOICE, "No rule holds and there is no Default.")
-        return _Step(picked(state, "OutputPath", seen, context), target)
+        output = picked(state, "OutputPath", seen, context)
+        return _Step(output, target, self._assigned(chosen or state, seen, context))
 
-    def _succeed(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+    def _succeed(self, scope: _Scope, entry: StateEntry, state: _State, context: Context) -> _Step:
         seen = picked(state, "InputPath", entry.input, context)
         return _Step(picked(state, "OutputPath", seen, context), None)
 
-    def _fail(self, scope: _Scope, entry: StateEntry, state: _State, context: Json) -> _Step:
+    def _fail(self, scope: _Scope, entry: StateEntry, state: _State, context: Context) -> _Step:
         def text(name: str) -> str:
             field = f"{name}Path"
             if field not in state:
@@ -363,15 +387,3 @@ def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
         merged[name] = _merged(merged[name], value) if both else value
     return merged
-
-
-def _leave(state: _State, document: Json, context: Json) -> _Step:
-    return _Step(picked(state, "OutputPath", document, context), state.get("Next"))
-
-
-def _caught(entry: StateEntry, state: _State, failure: TaskFailure) -> _Step:
-    for catcher in state.get("Catch", ()):
-        if failures.is_named(failure, catcher["ErrorEquals"]):
-            facts = {"Error": failure.error, "Cause": failure.cause}
-            return _Step(paths.put(catcher.get("ResultPath", "$"), entry.input, facts), catcher["Next"])
-    raise failure

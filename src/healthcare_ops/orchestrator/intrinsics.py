@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from healthcare_ops.orchestrator import functions, jsonpath
+from healthcare_ops.orchestrator.context import root_of
 from healthcare_ops.orchestrator.failures import INTRINSIC, PARAMETER_PATH, RUNTIME, StateFault
 from healthcare_ops.orchestrator.functions import FUNCTIONS, Chance, FunctionFault
 from healthcare_ops.orchestrator.jsonpath import PathError
@@ -120,7 +121,8 @@ class _Reader:
 
     def _path(self) -> jsonpath.Path:
         start = self.position
-        self.position += 2 if self.text.startswith("$$", start) else 1
+        variable = jsonpath.VARIABLE.match(self.text, start + 1)
+        self.position = variable.end() if variable else start + (2 if self.text.startswith("$$", start) else 1)
         _, self.position = jsonpath.parse_prefix(self.text, self.position)
         return jsonpath.parse(self.text[start : self.position])
 
@@ -154,10 +156,10 @@ def _value(call: Call, argument: Literal | jsonpath.Path | Call, document: Json,
         return argument.raw if is_template else argument.value
     if isinstance(argument, Call):
         return evaluate(argument, document, context, chance)
-    root = context if argument.is_context else document
     try:
-        return jsonpath.find(argument, root)
+        return jsonpath.find(argument, root_of(argument, document, context))
     except PathError as error:
+        root = context if argument.is_context else document
         cause = (
             f"The function '{call.text}' had the following error: The JsonPath argument for the field "
             f"'{argument.text}' could not be found in the input '{text_of(root)}'"

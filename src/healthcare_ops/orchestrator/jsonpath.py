@@ -18,6 +18,7 @@ Predicate = Callable[[Json, Json], bool]
 
 _SPECIAL = " .[]()*?@,:$'\"\t\n"
 _NUMBER = re.compile(r"-?\d+")
+VARIABLE = re.compile(r"[^\W\d]\w{0,79}(?!\w)")
 
 
 class PathError(Exception):
@@ -69,11 +70,12 @@ Step = Names | Indexes | Slice | Wildcard | Filter | Descent
 
 @dataclass(frozen=True)
 class Path:
-    """A parsed path."""
+    """A parsed path, from the document (`$`), the context object (`$$`) or a variable (`$name`) on."""
 
     text: str
     is_context: bool
     steps: tuple[Step, ...]
+    variable: str = ""
 
     @property
     def is_definite(self) -> bool:
@@ -106,11 +108,12 @@ def parse(text: str) -> Path:
     if not isinstance(text, str) or not text.startswith("$"):
         raise PathError(f"{text!r} does not start with $")
     is_context = text.startswith("$$")
-    reader = _Reader(text, 2 if is_context else 1)
+    variable = VARIABLE.match(text, 1)
+    reader = _Reader(text, variable.end() if variable else 2 if is_context else 1)
     steps = tuple(reader.steps())
     if reader.position < len(text):
         raise PathError(f"{text!r} is not a path: {text[reader.position :]!r}")
-    return Path(text, is_context, steps)
+    return Path(text, is_context, steps, variable.group() if variable else "")
 
 
 def parse_prefix(text: str, position: int) -> tuple[tuple[Step, ...], int]:

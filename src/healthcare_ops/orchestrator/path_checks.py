@@ -62,9 +62,24 @@ def result_path_faults(rule: Mapping[str, Any]) -> Iterator[str]:
     if path is None:
         return
     found = list(reference_faults("ResultPath", path))
-    if not found and path.startswith("$$"):
-        found = [f"ResultPath {path!r} is not supported: the context cannot be written"]
+    if not found and (path.startswith("$$") or jsonpath.parse(path).variable):
+        found = [f"ResultPath {path!r} is not supported: it leads out of the document"]
     yield from found
+
+
+def assign_faults(rule: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the faults of the variables that a state or rule assigns."""
+    if "Assign" not in rule:
+        return
+    for name in assigned_names(rule):
+        if name == "states" or jsonpath.VARIABLE.fullmatch(name) is None:
+            yield f"Assign {name!r} is not supported: it is not the name of a variable"
+    yield from _template_faults("Assign", rule["Assign"])
+
+
+def assigned_names(rule: Mapping[str, Any]) -> list[str]:
+    """Return the variables that a state or rule assigns."""
+    return [key.removesuffix(".$") for key in rule.get("Assign", {})]
 
 
 def _template_faults(field: str, template: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ import copy
 import random
 
 from healthcare_ops.orchestrator import intrinsics, jsonpath
+from healthcare_ops.orchestrator.context import root_of
 from healthcare_ops.orchestrator.failures import PARAMETER_PATH, REFERENCE_PATH, RESULT_PATH, RUNTIME, StateFault
 from healthcare_ops.orchestrator.functions import Chance
 from healthcare_ops.orchestrator.jsonpath import PathError
@@ -26,7 +27,7 @@ def get(path: str, document: Json, context: Json) -> Json:
     """Return what the path leads to: a value, or an array if it is indefinite; `PathError` where there is nothing."""
     parsed = jsonpath.parse(path)
     try:
-        return jsonpath.find(parsed, context if parsed.is_context else document)
+        return jsonpath.find(parsed, root_of(parsed, document, context))
     except PathError as error:
         raise PathError(f"{path} leads nowhere: {error}") from error
 
@@ -35,7 +36,7 @@ def has(path: str, document: Json, context: Json) -> bool:
     """Tell whether the path leads to something, null included; an indefinite path to at least one thing."""
     parsed = jsonpath.parse(path)
     try:
-        found = jsonpath.find(parsed, context if parsed.is_context else document)
+        found = jsonpath.find(parsed, root_of(parsed, document, context))
     except PathError:
         return False
     return parsed.is_definite or bool(found)

@@ -72,7 +72,8 @@ def items_of(state: _State, seen: Json, context: Json) -> list[Json]:
     try:
         items = paths.get(path, seen, context)
     except PathError as error:
-        cause = f'Unable to apply step "{paths.parse(path)[-1]}" to input {text_of(root)}'
+        steps = paths.parse(path)
+        cause = f'Unable to apply step "{steps[-1] if steps else path}" to input {text_of(root)}'
         raise StateFault(failures.REFERENCE_PATH, cause, also=(failures.RUNTIME,)) from error
     if not isinstance(items, list):
         raise StateFault(failures.RUNTIME, f'Reference path "{path}" must point to array.')

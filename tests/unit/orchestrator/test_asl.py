@@ -87,7 +87,7 @@ def test_every_supported_form_of_a_state_is_let_in(state):
         ({"End": True}, "Type None is not supported"),
         ("Pass", "Type None is not supported"),
         (PASS | {"QueryLanguage": "JSONata"}, "QueryLanguage JSONata is not supported"),
-        (PASS | {"Assign": {}}, "field 'Assign' is not supported"),
+        ({"Type": "Succeed", "Assign": {}}, "field 'Assign' is not supported"),
         (PASS | {"Output": {}}, "field 'Output' is not supported"),
         (TASK | {"Arguments": {}}, "field 'Arguments' is not supported"),
         (TASK | {"Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken"}, "there are no task tokens"),
@@ -117,7 +117,7 @@ def test_every_supported_form_of_a_state_is_let_in(state):
         *(
             (TASK | {field: path}, f"path {path!r} is not supported")
             for field in ("InputPath", "OutputPath", "ResultPath")
-            for path in ("$.a[", "$.a.length()", "$a", "a", "States.UUID()", "")
+            for path in ("$.a[", "$.a.length()", "$1", "a", "States.UUID()", "")
         ),
         (TASK | {"InputPath": 5}, "path 5 is not supported"),
         (TASK | {"ResultPath": "$$.Execution"}, "ResultPath '$$.Execution' is not supported"),
@@ -171,7 +171,7 @@ def test_every_supported_form_of_a_state_is_let_in(state):
         (TASK | {"Catch": [{"ErrorEquals": ["E"]}]}, "a catcher needs Next"),
         (TASK | {"Catch": [{"Next": "Last"}]}, "ErrorEquals is missing"),
         (TASK | {"Catch": [{"ErrorEquals": ["States.ALL", "E"], "Next": "Last"}]}, "States.ALL must stand alone"),
-        (TASK | {"Catch": [{"ErrorEquals": ["E"], "Next": "Last", "Assign": {}}]}, "field 'Assign' is not supported"),
+        (TASK | {"Catch": [{"ErrorEquals": ["E"], "Next": "Last", "Output": {}}]}, "field 'Output' is not supported"),
         # choices
         (without(choice(), "Choices"), "a Choice needs Choices"),
         (choice(), "Choices [] is not a list of at least one"),

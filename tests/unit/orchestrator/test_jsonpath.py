@@ -139,7 +139,7 @@ def test_a_reference_path_leads_to_one_place(path):
     "path",
     [
         "$.",
-        "$a",
+        "$1",
         "$.a.",
         "$.a b",
         "$.a[",
@@ -160,7 +160,7 @@ def test_a_reference_path_leads_to_one_place(path):
         "$.a.min()",
         "$.a\\",
         "$$$",
-        "$variable",
+        "$a-b",
     ],
 )
 def test_what_is_not_a_path_or_not_supported_is_refused(path):

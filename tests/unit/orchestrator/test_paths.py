@@ -38,7 +38,7 @@ def test_a_reference_path_is_a_row_of_steps(path, steps):
         "",
         "a",
         ".a",
-        "$a",
+        "$1",
         "$.",
         "$..a",
         "$.*",
