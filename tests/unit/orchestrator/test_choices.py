@@ -5,6 +5,8 @@ import pytest
 from healthcare_ops.orchestrator.choices import OPERATORS, holds
 from healthcare_ops.orchestrator.paths import PathError
 
+pytestmark = pytest.mark.spec("Choice State: Data-test expressions")
+
 DOCUMENT = {
     "text": "daily",
     "early": "a",

@@ -5,6 +5,8 @@ import pytest
 from healthcare_ops.orchestrator.paths import fill
 from unit.orchestrator.flows import PASS, chain, play, task
 
+pytestmark = pytest.mark.spec("Data: input and output processing")
+
 DONE = {"Type": "Succeed"}
 CAUGHT = [{"ErrorEquals": ["States.ALL"], "Next": "Caught", "ResultPath": "$.failure"}]
 BIG = "x" * 262_142  # with its quotes just what may be passed on

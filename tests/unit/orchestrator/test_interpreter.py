@@ -5,6 +5,8 @@ import pytest
 from fakes import ScriptedTasks
 from healthcare_ops.orchestrator.interpreter import Attempt, TaskFailure
 
+pytestmark = pytest.mark.spec("States: transitions, data, errors and time")
+
 TASK = {"Type": "Task", "Resource": "job", "End": True}
 DONE = {"Type": "Succeed"}
 

@@ -5,6 +5,8 @@ import pytest
 from healthcare_ops.orchestrator.failures import TaskFailure
 from healthcare_ops.orchestrator.paths import PathError, fill, get, has, parse, put
 
+pytestmark = pytest.mark.spec("Reference Paths")
+
 DOCUMENT = {"a": {"b": [10, {"c": "deep"}]}, "odd name": 1, "null": None, "run_date": "2026-03-01"}
 CONTEXT = {"Execution": {"Name": "run-1"}}
 
