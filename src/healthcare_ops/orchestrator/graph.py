@@ -11,7 +11,7 @@ from healthcare_ops.orchestrator.conditions import readable
 
 WIDTH = 80
 _BOXES = {"Choice": "<{}>", "Succeed": "({})", "Fail": "({})", "Parallel": "[[{}]]", "Map": "[[{}]]"}
-_ENDS = {"Succeed": "the run succeeds", "Fail": "the run fails"}
+_ENDS = {"Succeed": "succeeds", "Fail": "fails"}
 
 Kind = Literal["next", "choice", "default", "catch"]
 
@@ -57,11 +57,12 @@ def draw(machine: StateMachine, notes: Mapping[str, str] | None = None, width: i
 
     `notes` by state stand under the state, marked with `!`.
     """
-    lines = ["(start)", "   |", *_machine_lines(machine, notes or {})]
+    lines = ["(start)", "   |", *_machine_lines(machine, notes or {}, "run")]
     return [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
 
 
-def _machine_lines(machine: StateMachine, notes: Mapping[str, str]) -> Iterator[str]:
+def _machine_lines(machine: StateMachine, notes: Mapping[str, str], whole: str) -> Iterator[str]:
+    """Yield the lines of a machine, or of a branch; `whole` is what ends where it ends."""
     lanes, drawn = [machine.start_at], set[str]()
     is_first = True
     while lanes:
@@ -76,10 +77,10 @@ def _machine_lines(machine: StateMachine, notes: Mapping[str, str]) -> Iterator[
             state = machine.states[name]
             ways = list(edges(name, state))
             onward = _onward(ways)
-            yield from _state_lines(name, state, notes.get(name, ""), onward)
+            yield from _state_lines(name, state, notes, onward)
             lanes += [way.target for way in ways if way is not onward]
             if onward is None:
-                yield f"   '-- {_ENDS.get(state['Type'], 'the run ends')}"
+                yield f"   '-- the {whole} {_ENDS.get(state['Type'], 'ends')}"
                 name = None
             elif onward.target in drawn:
                 yield f"   '--> {onward.target} (above)"
@@ -96,15 +97,15 @@ def _onward(ways: list[Edge]) -> Edge | None:
     return usual[0] if usual else None
 
 
-def _state_lines(name: str, state: Mapping[str, Any], note: str, onward: Edge | None) -> Iterator[str]:
+def _state_lines(name: str, state: Mapping[str, Any], notes: Mapping[str, str], onward: Edge | None) -> Iterator[str]:
     box = _BOXES.get(state["Type"], "[{}]").format(name)
     yield f"{box}  {' · '.join(_facts(state))}"
-    if note:
-        yield f"   |  ! {note}"
+    if name in notes:
+        yield f"   |  ! {notes[name]}"
     for number, inner in enumerate(inner_machines(state), start=1):
-        title = "each item" if state["Type"] == "Map" else f"branch {number}"
+        title, whole = ("each item", "item") if state["Type"] == "Map" else (f"branch {number}", "branch")
         yield f"   |  .-- {title}"
-        yield from (f"   |  |  {line}" for line in _machine_lines(inner, {}))
+        yield from (f"   |  |  {line}" for line in _machine_lines(inner, notes, whole))
     for way in edges(name, state):
         if way is not onward and way != onward:
             when = f"on {way.label}" if way.kind == "catch" else f"if {way.label}"

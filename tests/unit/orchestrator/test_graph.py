@@ -67,10 +67,16 @@ def test_branches_and_items_are_drawn_within_their_state():
         "Each": {"Type": "Map", "ItemsPath": "$.l", "ItemProcessor": items, "End": True},
     }
 
-    picture = drawn(machine(**states))
+    picture = drawn(machine(**states), {"A": "Busy"})
 
-    assert "[[Fan]]  Parallel\n   |  .-- branch 1\n   |  |  [A]  Pass\n   |  |     '-- the run ends" in picture
-    assert "[[Each]]  Map · $.l\n   |  .-- each item\n   |  |  [B]  Pass" in picture
+    branch_lines = [
+        "   |  .-- branch 1",
+        "   |  |  [A]  Pass",
+        "   |  |     |  ! Busy",
+        "   |  |     '-- the branch ends",
+    ]
+    assert "\n".join(["[[Fan]]  Parallel", *branch_lines]) in picture
+    assert "[[Each]]  Map · $.l\n   |  .-- each item\n   |  |  [B]  Pass\n   |  |     '-- the item ends" in picture
     assert [name for name, _ in all_states(machine(**states))] == ["Fan", "A", "Each", "B"]
 
 
