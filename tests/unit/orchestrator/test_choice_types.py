@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,13 +57,12 @@ def test_a_comparison_with_a_value_of_another_kind_is_false(operator, name):
 
 
 @pytest.mark.parametrize("operator", [name for name in COMPARISONS if name.endswith("Path")])
-@pytest.mark.parametrize("left", VALUES)
-@pytest.mark.parametrize("right", VALUES)
-def test_a_comparison_of_two_paths_is_false_unless_both_are_of_its_kind(operator, left, right):
-    kind = KINDS[kind_of(operator)]
-    outcome = holds({"Variable": "$.l", operator: "$.r"}, {"l": VALUES[left], "r": VALUES[right]}, {})
+def test_a_comparison_of_two_paths_is_false_unless_both_are_of_its_kind(operator):
+    rule = {"Variable": "$.l", operator: "$.r"}
 
-    assert outcome is False or {left, right} <= kind
+    true = {pair for pair in product(VALUES, repeat=2) if holds(rule, {"l": VALUES[pair[0]], "r": VALUES[pair[1]]}, {})}
+
+    assert true <= set(product(KINDS[kind_of(operator)], repeat=2))
 
 
 @pytest.mark.parametrize("operator", ["IsNull", "IsString", "IsNumeric", "IsBoolean", "IsTimestamp"])
