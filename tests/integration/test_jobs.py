@@ -14,7 +14,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from fakes import FlakyLake
 from healthcare_ops.adapters.lake import arrow_schema
-from healthcare_ops.core.errors import ExitCode, QualityError
+from healthcare_ops.core.errors import ConfigError, ExitCode, QualityError
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.tables import (
     BATCH_ACCOUNTS,
@@ -337,14 +337,38 @@ def test_a_milestone_that_two_feeds_tell_of_reaches_gold_as_one_event(tmp_path):
     assert applied == {"visits.csv": 1, "flow.ndjson": 2}
 
 
+def feed_reading(hospital, form):
+    """Give the hospital a feed of visits whose one time is written in `form`."""
+    columns = {"encounter_id": "visit", "arrival_time": "arrival", "sector": "place"}
+    told = hospital.context.feeds["visits"].model_dump() | {"columns": columns, "times": {"formats": [form]}}
+    feeds = dict(hospital.context.feeds) | {"visits": Feed.model_validate(told)}
+    hospital.platform = replace(hospital.platform, context=replace(hospital.context, feeds=feeds))
+
+
+def test_records_that_bronze_keeps_under_the_days_of_an_earlier_mapping_are_not_refined_but_read_again(tmp_path):
+    rows = [visit(f"VISIT-{day}", "2025-03-01") | {"arrival": f"{day:02d}/03/2025 10:00"} for day in range(1, 13)]
+    with open_hospital(tmp_path, NOW) as hospital:
+        feed_reading(hospital, "%d/%m/%Y %H:%M:%S")
+        hospital.deliver("visits", rows, "march.csv")
+        hospital.refine("ingest_bronze", "bronze_to_silver")
+        held = hospital.rows(QUARANTINE)
+        feed_reading(hospital, "%d/%m/%Y %H:%M")
+        with pytest.raises(ConfigError, match=r"12 records of feed visits lie in bronze under the days of an ") as told:
+            hospital.refine("bronze_to_silver", days=[held[0]["dt"]])
+        untouched = hospital.rows(QUARANTINE)
+        bulk.forget_bronze(hospital.platform)
+        hospital.refine("ingest_bronze", "bronze_to_silver")
+        encounters, accounts = hospital.rows(ENCOUNTERS), hospital.rows(BATCH_ACCOUNTS)
+
+    assert {row["reason_code"] for row in held} == {"TIME_UNREADABLE"}
+    assert told.value.next_step.startswith("Run `hops backfill --from-raw --from ")
+    assert untouched == held
+    assert sorted(row["dt"] for row in encounters) == [date(2025, 3, day) for day in range(1, 13)]
+    assert sum(row["applied"] for row in accounts) == len(encounters) == 12
+
+
 def test_days_that_a_corrected_mapping_no_longer_fills_are_emptied_however_many_files_are_read_again(tmp_path):
     written = [f"{day:02d}/03/2025 {hour}:00" for day in range(1, 13) for hour in (10, 15)]
-    columns = {"encounter_id": "visit", "arrival_time": "arrival", "sector": "place"}
-
-    def feed_reading(hospital, form):
-        told = hospital.context.feeds["visits"].model_dump() | {"columns": columns, "times": {"formats": [form]}}
-        feeds = dict(hospital.context.feeds) | {"visits": Feed.model_validate(told)}
-        hospital.platform = replace(hospital.platform, context=replace(hospital.context, feeds=feeds))
 
     with open_hospital(tmp_path, NOW) as hospital:
         feed_reading(hospital, "%m/%d/%Y %H:%M")

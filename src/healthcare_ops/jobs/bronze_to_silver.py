@@ -13,6 +13,7 @@ import ibis.expr.types as ir
 
 from healthcare_ops.core.civil_time import OffsetSpan, offset_spans
 from healthcare_ops.core.days import day_runs
+from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.tables import (
     BATCH_ACCOUNTS,
     ENCOUNTERS,
@@ -118,6 +119,7 @@ def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.
         judged, parts = [], []
         for table, typed, events_of in _typed_records(context, window, reach):
             rows = stage(records.judge(typed))
+            _require_own_days(context, rows)
             judged.append((table.id, rows))
             parts.append(events_of(rows))
         events = ibis.union(*parts)
@@ -125,6 +127,19 @@ def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.
         spans = window.spans(context.site.zone, reach)
         encounters = stage(silver.assemble(events, placed, context.site, spans))
         yield silver.silver(judged, events, placed, encounters, runs)
+
+
+def _require_own_days(context: Context, judged: ir.Table) -> None:
+    """Raise `ConfigError` if bronze keeps records under days that the feed's present mapping does not give them."""
+    elsewhere = judged.filter(judged.is_misplaced)
+    counts = elsewhere.group_by("feed_id").aggregate(
+        records=elsewhere.count(), first=elsewhere.dt.min(), last=elsewhere.dt.max()
+    )
+    for row in context.engine.collect(counts).to_pylist():
+        raise ConfigError(
+            f"{row['records']} records of feed {row['feed_id']} lie in bronze under the days of an earlier mapping.",
+            next_step=f"Run `hops backfill --from-raw --from {row['first']} --to {row['last']}`.",
+        )
 
 
 _Stage = Callable[..., ir.Table]

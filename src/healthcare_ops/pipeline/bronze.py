@@ -47,9 +47,9 @@ def bronze_rows(mapped: ir.Table, feed: Feed, delivery: Delivery, ingested_at: d
 def _record_day(mapped: ir.Table, feed: Feed, otherwise: date) -> Any:
     """Return the date of the first plausible time; garbage must not scatter over a thousand partitions."""
     names = ENCOUNTER_TIMES if feed.shape == "encounters" else ("event_time",)
-    first, last = ibis.literal(feed.plausible.first), ibis.literal(feed.plausible.last)
-    days = []
-    for name in (name for name in names if name in feed.columns):
-        day = civil.read(mapped[name], feed.times.formats).clock.date()
-        days.append(ibis.ifelse(day.between(first, last), day, ibis.null("date")))
+    days = [
+        civil.day_between(civil.read(mapped[name], feed.times.formats).clock, feed.plausible.first, feed.plausible.last)
+        for name in names
+        if name in feed.columns
+    ]
     return ibis.coalesce(*days, ibis.literal(otherwise))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import ibis
@@ -85,6 +85,12 @@ def read_format(text: Any, time_format: str) -> Any:
         + "." + part.get("fraction", ibis.literal("0"))
     )  # fmt: skip
     return ibis.ifelse(text.re_search(pattern), iso, ibis.null("string")).try_cast("timestamp")
+
+
+def day_between(clock: Any, first: date, last: date) -> Any:
+    """Return the clock's date; null outside the days `first`…`last`."""
+    day = clock.date()
+    return ibis.ifelse(day.between(ibis.literal(first), ibis.literal(last)), day, ibis.null("date"))
 
 
 def to_civil(instant: Any, spans: Sequence[OffsetSpan]) -> Any:

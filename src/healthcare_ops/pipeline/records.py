@@ -64,6 +64,7 @@ def type_encounters(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sect
         version=rows["version_time_at"],
         is_ignored=ibis.literal(False),
         resolved=_resolved(rows, feed, ENCOUNTER_TIMES),
+        is_misplaced=_is_misplaced(rows, feed, ENCOUNTER_TIMES),
         **verdicts,
         **{f"{name}_at": rows[f"{name}_at"] for name in ENCOUNTER_TIMES},
         **{f"{name}_id": rows[f"{name}_id"] for name in ("sector", "transfer_sector")},
@@ -102,6 +103,7 @@ def type_events(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors:
         version=rows["version_time_at"],
         is_ignored=(kind == IGNORE).fill_null(False),
         resolved=_resolved(rows, feed, ("event_time",)),
+        is_misplaced=_is_misplaced(rows, feed, ("event_time",)),
         **_verdicts(checks),
         source_event_id=rows.source_event_id,
         event_type=ibis.ifelse(kind == LEFT, "discharge", kind),
@@ -219,6 +221,16 @@ def _is_timeless(rows: ir.Table, feed: Feed) -> Any:
     """Tell whether a record has no time at all: no event would come of it, and it would stand nowhere."""
     clocks = [rows[f"{name}_clock"] for name in ENCOUNTER_TIMES if name in feed.columns]
     return ibis.coalesce(*clocks).isnull()
+
+
+def _is_misplaced(rows: ir.Table, feed: Feed, names: Sequence[str]) -> Any:
+    """Tell whether a record's first plausible time is of another day than bronze keeps it under.
+
+    It was read by another mapping then, and who looks for the record by its day does not find it.
+    """
+    clocks = [rows[f"{name}_clock"] for name in names if name in feed.columns]
+    days = [civil.day_between(clock, feed.plausible.first, feed.plausible.last) for clock in clocks]
+    return (ibis.coalesce(ibis.null("date"), *days) != rows.dt).fill_null(False)
 
 
 def _clock_changes(feed: Feed) -> tuple[tuple[str, str, Reason], ...]:
