@@ -237,6 +237,7 @@ def test_a_table_is_exported_alike_in_three_formats(hops, loaded, tmp_path):
 
 def test_an_export_may_be_of_some_days_only(hops, loaded, tmp_path):
     name, out = OPS_METRICS_HOURLY.id, tmp_path / "new folder" / "hours.parquet"
+    out.parent.mkdir()
 
     outcome = export(hops, loaded, name, out, "--from", "2026-03-02", "--to", "2026-03-02", "--json")
 
