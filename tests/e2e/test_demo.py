@@ -37,13 +37,14 @@ def test_the_demo_accounts_for_every_visit_of_the_year(demo, state):
     assert tables["silver.encounters"]["rows"] == fates["applied"]
     assert tables["gold.ops_metrics_hourly"]["rows"] == 365 * 24
     assert document["data_quality"]["verdict"] in {"pass", "warn"}
+    assert document["data_quality"]["days"] == {"first": "2017-01-01", "last": "2017-12-31", "count": 365}
     assert document["page"] == str(state / "report.html")
 
 
 def test_the_demo_forecasts_and_its_model_is_better_than_last_week(demo):
     document = demo.document
 
-    assert [row["horizon_h"] for row in document["forecast"]] == [1, 4, 24]
+    assert [row["horizon_h"] for row in document["forecast"]] == [0, 1, 4, 24]
     (walk,) = document["backtests"]
     (overall,) = [item for item in walk["comparisons"] if item["lead_h"] is None]
     assert overall["model"]["mae"] < overall["naive"]["mae"]
@@ -77,5 +78,8 @@ def test_a_second_demo_in_portuguese_changes_no_row_and_writes_its_page_where_it
     assert (again.exit_code, again.err) == (0, "")
     assert "Records: delivered = applied + superseded" in again.out
     assert str(page) in again.out
+    # Its run judged the last days only, and the demonstration speaks of the year.
+    assert "Data quality of 2017-01-01 to 2017-12-31: pass, risk score 0.00 of 100" in again.out
+    assert "aprovado · 1 de jan. de 2017 a 31 de dez. de 2017" in page.read_text(encoding="utf-8")
     assert 'lang="pt-BR"' in page.read_text(encoding="utf-8")
     assert rows_of(state) == before

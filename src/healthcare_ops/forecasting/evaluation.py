@@ -28,6 +28,8 @@ Ints = NDArray[np.int64]
 
 LEVELS = tuple(int(name[1:]) / 100 for name in QUANTILES)
 SHOWN_LEADS = (1, 4, 24)
+# Of a forecast, the next full hour as well.
+SHOWN_AHEAD = (0, *SHOWN_LEADS)
 EVERY_H = 5
 _MIN_ORIGINS = 8
 _BOOTSTRAPS = 500

@@ -10,6 +10,7 @@ from typing import Any
 from healthcare_ops.core.clock import SystemClock
 from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.errors import QualityError
+from healthcare_ops.core.reasons import Reason
 from healthcare_ops.core.tables import (
     BATCH_ACCOUNTS,
     ENCOUNTERS,
@@ -21,7 +22,7 @@ from healthcare_ops.core.tables import (
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.quality.evaluate import Finding, Limits, evaluate
-from healthcare_ops.pipeline.quality.report import FATES, FeedAccount, build_report, report_key
+from healthcare_ops.pipeline.quality.report import COMPARE, FATES, FeedAccount, build_report, report_key
 from healthcare_ops.pipeline.quality.rules import RULES
 from healthcare_ops.pipeline.silver import within
 
@@ -46,7 +47,9 @@ def run(context: Context, request: Request) -> Outcome:
     context.objects.write(key, json.dumps(report, indent=1, ensure_ascii=False).encode())
     failed = [finding for finding in findings if finding.verdict == "fail"]
     if failed:
-        raise QualityError(_complaint(failed), next_step=f"Read {context.objects.path(key)}; see runbook INC-02.")
+        raise QualityError(
+            _complaint(failed), next_step=_remedy(failed, _most_held(context, days), context.objects.path(key))
+        )
     return {
         "days": len(days),
         "verdict": report["verdict"],
@@ -105,8 +108,37 @@ def _on(context: Context, table: Table, days: list[date]) -> Any:
     return rows.filter(within(rows.dt, list(day_runs(days))))
 
 
+def _most_held(context: Context, days: list[date]) -> str:
+    """Return why most records of the days are held and what to compare; nothing if none is held."""
+    held = _on(context, QUARANTINE, days)
+    groups = held.group_by("reason_code", "column").aggregate(records=held.count())
+    rows = context.engine.collect(groups.order_by("reason_code", "column")).to_pylist()
+    if not rows:
+        return ""
+    most = max(rows, key=lambda row: int(row["records"]))
+    place = f" in {most['column']}" if most["column"] else ""
+    total = sum(row["records"] for row in rows)
+    records = "record" if total == 1 else "records"
+    return (
+        f"{most['records']} of {total} held {records} {'is' if most['records'] == 1 else 'are'} "
+        f"{most['reason_code']}{place}: {COMPARE[Reason(most['reason_code'])]}."
+    )
+
+
+def _remedy(failed: list[Finding], held: str, report: str) -> str:
+    """Return what to look at: what the worst rule speaks of before the rest."""
+    rule = _worst(failed).rule
+    hints = [held] if rule.kind == "held" and held else [rule.next_step, held]
+    listing = f"`hops dq show --quarantine` shows the rules and the held records; the report is {report}."
+    return " ".join(filter(None, [*hints, listing]))
+
+
+def _worst(failed: list[Finding]) -> Finding:
+    return max(failed, key=lambda finding: finding.share)
+
+
 def _complaint(failed: list[Finding]) -> str:
-    worst = max(failed, key=lambda finding: finding.share)
+    worst = _worst(failed)
     rule = worst.rule
     more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
     return (

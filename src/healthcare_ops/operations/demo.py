@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from importlib.resources import as_file, files
@@ -14,10 +15,11 @@ from zoneinfo import ZoneInfo
 from healthcare_ops.bootstrap import Platform, add_feed, create_state, open_platform
 from healthcare_ops.core.civil_time import day_start
 from healthcare_ops.core.clock import AsOfClock
-from healthcare_ops.core.errors import StepError
+from healthcare_ops.core.errors import QualityError, StepError
 from healthcare_ops.core.site import Site
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS
 from healthcare_ops.core.validated import read_toml
-from healthcare_ops.forecasting.evaluation import SHOWN_LEADS
+from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD
 from healthcare_ops.forecasting.registry import load_champion
 from healthcare_ops.operations import bulk
 from healthcare_ops.operations.follow import follow
@@ -108,17 +110,29 @@ def _train(platform: Platform, progress: Callable[[str], None]) -> dict[str, Any
 
 
 def _document(platform: Platform, run_id: str) -> dict[str, Any]:
-    report = newest_report(platform, run_id)
+    report = _report_of_all_days(platform, newest_report(platform, run_id))
     zone = platform.context.site.tz
     return {
         "run_id": run_id,
         "facility": platform.context.site.name,
         **bulk.summary(platform),
-        "data_quality": {name: report[name] for name in ("verdict", "dq_risk_score", "path")},
+        "data_quality": {name: report[name] for name in ("verdict", "dq_risk_score", "days", "path")},
         "backtests": json.loads(json.dumps(load_champion(platform.context.objects).manifest["backtests"])),
         "forecast": [
             row | {"target_local": f"{row['target_time'].astimezone(zone):%a %Y-%m-%d %H:%M}"}
             for row in newest_predictions(platform)
-            if row["horizon_h"] in SHOWN_LEADS
+            if row["horizon_h"] in SHOWN_AHEAD
         ],
     }
+
+
+def _report_of_all_days(platform: Platform, report: dict[str, Any]) -> dict[str, Any]:
+    """Return the report, or a new one if it leaves days out: a run judges only what it rebuilt."""
+    days = platform.lake.changes(BATCH_ACCOUNTS, "").days | platform.lake.changes(ENCOUNTERS, "").days
+    judged = report["days"]
+    if judged["first"] <= f"{min(days)}" and judged["last"] >= f"{max(days)}" and judged["count"] >= len(days):
+        return report
+    # The demonstration shows what it finds, a failed rule too.
+    with suppress(QualityError):
+        bulk.refine(platform, lambda name: None, jobs=("dq_check",), days=frozenset(days))
+    return newest_report(platform)

@@ -36,6 +36,11 @@ class Page(HTMLParser):
         self.text += data
 
 
+def make_quality(verdict, score):
+    days = {"first": "2026-03-01", "last": "2026-03-02", "count": 2}
+    return {"verdict": verdict, "dq_risk_score": score, "days": days, "rules": ()}
+
+
 def make_report(**different):
     days = Days((date(2026, 3, 1), date(2026, 3, 2)), (24.0, 12.0), (10.0, None), (30.0, None), (3.0, 4.0), (6.0, 7.0))
     ahead = tuple(
@@ -62,7 +67,7 @@ def make_report(**different):
         "quarantine": (
             {"feed_id": "ed", "reason_code": "STAY_TOO_LONG", "records": 4, "explanation": "the stay exceeds"},
         ),
-        "quality": {"verdict": "warn", "dq_risk_score": 12.3, "rules": ()},
+        "quality": make_quality("warn", 12.3),
         "backtests": (),
         "model_version": "arrivals-glm-1",
         "sectors": (sector,),
@@ -116,6 +121,27 @@ def test_both_languages_have_the_same_places_to_fill(key):
 
     assert fields[0] == fields[1]
     assert all(_PAIRS[key])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "language", "shown"),
+    [
+        ("warn", "en", "data-quality riskof 100 · ▲ warning · 1 Mar 2026 to 2 Mar 2026"),
+        ("not_applicable", "en", "data-quality riskof 100 · · nothing to judge · 1 Mar 2026 to 2 Mar 2026"),
+        ("not_applicable", "pt-BR", "· · nada a avaliar · 1 de mar. de 2026 a 2 de mar. de 2026"),
+    ],
+)
+def test_a_verdict_on_the_data_says_which_days_it_is_of(verdict, language, shown):
+    page = Page(render(make_report(quality=make_quality(verdict, 0.0)), language))
+
+    assert shown in page.text
+
+
+def test_the_next_full_hour_stands_first_in_the_table_of_forecasts():
+    page = Page(render(make_report()))
+
+    in_order = [page.text.index(f"Emergency{ahead}") for ahead in ("next full hour", "+1 h", "+4 h", "+24 h")]
+    assert in_order == sorted(in_order)
 
 
 def test_a_lake_without_a_model_says_what_to_do():

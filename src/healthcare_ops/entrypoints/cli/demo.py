@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from healthcare_ops.entrypoints.cli.forecasts import ahead
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State
 from healthcare_ops.entrypoints.cli.output import accounts, console, emit_json, steps, table
+from healthcare_ops.entrypoints.cli.quality import verdict_text
 
 if TYPE_CHECKING:
     from healthcare_ops.operations.demo import Demo
@@ -56,7 +58,8 @@ def _print(result: Demo, page: Path) -> None:
     rows = [[item["reason_code"], item["records"], item["explanation"]] for item in document["quarantine"]]
     out.print(table("In quarantine", ["reason", "records", "meaning"], rows))
     dq = document["data_quality"]
-    out.print(f"Data quality: {dq['verdict']}, risk score {dq['dq_risk_score']} of 100")
+    judged = f"{dq['days']['first']} to {dq['days']['last']}"
+    out.print(f"Data quality of {judged}: {verdict_text(dq['verdict'])}, risk score {dq['dq_risk_score']:.2f} of 100")
     for walk in document["backtests"]:
         out.print(table(_walk_title(walk), _WALK_HEADINGS, [_walk_line(item) for item in walk["comparisons"]]))
     out.print(
@@ -118,5 +121,5 @@ _FORECAST_HEADINGS = ["sector", "in", "hour", "expected", "90 % interval"]
 
 
 def _forecast_line(item: dict[str, Any]) -> list[Any]:
-    interval = f"{item['q05']:.1f} – {item['q95']:.1f}"
-    return [item["sector_id"], f"+{item['horizon_h']} h", item["target_local"], item["mean"], interval]
+    interval = f"{item['q05']:.2f} – {item['q95']:.2f}"
+    return [item["sector_id"], ahead(item["horizon_h"]), item["target_local"], item["mean"], interval]

@@ -14,12 +14,15 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = Fals
     Example: hops predict --json
     """
     from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.core.clock import AsOfClock
     from healthcare_ops.core.errors import NotFoundError
-    from healthcare_ops.forecasting.evaluation import SHOWN_LEADS
+    from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD
     from healthcare_ops.operations import bulk
     from healthcare_ops.operations.reading import newest_predictions
 
-    with open_platform(state, clock_at(as_of)) as platform:
+    # One instant for the whole call: what it makes is then the newest that it can read.
+    now = AsOfClock(clock_at(as_of).now())
+    with open_platform(state, now) as platform:
         outcome = bulk.refine(platform, lambda name: None, jobs=("batch_predict",))["jobs"]["batch_predict"]
         if not outcome["rows"]:
             raise NotFoundError(
@@ -30,10 +33,15 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = Fals
     if as_json:
         emit_json({"model_version": outcome["model_version"], "predictions": rows})
         return
-    shown = [row for row in rows if row["horizon_h"] in SHOWN_LEADS]
+    shown = [row for row in rows if row["horizon_h"] in SHOWN_AHEAD]
     console().print(
         table(f"Arrivals per hour ({outcome['model_version']})", _HEADINGS, [_line(row, zone) for row in shown])
     )
+
+
+def ahead(horizon_h: int) -> str:
+    """Return how far ahead a forecast hour is, in words for 0."""
+    return f"+{horizon_h} h" if horizon_h else "next full hour"
 
 
 _HEADINGS = ["sector", "in", "hour", "expected", "90 % interval", "data as of"]
@@ -42,9 +50,9 @@ _HEADINGS = ["sector", "in", "hour", "expected", "90 % interval", "data as of"]
 def _line(row: dict[str, Any], zone: Any) -> list[Any]:
     return [
         row["sector_id"],
-        f"+{row['horizon_h']} h",
+        ahead(row["horizon_h"]),
         f"{row['target_time'].astimezone(zone):%Y-%m-%d %H:%M}",
-        round(row["mean"], 2),
-        f"{row['q05']:.1f} – {row['q95']:.1f}",
+        row["mean"],
+        f"{row['q05']:.2f} – {row['q95']:.2f}",
         f"{row['data_as_of'].astimezone(zone):%Y-%m-%d %H:%M}",
     ]

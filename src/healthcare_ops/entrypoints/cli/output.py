@@ -66,7 +66,7 @@ def accounts(feeds: Iterable[Mapping[str, Any]]) -> Any:
 
 
 def display(value: Any) -> str:
-    """Return a value as people read it: thousands apart, three digits of a fraction, a dash for null."""
+    """Return a value as people read it: thousands apart, two decimals, a dash for null."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -74,7 +74,7 @@ def display(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.3g}" if abs(value) < 1 else f"{value:,.2f}"
+        return f"{value:,.2f}"
     return inert(str(value), keep="\n")
 
 

@@ -41,9 +41,9 @@ def show(
     _print_report(report)
     if quarantine:
         rows = [[r["source_file"], r["record_no"], r["reason_code"], r["column"], r["feed_id"]] for r in held[:_LISTED]]
-        console().print(
-            table(f"Quarantine ({len(held):,} records)", ["file", "record", "reason", "column", "feed"], rows)
-        )
+        more = f", the first {_LISTED} of them; --json lists all" if len(held) > _LISTED else ""
+        title = f"In quarantine, all days: {len(held):,} records{more}"
+        console().print(table(title, ["file", "record", "reason", "column", "feed"], rows))
 
 
 @app.command("check")
@@ -89,11 +89,16 @@ def _held(platform: Platform) -> list[dict[str, Any]]:
     return held
 
 
+def verdict_text(verdict: str) -> str:
+    """Return a report's verdict in words."""
+    return "nothing to judge" if verdict == "not_applicable" else verdict
+
+
 def _print_report(report: Mapping[str, Any]) -> None:
     out = console()
     days = report["days"]
     out.print(
-        f"{report['verdict'].upper()}  risk score {report['dq_risk_score']} of 100  "
+        f"{verdict_text(report['verdict']).upper()}  risk score {report['dq_risk_score']:.2f} of 100  "
         f"({days['first']} to {days['last']}, run {report['run_id']})"
     )
     marks = {"pass": "✓", "warn": "▲", "fail": "✗", "not_applicable": "·"}

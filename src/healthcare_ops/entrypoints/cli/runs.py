@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -37,9 +38,10 @@ def run(
     wanted = day(run_date, "--date") if run_date else None
     with open_platform(state, clock_at(as_of)) as platform, steps(run_type, len(states_of(run_type))) as progress:
         finished = run_orchestrator(platform.context, run_type, wanted, progress)
+        closing = _closing(platform, finished.record.outcomes)
     # The name that the state machine has for its failure is not what other commands call an `error`.
     document = {name: value for name, value in json.loads(finished.record.to_json()).items() if name != "error"}
-    show_result(document, finished.failure, as_json=as_json, show=lambda _: _print_run(finished.record))
+    show_result(document, finished.failure, as_json=as_json, show=lambda _: _print_run(finished.record, closing))
 
 
 def status(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = False) -> None:
@@ -106,7 +108,31 @@ def _status(platform: Platform) -> dict[str, Any]:
     }
 
 
-def _print_run(record: Any) -> None:
+def _closing(platform: Platform, outcomes: Mapping[str, Any]) -> str:
+    """Return what a run that came so far says of its data and its forecasts, in one line."""
+    told = []
+    if dq := outcomes.get("dq_check"):
+        told.append(f"data quality: {_judged(platform, dq)}")
+    if forecasts := outcomes.get("batch_predict"):
+        rows, reason = forecasts["rows"], forecasts.get("reason")
+        told.append(f"forecasts: {f'{rows:,} rows' if rows else f'none, {reason}'}")
+    return "; ".join(told)
+
+
+def _judged(platform: Platform, outcome: Mapping[str, Any]) -> str:
+    from healthcare_ops.entrypoints.cli.quality import verdict_text
+
+    if not outcome["days"]:
+        return "no new day to judge"
+    counts = [feed["counts"] for feed in json.loads(platform.context.objects.read(outcome["report"]))["feeds"]]
+    held, delivered = (sum(count[fate] for count in counts) for fate in ("quarantined", "delivered"))
+    return (
+        f"{verdict_text(outcome['verdict'])}, risk score {outcome['dq_risk_score']:.2f} "
+        f"({held:,} of {delivered:,} records held)"
+    )
+
+
+def _print_run(record: Any, closing: str) -> None:
     rows = [
         [
             state.name,
@@ -116,7 +142,10 @@ def _print_run(record: Any) -> None:
         ]
         for state in record.states
     ]
-    console().print(table(f"{record.run_id}: {record.status}", ["state", "attempts", "result", "time"], rows))
+    out = console()
+    out.print(table(f"{record.run_id}: {record.status}", ["state", "attempts", "result", "time"], rows))
+    if closing:
+        out.print(closing, markup=False)
 
 
 def _outcome(state: Any, record: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,7 +13,7 @@ from markupsafe import Markup
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.model import Ahead, Report, SectorView
 from healthcare_ops.entrypoints.page.texts import Language, Words
-from healthcare_ops.forecasting.evaluation import SHOWN_LEADS
+from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD
 from healthcare_ops.pipeline.quality.report import FATES
 
 _MARKS = {"pass": "✓", "warn": "▲", "fail": "✗", "not_applicable": "·"}
@@ -37,7 +38,8 @@ def render(report: Report, language: Language = "en") -> str:
         fates=FATES,
         names={sector.sector_id: sector.name for sector in report.sectors},
         sectors=[(sector, _fan(sector, words), _period(sector, words)) for sector in report.sectors],
-        shown=[hour for sector in report.sectors for hour in sector.ahead if hour.horizon_h in SHOWN_LEADS],
+        shown=[hour for sector in report.sectors for hour in sector.ahead if hour.horizon_h in SHOWN_AHEAD],
+        judged=_judged(report, words),
         rules=sorted(report.quality["rules"], key=lambda rule: _ORDER.index(rule["verdict"])),
     )
 
@@ -54,7 +56,7 @@ def _tiles(report: Report, words: Words) -> list[dict[str, str]]:
         _tile(
             words.number(report.quality["dq_risk_score"]),
             words("risk"),
-            f"{words('of_100')} · {_MARKS[verdict]} {words(verdict)}",
+            f"{words('of_100')} · {_MARKS[verdict]} {_verdict(verdict, words)} · {_judged(report, words)}",
             style=verdict,
         ),
     ]
@@ -65,6 +67,16 @@ def _tiles(report: Report, words: Words) -> list[dict[str, str]]:
     if forecast:
         tiles.append(_next_day(forecast, words))
     return tiles
+
+
+def _verdict(verdict: str, words: Words) -> str:
+    return words("nothing_to_judge" if verdict == "not_applicable" else verdict)
+
+
+def _judged(report: Report, words: Words) -> str:
+    """Return which days the data-quality report is of."""
+    first, last = (words.day(date.fromisoformat(report.quality["days"][end])) for end in ("first", "last"))
+    return words("judged", first=first, last=last)
 
 
 def _gain(backtests: Sequence[Mapping[str, Any]]) -> float:

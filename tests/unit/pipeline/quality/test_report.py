@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from healthcare_ops.core.reasons import Reason
 from healthcare_ops.pipeline.quality.evaluate import Finding
-from healthcare_ops.pipeline.quality.report import FATES, FeedAccount, build_report, report_key
+from healthcare_ops.pipeline.quality.report import COMPARE, FATES, FeedAccount, build_report, report_key
 from healthcare_ops.pipeline.quality.rules import Rule
 from unit.pipeline.builders import at, encounter_feed
 
@@ -102,7 +103,7 @@ def test_a_feed_s_section_names_its_owner_and_the_worst_reason():
     assert section["counts"] == dict.fromkeys(FATES, 0) | {"delivered": 100, "applied": 93, "quarantined": 7}
     assert section["quarantined_by_reason"] == reasons
     assert section["diagnosis"] == (
-        "7 of 100 records are held, most because the triage code is not mapped to a level 1–5."
+        "In these days 7 of 100 records are held, most because the triage code is not mapped to a level 1–5."
     )
     assert section["next_step"] == "Send IT the list from `hops dq show --quarantine`."
 
@@ -110,12 +111,27 @@ def test_a_feed_s_section_names_its_owner_and_the_worst_reason():
 def test_a_feed_without_held_records_needs_nothing():
     (section,) = report(accounts=[account(delivered=3, applied=3)])["feeds"]
 
-    assert section["diagnosis"] == "Every record was accounted for without quarantine."
+    assert section["diagnosis"] == "In these days every record was accounted for without quarantine."
     assert section["next_step"] == ""
 
 
-def test_no_record_at_all_is_no_risk():
-    assert report(accounts=[account()])["dq_risk_score"] == 0.0
+def test_no_record_at_all_is_no_risk_and_no_pass():
+    unjudged = finding(violations=0, checked=0)
+
+    found = report([unjudged], [account()])
+
+    assert (found["dq_risk_score"], found["verdict"]) == (0.0, "not_applicable")
+    assert found["feeds"][0]["diagnosis"] == "In these days no record was delivered."
+
+
+def test_one_rule_that_had_rows_to_judge_is_enough_for_a_pass():
+    unjudged, judged = finding(violations=0, checked=0), finding(violations=0, checked=1)
+
+    assert report([unjudged, judged])["verdict"] == "pass"
+
+
+def test_there_is_something_to_compare_for_every_reason():
+    assert COMPARE.keys() == set(Reason)
 
 
 def test_a_report_is_plain_json():
