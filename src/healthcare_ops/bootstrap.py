@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.adapters.lake import IcebergLake
@@ -28,6 +29,13 @@ from healthcare_ops.jobs.context import Context
 from healthcare_ops.jobs.ingest_bronze import PSEUDONYM_KEY
 from healthcare_ops.ports import Engine
 
+_CHANGES_FILE = "changes.json"
+# What of a feed file acts on the text that bronze keeps, or on nothing that is stored.
+_APPLIED_TO_BRONZE: Mapping[str, Any] = {
+    **dict.fromkeys(("description", "owner", "cadence", "zone", "values"), True),
+    "times": {"skipped_hour", "repeated_hour"},
+}
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -40,6 +48,23 @@ class Platform:
     def table_path(self, table: Table) -> Path:
         """Return the folder of a table."""
         return self.lake.location(table)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What of the configuration changed since days were built with it.
+
+    `feeds` are ids; `reread` are those of them of which bronze no longer holds what their raw files would give.
+    """
+
+    site: bool = False
+    feeds: frozenset[str] = frozenset()
+    reread: frozenset[str] = frozenset()
+
+    @property
+    def files(self) -> list[str]:
+        """Return the changed files, as they are called in the state directory."""
+        return [*([SITE_FILE] if self.site else []), *(f"{FEEDS_DIR}/{feed_id}.toml" for feed_id in sorted(self.feeds))]
 
 
 def create_state(state: Path, site_file: Path, clock: Clock | None = None, *, feed_files: Iterable[Path] = ()) -> bool:
@@ -72,6 +97,7 @@ def create_state(state: Path, site_file: Path, clock: Clock | None = None, *, fe
         if is_new:
             secrets.put(PSEUDONYM_KEY, json.dumps({"key_id": "k1", "key": os.urandom(32).hex()}).encode())
         (state / FEEDS_DIR).mkdir(exist_ok=True)
+        _note_changes(state, find_changes(state, site, feeds.values()))
         write_bytes(target, site_file.read_bytes())
         for path, feed in feeds.items():
             write_bytes(_feed_path(state, feed), path.read_bytes())
@@ -83,8 +109,51 @@ def add_feed(state: Path, feed_file: Path) -> Feed:
     feed = read_toml(feed_file, Feed)
     _check_configuration(state, read_toml(state / SITE_FILE, Site), [feed])
     with lock_state(state):
+        _note_changes(state, find_changes(state, None, [feed]))
         write_bytes(_feed_path(state, feed), feed_file.read_bytes())
     return feed
+
+
+def find_changes(state: Path, site: Site | None = None, feeds: Iterable[Feed] = ()) -> Changes:
+    """Return how this site and these feeds differ from the state's copies, and earlier changes not yet built."""
+    path = state / _CHANGES_FILE
+    noted = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    changed, reread = set(noted.get("feeds", ())), set(noted.get("reread", ()))
+    for feed in feeds:
+        there = _stored_feed(state, feed)
+        if there != feed:
+            changed.add(feed.feed_id)
+        if there is None or _shaping_bronze(there) != _shaping_bronze(feed):
+            reread.add(feed.feed_id)
+    is_new_site = site is not None and (state / SITE_FILE).exists() and read_toml(state / SITE_FILE, Site) != site
+    return Changes(is_new_site or noted.get("site", False), frozenset(changed), frozenset(reread))
+
+
+def settle_changes(state: Path) -> None:
+    """Forget the changes: every day that they touch is built."""
+    (state / _CHANGES_FILE).unlink(missing_ok=True)
+
+
+def _note_changes(state: Path, changes: Changes) -> None:
+    # Before the files themselves: after a crash the days are built again once too often, not once too rarely.
+    if changes.files:
+        noted = {"site": changes.site, "feeds": sorted(changes.feeds), "reread": sorted(changes.reread)}
+        write_bytes(state / _CHANGES_FILE, json.dumps(noted).encode())
+
+
+def _stored_feed(state: Path, feed: Feed) -> Feed | None:
+    """Return the state's copy, the feed itself where there is none, and None for a copy that cannot be read."""
+    path = _feed_path(state, feed)
+    if not path.exists():
+        return feed
+    try:
+        return read_toml(path, Feed)
+    except ConfigError:
+        return None
+
+
+def _shaping_bronze(feed: Feed) -> dict[str, Any]:
+    return feed.model_dump(exclude=dict(_APPLIED_TO_BRONZE))
 
 
 def read_feeds(state: Path, site: Site, added: Iterable[Feed] = ()) -> dict[str, Feed]:

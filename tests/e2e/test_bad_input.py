@@ -134,12 +134,6 @@ def test_the_packed_and_the_parquet_file_would_do_if_they_were_whole(hops, desk)
     assert [outcome.document["records"] for outcome in outcomes] == [65, 65]
 
 
-def test_of_two_files_the_good_one_is_not_taken_without_the_bad_one(assert_refused, desk):
-    bad = desk.write("second.csv", GOOD.encode() + b"V-99\n")
-
-    assert_refused(desk.visits, bad, exit_code=DATA, says="second.csv, line 67")
-
-
 def test_a_file_that_is_not_there_is_not_found(assert_refused, desk):
     missing = desk.folder / "tomorrow.csv"
 
@@ -346,7 +340,7 @@ def test_ingest_refuses_like_load_and_leaves_the_state_as_it_was(hops, desk, loa
     feed = desk.feed if command == "load" else "visits"
     before = contents(loaded.state)
 
-    outcome = hops(command, desk.visits, bad, "--feed", feed, "--state", loaded.state)
+    outcome = hops(command, bad, "--feed", feed, "--state", loaded.state)
 
     assert outcome.exit_code == DATA
     assert outcome.message.startswith("v.csv, line 67: 1 values")

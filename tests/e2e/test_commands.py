@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import tempfile
-from datetime import date
+from datetime import date, datetime
 
 import pyarrow.parquet as pq
 import pytest
 
 from e2e.command import contents, rows_of
-from e2e.deliveries import ACCOUNT, NOW, REASONS, SITE, changed
+from e2e.deliveries import ACCOUNT, FEED, NOW, REASONS, SITE, changed, csv_text, visit
 from healthcare_ops.core.config import SITE_FILE
 from healthcare_ops.core.tables import ENCOUNTERS, OPS_METRICS_HOURLY, PREDICTIONS
 
@@ -190,6 +190,85 @@ def test_the_same_file_loaded_again_is_told_and_changes_nothing(hops, loaded):
     assert (contents(loaded.state / "lake"), contents(loaded.state / "raw")) == before
 
 
+# load, with a feed or site file other than the state's copy
+
+MORE_BEDS = changed(SITE, "functional_capacity = 6", "functional_capacity = 12")
+EVERY_PLACE = '[values.sector]\nPS = "PS"\nOBS = "OBS"\n"*" = "PS"\n'
+
+
+def test_a_corrected_mapping_builds_every_day_again_though_the_file_was_delivered_before(hops, own_loaded, desk):
+    feed = desk.write("corrected.toml", FEED + EVERY_PLACE)
+    options = (own_loaded.visits, "--feed", feed, "--as-of", NOW)
+
+    corrected = hops("load", *options, "--state", own_loaded.state)
+    again = hops("load", *options, "--state", own_loaded.state, "--json").document
+    hops("load", *options, "--site", desk.site, "--state", desk.state)
+
+    assert (corrected.exit_code, corrected.err) == (0, "")
+    assert corrected.out.splitlines()[0] == "feeds/visits.toml has changed: 3 days are built again"
+    assert again["configuration"] == {"changed": [], "days_built_again": 0, "raw_read_again": [], "raw_unreadable": []}
+    assert {item["reason_code"] for item in again["quarantine"]} == {"TIME_UNREADABLE"}
+    assert again["feeds"][0]["applied"] == ACCOUNT["applied"] + 1
+    # As if the lake had known no other mapping.
+    assert rows_of(own_loaded.state)[OPS_METRICS_HOURLY.id] == rows_of(desk.state)[OPS_METRICS_HOURLY.id]
+
+
+def test_a_column_that_bronze_lacks_is_read_from_raw_again_and_other_feeds_are_not(hops, desk, loaded_rows):
+    poor = desk.write("poor.toml", changed(FEED, 'triage_level = "level"\n', ""))
+    annex = desk.write("annex.toml", changed(FEED, 'feed_id = "visits"', 'feed_id = "annex"'))
+    other = desk.write("annex.csv", csv_text([visit(99, datetime.fromisoformat("2026-03-02T09:00:00"))]))
+    options = ("--state", desk.state, "--as-of", NOW, "--json")
+    hops("load", desk.visits, "--feed", poor, "--site", desk.site, *options)
+    hops("load", other, "--feed", annex, *options)
+
+    outcome = hops("load", desk.visits, "--feed", desk.feed, *options)
+
+    document = outcome.document
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert document["configuration"]["changed"] == ["feeds/visits.toml"]
+    assert document["configuration"]["raw_read_again"] == ["visits"]
+    assert document["jobs"]["ingest_bronze"]["batches"] == {"visits-000001": ACCOUNT["delivered"]}
+    assert {feed["feed_id"]: feed["applied"] for feed in document["feeds"]} == {"annex": 1, "visits": 60}
+    after = rows_of(desk.state)
+    assert len(after[ENCOUNTERS.id]) == len(loaded_rows[ENCOUNTERS.id]) + 1
+    assert not [row for row in after[ENCOUNTERS.id] if "'triage_level': None" in row]
+
+
+@pytest.mark.parametrize("is_given_to_init", [False, True])
+def test_a_new_site_file_builds_every_day_again_whoever_took_it_in(hops, own_loaded, desk, tmp_path, is_given_to_init):
+    site = desk.write("more_beds.toml", MORE_BEDS)
+    if is_given_to_init:
+        hops("init", "--site", site, "--state", own_loaded.state)
+    given = () if is_given_to_init else ("--site", site)
+
+    outcome = hops(
+        "load", own_loaded.visits, "--feed", own_loaded.feed, *given, "--state", own_loaded.state, "--as-of", NOW
+    )
+    export(hops, own_loaded, OPS_METRICS_HOURLY.id, tmp_path / "hours.ndjson")
+
+    hours = [json.loads(line) for line in (tmp_path / "hours.ndjson").read_text().splitlines()]
+    occupied = {(hour["occupied_beds"], hour["occupancy_rate"]) for hour in hours if hour["sector_id"] == "OBS"}
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert outcome.out.startswith("site.toml has changed: ")
+    assert max(beds for beds, _ in occupied) > 0
+    assert all(rate == beds / 12 for beds, rate in occupied)
+
+
+def test_a_column_that_the_supplier_renamed_is_read_from_now_on_and_what_bronze_holds_stays(hops, own_loaded, desk):
+    feed = desk.write("renamed.toml", changed(FEED, '"level"', '"acuity"'))
+    visits = csv_text([visit(99, datetime.fromisoformat("2026-03-02T09:00:00"))])
+    renamed = desk.write("renamed.csv", changed(visits, "level", "acuity"))
+
+    outcome = hops("load", renamed, "--feed", feed, "--state", own_loaded.state, "--as-of", NOW)
+
+    first, second, *_ = outcome.out.splitlines()
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert first == "feeds/visits.toml has changed: 3 days are built again"
+    assert second.startswith("bronze of visits stays as it was read, as visits-000001 cannot be read again: ")
+    levels = [row for row in rows_of(own_loaded.state)[ENCOUNTERS.id] if "'triage_level': None" not in row]
+    assert len(levels) == ACCOUNT["applied"] + 1
+
+
 # feed check
 
 
@@ -311,7 +390,7 @@ def test_a_backfill_gives_the_same_rows_as_before(hops, own_loaded, loaded_rows,
 @pytest.mark.slow
 def test_a_backfill_after_a_new_site_file_builds_with_the_new_one(hops, own_loaded):
     site = own_loaded.folder / "more_beds.toml"
-    site.write_text(changed(SITE, "functional_capacity = 6", "functional_capacity = 12"))
+    site.write_text(MORE_BEDS)
     hops("init", "--site", site, "--state", own_loaded.state)
     out = own_loaded.folder / "hours.ndjson"
 

@@ -156,6 +156,51 @@ def test_5_a_raw_file_that_was_damaged_after_its_delivery_fails_the_step_that_re
         assert "line 67: 1 values where the header names 8 columns" in " ".join(told.split())
 
 
+SHORT = b"V-99\n"
+
+
+@pytest.mark.parametrize("command", ["load", "ingest"])
+def test_5_of_many_files_the_bad_ones_are_all_listed_and_the_good_ones_taken(hops, desk, command):
+    hops("init", "--site", desk.site, "--feed", desk.feed, "--state", desk.state)
+    empty = desk.write("empty.csv", b"")
+    short = desk.write("short.csv", desk.visits.read_bytes() + SHORT)
+    feed = desk.feed if command == "load" else "visits"
+    arguments = (command, empty, desk.visits, short, "--feed", feed, "--state", desk.state, "--as-of", NOW)
+
+    for_machines = hops(*arguments, "--json")
+    for_people = hops(*arguments)
+
+    document = for_machines.document
+    assert (for_machines.exit_code, for_people.exit_code) == (5, 5)
+    assert [(item["file"], item["reason"]) for item in document["refused"]] == [
+        (str(empty), "empty.csv is empty (0 bytes)."),
+        (str(short), "short.csv, line 67: 1 values where the header names 8 columns."),
+    ]
+    assert all(item["next_step"] for item in document["refused"])
+    assert document["error"]["message"] == for_people.message
+    assert for_people.message.startswith("2 of 3 files refused, the others are taken; the first: empty.csv is empty")
+    told = "".join(for_people.out.split())
+    assert "empty.csvisempty(0bytes)." in told
+    assert "short.csv,line67:" in told
+    assert [item["source_file"] for item in document["deliveries"]] == [desk.visits.name]
+    assert document["jobs"]["ingest_bronze"]["records"] == ACCOUNT["delivered"]
+    assert [kept.source_file for kept in LocalRaw(desk.state / "raw").deliveries("visits")] == [desk.visits.name]
+
+
+@pytest.mark.parametrize("command", ["load", "ingest"])
+def test_5_if_not_one_file_can_be_used_the_first_is_complained_about_and_nothing_changes(hops, loaded, desk, command):
+    empty = desk.write("empty.csv", b"")
+    short = desk.write("short.csv", desk.visits.read_bytes() + SHORT)
+    feed = desk.write("newer.toml", desk.feed.read_text() + "# newer\n") if command == "load" else "visits"
+    before = contents(loaded.state)
+
+    outcome = hops(command, empty, short, "--feed", feed, "--state", loaded.state, "--as-of", NOW)
+
+    assert (outcome.exit_code, outcome.out) == (5, "")
+    assert outcome.message == "empty.csv is empty (0 bytes)."
+    assert contents(loaded.state) == before
+
+
 def test_6_visits_after_now_fail_a_rule_and_gold_keeps_its_last_state(hops, own_loaded, loaded_rows):
     tomorrow = datetime.fromisoformat("2026-03-05T08:00:00")
     path = own_loaded.folder / "tomorrow.csv"

@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import ibis
 import pyarrow.compute as pc
 
-from healthcare_ops.bootstrap import Platform
+from healthcare_ops.bootstrap import Changes, Platform
 from healthcare_ops.core.civil_time import civil_day
-from healthcare_ops.core.errors import NotFoundError
+from healthcare_ops.core.errors import DataError, NotFoundError
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
-from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS_RAW, EVENTS_RAW, QUARANTINE, TABLES
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, ENCOUNTERS_RAW, EVENTS_RAW, QUARANTINE, TABLES
 from healthcare_ops.jobs import REFINE_JOBS, load_job
 from healthcare_ops.jobs.context import Request
 from healthcare_ops.jobs.dq_check import read_accounts
@@ -27,6 +29,32 @@ from healthcare_ops.pipeline.quality.report import FATES
 from healthcare_ops.pipeline.sources.readers import read_records
 
 Progress = Callable[[str], None]
+_BRONZE = (ENCOUNTERS_RAW, EVENTS_RAW)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The files that can be used, the places that these name, and the files that cannot, each with its fault."""
+
+    sound: list[Path]
+    places: set[str]
+    refused: list[tuple[Path, DataError]]
+
+    @property
+    def failure(self) -> DataError | None:
+        """Return what a command ends with once the sound files are taken; None if every file is sound."""
+        if not self.refused:
+            return None
+        _, first = self.refused[0]
+        which = f"{len(self.refused)} of {len(self.refused) + len(self.sound)} files refused, the others are taken"
+        return DataError(f"{which}; the first: {first.message}", next_step=first.next_step)
+
+    @property
+    def document(self) -> list[dict[str, str]]:
+        """Return the refused files as plain values."""
+        return [
+            {"file": str(path), "reason": fault.message, "next_step": fault.next_step} for path, fault in self.refused
+        ]
 
 
 def feed_of(platform: Platform, feed_id: str) -> Feed:
@@ -50,6 +78,28 @@ def verify(paths: Iterable[Path], feed: Feed, progress: Progress) -> set[str]:
             if source and source.column:
                 places.update(pc.unique(pc.utf8_trim_whitespace(batch[source.column])).to_pylist())
     return places - {None, *feed.null_values}
+
+
+def verify_each(paths: Iterable[Path], feed: Feed, progress: Progress) -> Verified:
+    """Read every file to its end and part the sound ones from those at fault; nothing is written.
+
+    Raises
+    ------
+    DataError
+        The fault of the first file, if not one is sound.
+    OpsError
+        As `read_records` does, if a path or the feed file is wrong and not the data.
+    """
+    found = Verified([], set(), [])
+    for path in paths:
+        try:
+            found.places.update(verify([path], feed, progress))
+            found.sound.append(path)
+        except DataError as fault:
+            found.refused.append((path, fault))
+    if found.refused and not found.sound:
+        raise found.refused[0][1]
+    return found
 
 
 def land(platform: Platform, feed: Feed, paths: Iterable[Path]) -> list[dict[str, Any]]:
@@ -86,10 +136,40 @@ def refine(
     return {"run_id": request.run_id, "jobs": outcomes}
 
 
+def days_to_rebuild(platform: Platform, changes: Changes) -> frozenset[date]:
+    """Return the days that the lake built with what has changed since.
+
+    After a change of values these are the days of the feed's records in bronze, else all there are: another zone,
+    or another column, can move any record.
+    """
+    lake = platform.lake
+    if changes.site or changes.reread:
+        return frozenset().union(
+            *(lake.changes(table, "").days for table in (*_BRONZE, ENCOUNTERS, QUARANTINE, BATCH_ACCOUNTS))
+        )
+    if not changes.feeds:
+        return frozenset()
+    rows = ibis.union(*(lake.read(table).select("feed_id", "dt") for table in _BRONZE))
+    days = rows.filter(rows.feed_id.isin(sorted(changes.feeds))).select("dt").distinct()
+    return frozenset(platform.context.engine.collect(days)["dt"].to_pylist())
+
+
+def forget_feeds(platform: Platform, feed_ids: Collection[str]) -> None:
+    """Empty bronze of these feeds, so that the next ingest reads their raw files again."""
+    lake = platform.lake
+    notes = {ingest_marker(feed): "0" for feed in platform.context.feeds.values() if feed.feed_id in feed_ids}
+    for table in _BRONZE if notes else ():
+        rows = lake.read(table)
+        is_theirs = rows.feed_id.isin(sorted(feed_ids))
+        days = platform.context.engine.collect(rows.filter(is_theirs).select("dt").distinct())["dt"].to_pylist()
+        if days or any(lake.note(table, marker) for marker in notes):
+            lake.replace_days(table, rows.filter(~is_theirs, rows.dt.isin(days)), sorted(days), notes)
+
+
 def forget_bronze(platform: Platform) -> None:
     """Empty bronze, so that the next ingest reads every raw file again."""
     lake = platform.lake
-    for table in (ENCOUNTERS_RAW, EVENTS_RAW):
+    for table in _BRONZE:
         days = sorted(lake.changes(table, "").days)
         feeds = [feed for feed in platform.context.feeds.values() if bronze_table(feed) == table]
         if days:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from healthcare_ops.bootstrap import add_feed, create_state, open_platform
+from healthcare_ops.bootstrap import (
+    Platform,
+    add_feed,
+    create_state,
+    find_changes,
+    open_platform,
+    settle_changes,
+)
 from healthcare_ops.core.clock import Clock
 from healthcare_ops.core.config import SITE_FILE
-from healthcare_ops.core.errors import ConfigError, QualityError
+from healthcare_ops.core.errors import ConfigError, DataError, QualityError
 from healthcare_ops.core.feed import Feed, require_known_sectors
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.validated import read_toml
@@ -21,10 +28,13 @@ from healthcare_ops.operations import bulk
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did, as plain values, and the data-quality failure that kept gold from it, if any."""
+    """What a load did, as plain values, and what it ends with, if anything.
+
+    That is the data-quality failure that kept gold from it, or the refusal of some of the files.
+    """
 
     document: dict[str, Any]
-    failure: QualityError | None
+    failure: DataError | None
 
 
 def load(
@@ -32,34 +42,68 @@ def load(
 ) -> Loaded:
     """Take files into the lake and build every day they hold.
 
-    Every file is read to its end before anything is written: a bad one leaves no trace. A new state directory
-    without a site file gets a site made from the feed, which its `site.toml` says.
+    Every file is read to its end before anything is written: a bad one leaves no trace, and the others are taken. A
+    new state directory without a site file gets a site made from the feed, which its `site.toml` says. A feed or site
+    file that differs from the state's copy takes its place, and the days that the old one built are built again; from
+    bronze, where the new feed file cannot read all that was delivered before.
 
     Raises
     ------
     OpsError
-        As `read_records` does; `ConfigError` if feed and site do not fit.
+        As `read_records` does, if no file can be used or one is not there; `ConfigError` if feed and site do not fit.
     """
     feed = read_toml(feed_file, Feed)
     known = site_file or state / SITE_FILE
     if site_file or known.exists():
         require_known_sectors(feed, read_toml(known, Site))
-    places = bulk.verify(paths, feed, progress)
+    verified = bulk.verify_each(paths, feed, progress)
     if site_file:
         create_state(state, site_file, clock, feed_files=[feed_file])
     elif known.exists():
         add_feed(state, feed_file)
     else:
-        _create_state_from_feed(state, feed_file, places, clock)
+        _create_state_from_feed(state, feed_file, verified.places, clock)
     with open_platform(state, clock) as platform:
-        landed = bulk.land(platform, feed, paths)
-        failure = None
+        landed = bulk.land(platform, feed, verified.sound)
+        changes = find_changes(state)
+        days = bulk.days_to_rebuild(platform, changes)
+        reread = [feed for feed_id, feed in platform.context.feeds.items() if feed_id in changes.reread]
+        unreadable = _unreadable(platform, reread, progress)
+        readable = changes.reread.difference(item["feed_id"] for item in unreadable)
+        bulk.forget_feeds(platform, readable)
+        failure = verified.failure
         try:
-            result = bulk.refine(platform, progress)
+            result = bulk.refine(platform, progress, days=days)
         except QualityError as error:
             failure, result = error, {}
-        document = {"deliveries": bulk.accounted(platform, landed), **result, **bulk.summary(platform)}
+        settle_changes(state)  # also then: silver is built, and gold takes it from there once it passes
+        document = {
+            "configuration": {
+                "changed": changes.files,
+                "days_built_again": len(days),
+                "raw_read_again": sorted(readable),
+                "raw_unreadable": unreadable,
+            },
+            "deliveries": bulk.accounted(platform, landed),
+            "refused": verified.document,
+            **result,
+            **bulk.summary(platform),
+        }
     return Loaded(document, failure)
+
+
+def _unreadable(platform: Platform, feeds: Iterable[Feed], progress: bulk.Progress) -> list[dict[str, str]]:
+    """Return for each feed the first of its raw files that it cannot read, and why; nothing of those that it can."""
+    raw, found = platform.context.raw, []
+    for feed in feeds:
+        for delivery in raw.deliveries(feed.feed_id):
+            try:
+                with raw.open(delivery) as path:
+                    bulk.verify([path], feed, progress)
+            except DataError as error:
+                found.append({"feed_id": feed.feed_id, "batch_id": delivery.batch_id, "reason": error.message})
+                break
+    return found
 
 
 def _create_state_from_feed(state: Path, feed_file: Path, places: set[str], clock: Clock) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from healthcare_ops.entrypoints.cli.failures import show_result
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
 from healthcare_ops.entrypoints.cli.output import accounts, console, emit_json, steps, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Paths = Annotated[list[Path], typer.Argument(help="Delivered files.", show_default=False)]
 
@@ -27,6 +30,9 @@ def load(
     as_json: Json = False,
 ) -> None:
     """Take files into the lake and build every day they hold, in one go.
+
+    Files that cannot be used are listed, each with its reason, and the others taken; the exit code is then 5. A feed or
+    site file that differs from the state's copy replaces it, and every day built with the old one is built again.
 
     Example: hops load --feed feeds/ed.toml --site site.toml 2025.csv.gz --state .hops
     """
@@ -47,6 +53,8 @@ def ingest(
 ) -> None:
     """Take files into raw and bronze only; the next run refines them.
 
+    Files that cannot be used are listed, each with its reason, and the others taken; the exit code is then 5.
+
     Example: hops ingest --feed ed --state .hops today.csv
     """
     from healthcare_ops.bootstrap import open_platform
@@ -54,14 +62,11 @@ def ingest(
 
     with open_platform(state, clock_at(as_of)) as platform, steps("ingest", len(paths) + 1) as progress:
         mapping = bulk.feed_of(platform, feed)
-        bulk.verify(paths, mapping, progress)
-        landed = bulk.land(platform, mapping, paths)
+        verified = bulk.verify_each(paths, mapping, progress)
+        landed = bulk.land(platform, mapping, verified.sound)
         result = bulk.refine(platform, progress, jobs=("ingest_bronze",))
-    if as_json:
-        emit_json({"deliveries": landed, **result})
-        return
-    rows = [[item["source_file"], item["batch_id"], item["status"]] for item in landed]
-    console().print(table("Deliveries", ["file", "batch", "status"], rows))
+    document = {"deliveries": landed, "refused": verified.document, **result}
+    show_result(document, verified.failure, as_json=as_json, show=_print_deliveries)
 
 
 def backfill(
@@ -76,7 +81,7 @@ def backfill(
 
     Example: hops backfill --from 2025-01-01 --to 2025-12-31
     """
-    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.bootstrap import find_changes, open_platform, settle_changes
     from healthcare_ops.core.days import days_between
     from healthcare_ops.core.errors import QualityError
     from healthcare_ops.jobs import REFINE_JOBS
@@ -86,13 +91,18 @@ def backfill(
     if end < start:
         raise typer.BadParameter(f"{last} is before {first}.", param_hint="--to")
     failure = None
+    days = frozenset(days_between(start, end))
     with open_platform(state, clock_at(as_of)) as platform, steps("backfill", len(REFINE_JOBS)) as progress:
+        changes = find_changes(state)
+        is_settling = days >= bulk.days_to_rebuild(platform, changes) and (from_raw or not changes.reread)
         if from_raw:
             bulk.forget_bronze(platform)
         try:
-            result = bulk.refine(platform, progress, days=frozenset(days_between(start, end)))
+            result = bulk.refine(platform, progress, days=days)
         except QualityError as error:
             failure, result = error, {}
+        if is_settling:
+            settle_changes(state)
         document = {**result, **bulk.summary(platform)}
     show_result(document, failure, as_json=as_json, show=_print_accounts)
 
@@ -121,13 +131,43 @@ def export(
         console().print(f"{rows:,} rows of {name} in {out}")
 
 
+def _print_deliveries(document: Mapping[str, Any]) -> None:
+    out = console()
+    rows = [[item["source_file"], item["batch_id"], item["status"]] for item in document["deliveries"]]
+    out.print(table("Deliveries", ["file", "batch", "status"], rows))
+    _print_refused(out, document)
+
+
+def _print_refused(out: Console, document: Mapping[str, Any]) -> None:
+    if refused := document.get("refused"):
+        rows = [[item["file"], item["reason"], item["next_step"]] for item in refused]
+        out.print(table("Refused", ["file", "reason", "next step"], rows))
+
+
+def _print_changes(out: Console, configuration: Mapping[str, Any]) -> None:
+    """Print in one line which files changed and what follows, and one for each feed whose raw files no longer fit."""
+    changed, count = configuration["changed"], configuration["days_built_again"]
+    if not changed:
+        return
+    days = f"{count:,} day{' is' if count == 1 else 's are'} built again"
+    if read_again := configuration["raw_read_again"]:
+        days = f"raw of {', '.join(read_again)} is read again, {days}"
+    out.print(f"{', '.join(changed)} {'has' if len(changed) == 1 else 'have'} changed: {days}")
+    for item in configuration["raw_unreadable"]:
+        kept = f"bronze of {item['feed_id']} stays as it was read, as {item['batch_id']} cannot be read again"
+        out.print(f"{kept}: {item['reason']}")
+
+
 def _print_accounts(document: Mapping[str, Any]) -> None:
     out = console()
+    if configuration := document.get("configuration"):
+        _print_changes(out, configuration)
     for item in document.get("deliveries", ()):
         if item["status"] != "landed":
             out.print(f"{item['source_file']}: {item['status']} as {item['batch_id']}")
         elif not item["delivered"]:
             out.print(f"{item['source_file']} has no record")
+    _print_refused(out, document)
     out.print(accounts(document["feeds"]))
     reasons = [
         [item["feed_id"], item["reason_code"], item["records"], item["explanation"]] for item in document["quarantine"]
