@@ -78,7 +78,7 @@ class Bad:
 BAD_FILES = {
     "empty": Bad("v.csv", b"", "v.csv is empty (0 bytes)"),
     "a blank header": Bad("v.csv", b"\n" + GOOD.encode(), "v.csv, line 1 is blank where the header should be"),
-    "other columns": Bad("v.csv", b"a,b\n1,2\n", "v.csv has no column 'visit', which feed visits maps; it has: a, b"),
+    "other columns": Bad("v.csv", b"a,b\n1,2\n", "no column 'visit', which feed visits maps, nor any other that it"),
     "a misspelt column": Bad("v.csv", GOOD.replace("arrival", "Arival", 1).encode(), "(nearest: 'Arival')"),
     "semicolons": Bad("v.csv", GOOD.replace(",", ";").encode(), "v.csv has no column 'visit'"),
     "a column twice": Bad("v.csv", GOOD.replace("care", "left", 1).encode(), "column 'left' stands twice"),

@@ -46,6 +46,8 @@ def test_0_a_load_accounts_for_every_record(first_load):
         (["export", "silver.encounters"], "--out"),
         (["run", "--type", "monthly"], "monthly"),
         (["run", "--date", "1 March"], "'1 March' is not a day; write 2017-12-31"),
+        (["run", "--date", "9999-12-31"], "'9999-12-31' is not of the years 1900 to 2300"),
+        (["run", "--as-of", "0001-01-01T00:00:00+14:00"], "is not of the years 1900 to 2300"),
         (["dq", "check", "--from", "2026-02-30"], "'2026-02-30' is not a day"),
         (["backfill", "--from", "2026-03-02", "--to", "2026-03-01"], "2026-03-01 is before 2026-03-02"),
         (["predict", "--as-of", "2026-03-01T12:00"], "has no time zone; write 2017-12-31T23:00:00+01:00"),

@@ -66,11 +66,16 @@ class Plausible(Strict):
         return self
 
 
+_TEN_YEARS_MIN = 5_256_000
+
+
 class Cadence(Strict):
     """When a delivery is expected."""
 
-    every_min: int = Field(ge=1, description="Minutes between deliveries.")
-    late_after_min: int = Field(ge=1, description="Minutes without one until the feed counts as silent.")
+    every_min: int = Field(ge=1, le=_TEN_YEARS_MIN, description="Minutes between deliveries.")
+    late_after_min: int = Field(
+        ge=1, le=_TEN_YEARS_MIN, description="Minutes without one until the feed counts as silent."
+    )
 
 
 class Times(Strict):

@@ -25,6 +25,8 @@ def check_zone(name: str) -> str:
 
 
 ZoneName = Annotated[str, AfterValidator(check_zone)]
+# More than the largest hospital by far; a slip of the pen should not reach a table.
+_MOST_BEDS = 1_000_000
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
@@ -60,7 +62,9 @@ class Triage(Strict):
 class Nedocs(Strict):
     """Inputs of NEDOCS that no feed delivers; an assumption is written beside every score it enters."""
 
-    assume_ventilated: int | None = Field(default=None, ge=0, description="Ventilated patients in the ED.")
+    assume_ventilated: int | None = Field(
+        default=None, ge=0, le=_MOST_BEDS, description="Ventilated patients in the ED."
+    )
 
 
 class Sector(Strict):
@@ -69,7 +73,7 @@ class Sector(Strict):
     sector_id: Identifier
     name: str = Field(min_length=1)
     kind: Literal["ed", "ward", "icu", "other"] = "ed"
-    functional_capacity: int | None = Field(default=None, ge=1, description="Beds that can be staffed.")
+    functional_capacity: int | None = Field(default=None, ge=1, le=_MOST_BEDS, description="Beds that can be staffed.")
 
 
 class Site(Strict):
@@ -80,7 +84,9 @@ class Site(Strict):
     facility_id: Identifier
     name: str = Field(min_length=1)
     zone: ZoneName = Field(description="IANA zone of the operational day.")
-    hospital_beds: int | None = Field(default=None, ge=1, description="Beds of the whole hospital (NEDOCS).")
+    hospital_beds: int | None = Field(
+        default=None, ge=1, le=_MOST_BEDS, description="Beds of the whole hospital (NEDOCS)."
+    )
     max_stay_days: int = Field(default=60, ge=1, le=400, description="Longer stays are quarantined.")
     holidays: Holidays | None = None
     triage: Triage = Triage()

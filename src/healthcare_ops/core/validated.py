@@ -42,10 +42,10 @@ def read_toml(path: Path, model: type[Model]) -> Model:
         raise ConfigError(f"{path} cannot be read: {error}.", next_step="Save it as UTF-8 text.") from error
     try:
         return model.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}.", next_step="Mend that line.") from error
     except ValidationError as error:
         raise ConfigError(f"{path}: {_in_words(error)}", next_step=model.next_step) from error
+    except (ValueError, RecursionError) as error:  # also of numbers and nesting without end
+        raise ConfigError(f"{path} is not valid TOML: {error}.", next_step="Mend that line.") from error
 
 
 def _in_words(error: ValidationError) -> str:

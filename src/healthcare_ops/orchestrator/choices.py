@@ -41,20 +41,35 @@ def _both(accepts: Callable[[Any], bool], key: Callable[[Any], Any], compare: Op
 
 
 @lru_cache(maxsize=1024)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    """Return a pattern with `*` as the only wildcard; a backslash makes it literal."""
-    parts = re.split(r"(\\\\|\\\*|\*)", pattern)
-    return re.compile(
-        "".join(
-            ".*" if part == "*" else re.escape(part.replace("\\", "", 1) if part in {r"\\", r"\*"} else part)
-            for part in parts
-        ),
-        re.DOTALL,
-    )
+def _literals(pattern: str) -> tuple[str, ...]:
+    """Return what stands between the wildcards `*` of a pattern; a backslash makes one literal."""
+    literals = [""]
+    for part in re.split(r"(\\\\|\\\*|\*)", pattern):
+        if part == "*":
+            literals.append("")
+        else:
+            literals[-1] += part[1:] if part in {r"\\", r"\*"} else part
+    return tuple(literals)
 
 
 def _matches(value: Any, pattern: str) -> bool:
-    return _is_text(value) and _pattern(pattern).fullmatch(value) is not None
+    """Tell whether a text fits; each literal at its first place, so that no pattern takes long."""
+    if not _is_text(value):
+        return False
+    first, *between = _literals(pattern)
+    if not between:
+        return bool(value == first)
+    *between, last = between
+    end = len(value) - len(last)
+    at = len(first)
+    if not value.startswith(first) or not value.endswith(last) or end < at:
+        return False
+    for literal in between:
+        found = value.find(literal, at, end)
+        if found < 0:
+            return False
+        at = found + len(literal)
+    return True
 
 
 _ORDER: dict[str, Operator] = {

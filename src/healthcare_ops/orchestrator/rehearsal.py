@@ -46,15 +46,19 @@ class Result:
 
 def rehearse_line(line: str, number: int) -> Result:
     """Run the case on one line of JSON; whatever is wrong with the case is in its result."""
-    case: Any = None
     try:
         case = read_json(line, is_strict=True)
-        return rehearse(case)
     except (ValueError, RecursionError) as error:
         return Result(None, INVALID, None, "InvalidCase", f"line {number} is not JSON: {error}", ())
+    case_id = case.get("id") if isinstance(case, dict) else None
+    try:
+        result = rehearse(case)
+        json.dumps(result.output)  # what cannot be written ends this case, not the others
     except ConfigError as error:
-        case_id = case.get("id") if isinstance(case, dict) else None
         return Result(case_id, INVALID, None, "InvalidCase", error.message, ())
+    except (ValueError, RecursionError) as error:
+        return Result(case_id, INVALID, None, "InvalidCase", f"line {number} cannot be run: {error}", ())
+    return result
 
 
 def rehearse(case: Json) -> Result:

@@ -120,3 +120,10 @@ def test_a_file_that_is_not_there_is_not_found(tmp_path):
 def test_a_folder_is_not_a_file_to_read(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         read_toml(tmp_path, Ward)
+
+
+@pytest.mark.parametrize("value", ["[" * 3_000 + "]" * 3_000, "9" * 5_000], ids=["nested", "long"])
+def test_a_value_without_end_is_a_mistake_in_the_file(refusal, tmp_path, value):
+    error = refusal(f"name = {value}")
+
+    assert error.message.startswith(f"{tmp_path / 'ward.toml'} is not valid TOML: ")

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from healthcare_ops.orchestrator.choices import OPERATORS, holds
 from healthcare_ops.orchestrator.paths import PathError
@@ -176,3 +181,20 @@ def test_a_rule_can_ask_the_context():
     asked = {"Variable": "$$.Execution.Name", "StringMatches": "daily-*"}
 
     assert holds(asked, {}, {"Execution": {"Name": "daily-1"}}) is True
+
+
+@given(pattern=st.text("ab*\\\\", max_size=8), text=st.text("ab*\\\\", max_size=8))
+def test_a_pattern_matches_what_an_expression_would(pattern, text):
+    escaped = re.split(r"(\\\\|\\\*|\*)", pattern)
+    expression = "".join(
+        ".*" if part == "*" else re.escape(part[1:] if part in {r"\\", r"\*"} else part) for part in escaped
+    )
+
+    assert OPERATORS["StringMatches"](text, pattern) == (re.fullmatch(expression, text, re.DOTALL) is not None)
+
+
+def test_a_pattern_of_many_wildcards_takes_no_time():
+    start = time.process_time()
+
+    assert not OPERATORS["StringMatches"]("a" * 50_000, "*a" * 30 + "*b")
+    assert time.process_time() - start < 5

@@ -247,3 +247,13 @@ def test_a_case_with_any_one_thing_changed_has_a_result_and_always_the_same(plac
     assert result.status in {"SUCCEEDED", "FAILED", "TIMED_OUT", "INVALID"}
     assert result.status == "SUCCEEDED" or (result.error is not None or result.status == "FAILED")
     assert rehearse_line(json.dumps(case), 1) == result
+
+
+@pytest.mark.parametrize("depth", [200, 600, 800, 900, 950, 990, 3_000])
+def test_a_case_however_deep_is_run_or_invalid_and_ends_nothing_else(depth):
+    machine = '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}'
+
+    result = rehearse_line(f'{{"id": 1, "definition": {machine}, "input": {"[" * depth + "]" * depth}}}', 3)
+
+    assert result.status in {"SUCCEEDED", "INVALID"}
+    assert result.could_run == (result.error is None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import signal
 import sys
 import threading
@@ -21,12 +22,15 @@ _FAULTS_OF_PATHS = {
     errno.EACCES,
     errno.EEXIST,
     errno.EISDIR,
+    errno.ENOENT,
     errno.ENAMETOOLONG,
     errno.ENOSPC,
     errno.ENOTDIR,
     errno.EPERM,
     errno.EROFS,
 }
+# As SQLite and DuckDB say it.
+_IS_FULL = re.compile(r"database or disk is full|No space left on device|\"errno\":\s*\"28\"")
 
 
 @contextmanager
@@ -115,6 +119,8 @@ def _read(error: BaseException) -> tuple[ExitCode, str, str, str]:
     if isinstance(error, OSError) and error.errno in _FAULTS_OF_PATHS:
         place = f"{error.filename}: " if error.filename else ""
         return ExitCode.CONFIG, "Config", f"{place}{error.strerror}.", "Check the path, its permissions and its disk."
+    if _IS_FULL.search(str(error)):
+        return ExitCode.CONFIG, "Config", "the disk is full.", "Make room and run it again: what was committed stands."
     return (
         ExitCode.UNEXPECTED,
         "Unexpected",

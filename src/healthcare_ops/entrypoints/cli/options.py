@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 State = Annotated[Path, typer.Option("--state", envvar="HOPS_STATE", help="State directory.", show_default=True)]
 DEFAULT_STATE = Path(".hops")
+YEARS = range(1900, 2301)
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 DEFAULT_LOG_LEVEL = "critical"  # a failed command tells so itself
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -29,7 +30,9 @@ def clock_at(as_of: str) -> Clock:
     if not as_of:
         return SystemClock()
     try:
-        return AsOfClock(datetime.fromisoformat(as_of))
+        instant = datetime.fromisoformat(as_of)
+        _require_century(instant.date(), as_of, "--as-of")
+        return AsOfClock(instant)
     except ValueError as error:
         raise typer.BadParameter(
             f"{as_of!r}: {error}; write 2017-12-31T23:00:00+01:00.", param_hint="--as-of"
@@ -39,6 +42,14 @@ def clock_at(as_of: str) -> Clock:
 def day(text: str, option: str) -> date:
     """Return the day that an option gives."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is not a day; write 2017-12-31.", param_hint=option) from error
+    _require_century(found, text, option)
+    return found
+
+
+def _require_century(found: date, text: str, option: str) -> None:
+    """Refuse what calendars, and reckoning with days before and after, cannot reach."""
+    if found.year not in YEARS:
+        raise typer.BadParameter(f"{text!r} is not of the years {YEARS[0]} to {YEARS[-1]}.", param_hint=option)

@@ -43,15 +43,21 @@ def check_header(file_name: str, feed: Feed, present: Sequence[str]) -> None:
 
 
 def check_present(file_name: str, feed: Feed, needed: Iterable[str], present: Sequence[str]) -> None:
-    """Raise `DataError` if the file lacks one of the needed columns, suggesting the nearest it has."""
+    """Raise `DataError` if the file lacks one of the needed columns, suggesting the nearest it has.
+
+    Without any of the feed's columns there may be no header: what stands in its place is not shown.
+    """
     missing = [name for name in needed if name not in present]
     if not missing:
         return
-    nearest = _nearest(missing[0], present)
-    hint = f" (nearest: {nearest!r})" if nearest else ""
-    shown = ", ".join(present[:_SHOWN]) + (", …" if len(present) > _SHOWN else "")
+    nearest, hint = _nearest(missing[0], present), ""
+    if set(present) & set(source_columns(feed)):
+        hint = f" (nearest: {nearest!r})" if nearest else ""
+        shown = "; it has: " + ", ".join(present[:_SHOWN]) + (", …." if len(present) > _SHOWN else ".")
+    else:  # a file without a header: its first record would be shown, and whose it is
+        shown = ", nor any other that it maps: is its first line a header?"
     raise DataError(
-        f"{file_name} has no column {missing[0]!r}{hint}, which feed {feed.feed_id} maps; it has: {shown}.",
+        f"{file_name} has no column {missing[0]!r}{hint}, which feed {feed.feed_id} maps{shown}",
         next_step="Correct `columns`, `delimiter` or `encoding` in the feed file, or ask the supplier.",
     )
 
