@@ -15,7 +15,10 @@ import pytest
 from e2e.command import HEARING_CTRL_C, PROGRAM, Outcome, contents, environment, rows_of
 from e2e.deliveries import ACCOUNT, NOW, csv_text, visit
 from healthcare_ops.adapters.local_raw import LocalRaw
+from healthcare_ops.bootstrap import open_platform
+from healthcare_ops.core.errors import DataError
 from healthcare_ops.entrypoints.cli.output import inert
+from healthcare_ops.operations import bulk
 
 RUN_STATES_UNTIL_A_FAILED_INGEST = [
     "ResolveRunDate",
@@ -384,6 +387,25 @@ def test_1_what_nobody_foresaw_is_one_message_without_a_traceback(hops, desk):
     assert outcome.next_step == "Set HOPS_LOG=debug, run it again, and report the traceback."
     failed = {check["name"] for check in told.document["checks"] if not check["is_ok"]}
     assert (told.exit_code, failed) == (4, {"pseudonymisation key", "lake"})
+
+
+# A file that somebody still writes
+
+
+def test_5_a_file_that_grew_after_it_was_read_is_not_kept(own_loaded):
+    path = own_loaded.folder / "growing.csv"
+    path.write_text(csv_text([visit(71, datetime.fromisoformat("2026-03-03T08:00:00"))]))
+    with open_platform(own_loaded.state) as platform:
+        feed = bulk.feed_of(platform, "visits")
+        verified = bulk.verify_each([path], feed, lambda step: None)
+        with path.open("a") as growing:
+            growing.write("V-99")
+
+        with pytest.raises(DataError, match=r"growing.csv changed while it was read") as told:
+            bulk.land(platform, feed, verified.sound, verified.sound)
+
+    assert told.value.exit_code == 5
+    assert not list(own_loaded.state.glob("raw/visits/*/*/growing.csv"))
 
 
 # An output that cannot take what is written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -34,9 +34,9 @@ _BRONZE = (ENCOUNTERS_RAW, EVENTS_RAW)
 
 @dataclass(frozen=True)
 class Verified:
-    """The files that can be used, the places that these name, and the files that cannot, each with its fault."""
+    """The files that can be used (with the SHA-256 of what was read), the places they name, and the files that cannot."""
 
-    sound: list[Path]
+    sound: dict[Path, str]
     places: set[str]
     refused: list[tuple[Path, DataError]]
 
@@ -90,11 +90,13 @@ def verify_each(paths: Iterable[Path], feed: Feed, progress: Progress) -> Verifi
     OpsError
         As `read_records` does, if a path or the feed file is wrong and not the data.
     """
-    found = Verified([], set(), [])
+    found = Verified({}, set(), [])
     for path in paths:
         try:
+            # Before it is read: somebody may still be writing it.
+            digest = _sha256(path) if path.is_file() else ""
             found.places.update(verify([path], feed, progress))
-            found.sound.append(path)
+            found.sound[path] = digest
         except DataError as fault:
             found.refused.append((path, fault))
     if found.refused and not found.sound:
@@ -102,13 +104,23 @@ def verify_each(paths: Iterable[Path], feed: Feed, progress: Progress) -> Verifi
     return found
 
 
-def land(platform: Platform, feed: Feed, paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Keep the files in raw; a file whose bytes were delivered before is not kept twice."""
+def land(
+    platform: Platform, feed: Feed, paths: Iterable[Path], verified: Mapping[Path, str] | None = None
+) -> list[dict[str, Any]]:
+    """Keep the files in raw; a file whose bytes were delivered before is not kept twice.
+
+    Raises
+    ------
+    DataError
+        If a file is no longer the one that was `verified`: raw never changes, so that it must not hold half of one.
+    """
     raw, clock = platform.context.raw, platform.context.clock
     known = {delivery.source_sha256: delivery for delivery in raw.deliveries(feed.feed_id)}
     landed = []
     for path in paths:
         digest = _sha256(path)
+        if verified and verified[path] != digest:
+            raise DataError(f"{path.name} changed while it was read.", next_step="Load it again when it is whole.")
         status = "already delivered" if digest in known else "landed"
         if digest not in known:
             today = civil_day(clock.now(), platform.context.site.tz)

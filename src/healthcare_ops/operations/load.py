@@ -64,7 +64,7 @@ def load(
     else:
         _create_state_from_feed(state, feed_file, verified.places, clock)
     with open_platform(state, clock) as platform:
-        landed = bulk.land(platform, feed, verified.sound)
+        landed = bulk.land(platform, feed, verified.sound, verified.sound)
         changes = find_changes(state)
         days = bulk.days_to_rebuild(platform, changes)
         reread = [feed for feed_id, feed in platform.context.feeds.items() if feed_id in changes.reread]
