@@ -34,7 +34,7 @@ _BRONZE = (ENCOUNTERS_RAW, EVENTS_RAW)
 
 @dataclass(frozen=True)
 class Verified:
-    """The files that can be used (with the SHA-256 of what was read), the places they name, and the files that cannot."""
+    """Files that can be used (with the SHA-256 of what was read), the places they name, and files that cannot."""
 
     sound: dict[Path, str]
     places: set[str]
