@@ -152,7 +152,7 @@ class Hospital:
 
     def redeliver(self, feed_id: str, path: Path) -> None:
         """Put a file that is there into raw."""
-        bulk.land(self.platform, self.context.feeds[feed_id], [path])
+        bulk.land(self.platform, self.context.feeds[feed_id], {path: bulk.sha256_of(path)})
 
     def refine(self, *jobs: str, days: Iterable[date] = ()) -> Mapping[str, Any]:
         """Run the jobs (all that refine, if none is named) and return their outcomes."""

@@ -387,6 +387,18 @@ def test_a_backfill_gives_the_same_rows_as_before(hops, own_loaded, loaded_rows,
     assert rows_of(own_loaded.state) == loaded_rows
 
 
+def test_raw_that_the_feed_file_no_longer_reads_is_not_read_again_and_nothing_is_lost(hops, own_loaded, loaded_rows):
+    renamed = own_loaded.folder / "renamed.toml"
+    renamed.write_text(FEED.replace('"arrival"', '"came"'))
+    hops("init", "--site", own_loaded.site, "--feed", renamed, "--state", own_loaded.state)
+
+    outcome = hops("backfill", *DAYS, "--from-raw", "--state", own_loaded.state, "--as-of", NOW)
+
+    assert outcome.exit_code == 5
+    assert "cannot be read again: " in outcome.message
+    assert rows_of(own_loaded.state) == loaded_rows
+
+
 @pytest.mark.slow
 def test_a_backfill_after_a_new_site_file_builds_with_the_new_one(hops, own_loaded):
     site = own_loaded.folder / "more_beds.toml"

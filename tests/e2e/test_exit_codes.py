@@ -402,7 +402,7 @@ def test_5_a_file_that_grew_after_it_was_read_is_not_kept(own_loaded):
             growing.write("V-99")
 
         with pytest.raises(DataError, match=r"growing.csv changed while it was read") as told:
-            bulk.land(platform, feed, verified.sound, verified.sound)
+            bulk.land(platform, feed, verified.sound)
 
     assert told.value.exit_code == 5
     assert not list(own_loaded.state.glob("raw/visits/*/*/growing.csv"))

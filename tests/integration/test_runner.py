@@ -133,7 +133,7 @@ def test_what_stays_transient_fails_after_the_third_try(hospital, time):
 def test_a_file_that_cannot_be_read_fails_the_run_once_and_names_job_and_line(hospital, time):
     path = hospital.deliver("visits", [], "bad.csv")
     path.write_text("visit,patient,changed,arrival,care,left,place,level\n1,2,3\n")
-    bulk.land(hospital.platform, hospital.context.feeds["visits"], [path])
+    bulk.land(hospital.platform, hospital.context.feeds["visits"], {path: bulk.sha256_of(path)})
 
     finished = run_orchestrator(hospital.context, "inference", sleep=time.sleep)
 

@@ -58,7 +58,7 @@ def loaded(tmp_path_factory) -> Iterator[Loaded]:
         create_state(state, site, CLOCK)
         feed = add_feed(state, mapping)
         with open_platform(state, CLOCK) as platform:
-            bulk.land(platform, feed, [year])
+            bulk.land(platform, feed, {year: bulk.sha256_of(year)})
             bulk.refine(platform, lambda job: None)
             yield Loaded(platform, read_tables(platform))
 

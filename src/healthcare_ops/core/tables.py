@@ -21,6 +21,8 @@ DISPOSITIONS = (
     "died",
     "other",
 )
+# What becomes of a delivered record: one of these, once.
+FATES = ("applied", "superseded", "duplicate", "quarantined", "ignored")
 QUANTILES = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
 
 

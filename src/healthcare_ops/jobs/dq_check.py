@@ -22,7 +22,7 @@ from healthcare_ops.core.tables import (
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.quality.evaluate import Finding, Limits, evaluate
-from healthcare_ops.pipeline.quality.report import COMPARE, FATES, FeedAccount, build_report, report_key
+from healthcare_ops.pipeline.quality.report import ACCOUNT, COMPARE, FeedAccount, build_report, report_key
 from healthcare_ops.pipeline.quality.rules import RULES
 from healthcare_ops.pipeline.silver import within
 
@@ -60,9 +60,9 @@ def run(context: Context, request: Request) -> Outcome:
 
 def read_accounts(context: Context, days: list[date]) -> list[FeedAccount]:
     """Return what became of each feed's records on the days; a feed without records has zeros."""
-    counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(FATES, 0))
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(ACCOUNT, 0))
     rows = _on(context, BATCH_ACCOUNTS, days)
-    grouped = rows.group_by("feed_id").aggregate(**{fate: rows[fate].sum() for fate in FATES})
+    grouped = rows.group_by("feed_id").aggregate(**{fate: rows[fate].sum() for fate in ACCOUNT})
     for row in context.engine.collect(grouped).to_pylist():
         counts[row.pop("feed_id")] = row
     reasons: dict[str, dict[str, int]] = defaultdict(dict)

@@ -25,7 +25,7 @@ from healthcare_ops.jobs.context import Request
 from healthcare_ops.jobs.dq_check import read_accounts
 from healthcare_ops.jobs.ingest_bronze import ingest_marker
 from healthcare_ops.pipeline.bronze import bronze_table
-from healthcare_ops.pipeline.quality.report import FATES
+from healthcare_ops.pipeline.quality.report import ACCOUNT
 from healthcare_ops.pipeline.sources.readers import read_records
 
 Progress = Callable[[str], None]
@@ -39,6 +39,11 @@ class Verified:
     sound: dict[Path, str]
     places: set[str]
     refused: list[tuple[Path, DataError]]
+
+    def require_some(self) -> None:
+        """Raise the fault of the first file, if there are files and not one is sound."""
+        if self.refused and not self.sound:
+            raise self.refused[0][1]
 
     @property
     def failure(self) -> DataError | None:
@@ -85,8 +90,6 @@ def verify_each(paths: Iterable[Path], feed: Feed, progress: Progress) -> Verifi
 
     Raises
     ------
-    DataError
-        The fault of the first file, if not one is sound.
     OpsError
         As `read_records` does, if a path or the feed file is wrong and not the data.
     """
@@ -94,32 +97,27 @@ def verify_each(paths: Iterable[Path], feed: Feed, progress: Progress) -> Verifi
     for path in paths:
         try:
             # Before it is read: somebody may still be writing it.
-            digest = _sha256(path) if path.is_file() else ""
+            digest = sha256_of(path) if path.is_file() else ""
             found.places.update(verify([path], feed, progress))
             found.sound[path] = digest
         except DataError as fault:
             found.refused.append((path, fault))
-    if found.refused and not found.sound:
-        raise found.refused[0][1]
     return found
 
 
-def land(
-    platform: Platform, feed: Feed, paths: Iterable[Path], verified: Mapping[Path, str] | None = None
-) -> list[dict[str, Any]]:
-    """Keep the files in raw; a file whose bytes were delivered before is not kept twice.
+def land(platform: Platform, feed: Feed, files: Mapping[Path, str]) -> list[dict[str, Any]]:
+    """Keep the files, given with their SHA-256, in raw; one whose bytes were delivered before is not kept twice.
 
     Raises
     ------
     DataError
-        If a file is no longer the one that was `verified`: raw never changes, so that it must not hold half of one.
+        If a file is no longer the one of the hash: raw never changes, so that it must not hold half of one.
     """
     raw, clock = platform.context.raw, platform.context.clock
     known = {delivery.source_sha256: delivery for delivery in raw.deliveries(feed.feed_id)}
     landed = []
-    for path in paths:
-        digest = _sha256(path)
-        if verified and verified[path] != digest:
+    for path, digest in files.items():
+        if sha256_of(path) != digest:
             raise DataError(f"{path.name} changed while it was read.", next_step="Load it again when it is whole.")
         status = "already delivered" if digest in known else "landed"
         if digest not in known:
@@ -178,8 +176,33 @@ def forget_feeds(platform: Platform, feed_ids: Collection[str]) -> None:
             lake.replace_days(table, rows.filter(~is_theirs, rows.dt.isin(days)), sorted(days), notes)
 
 
+def unreadable(platform: Platform, feeds: Iterable[Feed], progress: Progress) -> list[dict[str, str]]:
+    """Return for each feed the first of its raw files that it cannot read, and why; nothing of those that it can."""
+    raw, found = platform.context.raw, []
+    for feed in feeds:
+        for delivery in raw.deliveries(feed.feed_id):
+            try:
+                with raw.open(delivery) as path:
+                    verify([path], feed, progress)
+            except DataError as error:
+                found.append({"feed_id": feed.feed_id, "batch_id": delivery.batch_id, "reason": error.message})
+                break
+    return found
+
+
 def forget_bronze(platform: Platform) -> None:
-    """Empty bronze, so that the next ingest reads every raw file again."""
+    """Empty bronze, so that the next ingest reads every raw file again.
+
+    Raises
+    ------
+    DataError
+        If a raw file cannot be read with today's feed file; nothing has changed then.
+    """
+    for fault in unreadable(platform, platform.context.feeds.values(), lambda step: None):
+        raise DataError(
+            f"{fault['batch_id']} cannot be read again: {fault['reason']}",
+            next_step="Correct the feed file; `hops load` with it leaves bronze of such files as it is.",
+        )
     lake = platform.lake
     for table in _BRONZE:
         days = sorted(lake.changes(table, "").days)
@@ -214,13 +237,13 @@ def accounted(platform: Platform, landed: Iterable[dict[str, Any]]) -> list[dict
     """Add to each landed file what became of its records, and why some are held."""
     context = platform.context
     accounts, held = context.lake.read(BATCH_ACCOUNTS), context.lake.read(QUARANTINE)
-    fates = accounts.group_by("batch_id").aggregate(**{fate: accounts[fate].sum() for fate in FATES})
+    fates = accounts.group_by("batch_id").aggregate(**{fate: accounts[fate].sum() for fate in ACCOUNT})
     reasons = held.group_by("batch_id", "reason_code").aggregate(records=held.count()).order_by("reason_code")
     counts = {row.pop("batch_id"): row for row in context.engine.collect(fates).to_pylist()}
     why: dict[str, dict[str, int]] = defaultdict(dict)
     for row in context.engine.collect(reasons).to_pylist():
         why[row["batch_id"]][row["reason_code"]] = row["records"]
-    nothing = dict.fromkeys(FATES, 0)
+    nothing = dict.fromkeys(ACCOUNT, 0)
     return [
         {**file, **counts.get(file["batch_id"], nothing), "quarantined_by_reason": why[file["batch_id"]]}
         for file in landed
@@ -242,6 +265,7 @@ def _size(platform: Platform, table: Any) -> dict[str, Any] | None:
     }
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the hash by which raw knows a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from healthcare_ops.bootstrap import Platform, add_feed, create_state, open_platform
 from healthcare_ops.core.civil_time import day_start
 from healthcare_ops.core.clock import AsOfClock
-from healthcare_ops.core.errors import QualityError, StepError
+from healthcare_ops.core.errors import QualityError
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS
 from healthcare_ops.core.validated import read_toml
@@ -51,8 +51,8 @@ def run_demo(state: Path, progress: Callable[[str], None]) -> Demo:
 
     Raises
     ------
-    StepError
-        If a state of the run failed.
+    OpsError
+        What failed the run, if a state of it failed.
     """
     clock = AsOfClock(_YEAR_END)
     samples = files("healthcare_ops.samples")
@@ -64,8 +64,9 @@ def run_demo(state: Path, progress: Callable[[str], None]) -> Demo:
         mapping = add_feed(state, feed)
     with open_platform(state, clock) as platform:
         with as_file(samples.joinpath("skane_2017.csv.gz")) as year:
-            bulk.verify([year], mapping, progress)
-            bulk.land(platform, mapping, [year])
+            verified = bulk.verify_each([year], mapping, progress)
+            verified.require_some()
+            bulk.land(platform, mapping, verified.sound)
         return Demo(_train(platform, progress), clock)
 
 
@@ -76,8 +77,8 @@ def run_synthetic_demo(state: Path, progress: Callable[[str], None]) -> Demo:
 
     Raises
     ------
-    StepError
-        If a state of the run failed.
+    OpsError
+        What failed the run, if a state of it failed.
     """
     samples = files("healthcare_ops.samples")
     with (
@@ -104,8 +105,8 @@ def run_synthetic_demo(state: Path, progress: Callable[[str], None]) -> Demo:
 
 def _train(platform: Platform, progress: Callable[[str], None]) -> dict[str, Any]:
     finished = run_orchestrator(platform.context, "weekly_train", progress=progress)
-    if finished.exit_code:
-        raise StepError(f"{finished.record.error}: {finished.record.cause}", next_step="Run `hops doctor`.")
+    if finished.failure:
+        raise finished.failure
     return _document(platform, finished.record.run_id)
 
 

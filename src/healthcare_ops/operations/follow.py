@@ -16,7 +16,7 @@ from healthcare_ops.adapters.local_folders import replacing_folder
 from healthcare_ops.bootstrap import Platform, add_feed, create_state, open_platform
 from healthcare_ops.core.clock import Clock
 from healthcare_ops.core.config import FEEDS_DIR, SITE_FILE
-from healthcare_ops.core.errors import ConfigError, DataError, LockedError
+from healthcare_ops.core.errors import ConfigError, LockedError
 from healthcare_ops.generator.deliveries import Plan, due, plan_feed
 from healthcare_ops.generator.injected import Injected, hospital_changes
 from healthcare_ops.generator.journeys import Journeys
@@ -192,15 +192,10 @@ def _prepare_state(state: Path, order: Order, clock: Clock) -> None:
 
 def _land(platform: Platform, feed_id: str, paths: Iterable[Path]) -> list[dict[str, str]]:
     """Take files into raw, as `hops ingest` does; return those that cannot be read, and why."""
-    feed, sound, refused = bulk.feed_of(platform, feed_id), [], []
-    for path in paths:
-        try:
-            bulk.verify([path], feed, lambda step: None)
-            sound.append(path)
-        except DataError as error:
-            refused.append({"feed_id": feed_id, "source_file": path.name, "reason": error.message})
-    bulk.land(platform, feed, sound)
-    return refused
+    feed = bulk.feed_of(platform, feed_id)
+    verified = bulk.verify_each(paths, feed, lambda step: None)
+    bulk.land(platform, feed, verified.sound)
+    return [{"feed_id": feed_id, "source_file": path.name, "reason": fault.message} for path, fault in verified.refused]
 
 
 def _repair_faults(folder: Path, since: datetime) -> None:

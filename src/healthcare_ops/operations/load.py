@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from healthcare_ops.bootstrap import (
-    Platform,
     add_feed,
     create_state,
     find_changes,
@@ -57,6 +56,7 @@ def load(
     if site_file or known.exists():
         require_known_sectors(feed, read_toml(known, Site))
     verified = bulk.verify_each(paths, feed, progress)
+    verified.require_some()
     if site_file:
         create_state(state, site_file, clock, feed_files=[feed_file])
     elif known.exists():
@@ -64,11 +64,11 @@ def load(
     else:
         _create_state_from_feed(state, feed_file, verified.places, clock)
     with open_platform(state, clock) as platform:
-        landed = bulk.land(platform, feed, verified.sound, verified.sound)
+        landed = bulk.land(platform, feed, verified.sound)
         changes = find_changes(state)
         days = bulk.days_to_rebuild(platform, changes)
         reread = [feed for feed_id, feed in platform.context.feeds.items() if feed_id in changes.reread]
-        unreadable = _unreadable(platform, reread, progress)
+        unreadable = bulk.unreadable(platform, reread, progress)
         readable = changes.reread.difference(item["feed_id"] for item in unreadable)
         bulk.forget_feeds(platform, readable)
         failure = verified.failure
@@ -90,20 +90,6 @@ def load(
             **bulk.summary(platform),
         }
     return Loaded(document, failure)
-
-
-def _unreadable(platform: Platform, feeds: Iterable[Feed], progress: bulk.Progress) -> list[dict[str, str]]:
-    """Return for each feed the first of its raw files that it cannot read, and why; nothing of those that it can."""
-    raw, found = platform.context.raw, []
-    for feed in feeds:
-        for delivery in raw.deliveries(feed.feed_id):
-            try:
-                with raw.open(delivery) as path:
-                    bulk.verify([path], feed, progress)
-            except DataError as error:
-                found.append({"feed_id": feed.feed_id, "batch_id": delivery.batch_id, "reason": error.message})
-                break
-    return found
 
 
 def _create_state_from_feed(state: Path, feed_file: Path, places: set[str], clock: Clock) -> None:

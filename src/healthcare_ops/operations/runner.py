@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -41,6 +42,7 @@ class Finished:
         return self.failure.exit_code if self.failure else ExitCode.OK
 
 
+@cache
 def load_orchestrator() -> StateMachine:
     """Return the product's state machine, as it is deployed with an empty prefix."""
     text = files("healthcare_ops.jobs").joinpath("orchestrator.asl.json").read_text(encoding="utf-8")

@@ -19,13 +19,13 @@ from healthcare_ops.core.tables import (
     DISPOSITIONS,
     ENCOUNTERS,
     EVENTS,
+    FATES,
     MILESTONES,
     QUARANTINE,
     STAYS,
 )
 from healthcare_ops.pipeline import civil
 
-_FATES = ("applied", "superseded", "duplicate", "quarantined", "ignored")
 _TIME_OF = {
     "arrival": "arrival_time",
     "triage_start": "triage_start",
@@ -288,7 +288,7 @@ def _quarantine(source_table: str, rows: ir.Table) -> ir.Table:
 
 def _accounts(rows: ir.Table) -> ir.Table:
     grain = ("feed_id", "batch_id", "source_file", "source_sha256", "delivery_seq", "dt")
-    counts = {fate: (rows.fate == fate).cast("int64").sum() for fate in _FATES}
+    counts = {fate: (rows.fate == fate).cast("int64").sum() for fate in FATES}
     return (
         rows.group_by(grain)
         .aggregate(delivered=rows.count(), civil_times_resolved=rows.resolved.sum(), **counts)

@@ -25,7 +25,7 @@ def demo(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Run the whole job on a year of real emergency visits and show what came of it.
+    """Run the whole job on a year of emergency visits (synthesised from real ones) and show what came of it.
 
     Example: hops demo --state /tmp/hops-demo
     """

@@ -63,7 +63,8 @@ def ingest(
     with open_platform(state, clock_at(as_of)) as platform, steps("ingest", len(paths) + 1) as progress:
         mapping = bulk.feed_of(platform, feed)
         verified = bulk.verify_each(paths, mapping, progress)
-        landed = bulk.land(platform, mapping, verified.sound, verified.sound)
+        verified.require_some()
+        landed = bulk.land(platform, mapping, verified.sound)
         result = bulk.refine(platform, progress, jobs=("ingest_bronze",))
     document = {"deliveries": landed, "refused": verified.document, **result}
     show_result(document, verified.failure, as_json=as_json, show=_print_deliveries)

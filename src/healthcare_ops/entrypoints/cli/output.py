@@ -58,11 +58,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
 
 def accounts(feeds: Iterable[Mapping[str, Any]]) -> Any:
     """Return a table of what became of the records of each feed."""
-    from healthcare_ops.pipeline.quality.report import FATES
+    from healthcare_ops.pipeline.quality.report import ACCOUNT
 
-    whole, *parts = FATES
-    rows = [[feed["feed_id"], *(feed[fate] for fate in FATES)] for feed in feeds]
-    return table(f"Records: {whole} = {' + '.join(parts)}", ["feed", *FATES], rows)
+    whole, *parts = ACCOUNT
+    rows = [[feed["feed_id"], *(feed[fate] for fate in ACCOUNT)] for feed in feeds]
+    return table(f"Records: {whole} = {' + '.join(parts)}", ["feed", *ACCOUNT], rows)
 
 
 def display(value: Any) -> str:

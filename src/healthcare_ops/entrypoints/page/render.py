@@ -14,7 +14,7 @@ from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.model import Ahead, Report, SectorView
 from healthcare_ops.entrypoints.page.texts import Language, Words
 from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD
-from healthcare_ops.pipeline.quality.report import FATES
+from healthcare_ops.pipeline.quality.report import ACCOUNT
 
 _MARKS = {"pass": "✓", "warn": "▲", "fail": "✗", "not_applicable": "·"}
 _ORDER = ("fail", "warn", "pass", "not_applicable")
@@ -35,7 +35,7 @@ def render(report: Report, language: Language = "en") -> str:
         t=words,
         marks=_MARKS,
         tiles=_tiles(report, words),
-        fates=FATES,
+        fates=ACCOUNT,
         names={sector.sector_id: sector.name for sector in report.sectors},
         sectors=[(sector, _fan(sector, words), _period(sector, words)) for sector in report.sectors],
         shown=[hour for sector in report.sectors for hour in sector.ahead if hour.horizon_h in SHOWN_AHEAD],

@@ -9,6 +9,7 @@ from typing import Any
 
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
+from healthcare_ops.core.tables import FATES
 from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
 from healthcare_ops.pipeline.quality.score import risk_score
 
@@ -31,7 +32,7 @@ COMPARE: Mapping[Reason, str] = {
     Reason.EVENTS_REVERSED: "compare which column is which time in the feed file",
     Reason.STAY_TOO_LONG: "compare max_stay_days in site.toml",
 }
-FATES = ("delivered", "applied", "superseded", "duplicate", "quarantined", "ignored")
+ACCOUNT = ("delivered", *FATES)
 
 
 @dataclass(frozen=True)

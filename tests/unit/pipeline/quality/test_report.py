@@ -7,7 +7,7 @@ import pytest
 
 from healthcare_ops.core.reasons import Reason
 from healthcare_ops.pipeline.quality.evaluate import Finding
-from healthcare_ops.pipeline.quality.report import COMPARE, FATES, FeedAccount, build_report, report_key
+from healthcare_ops.pipeline.quality.report import ACCOUNT, COMPARE, FeedAccount, build_report, report_key
 from healthcare_ops.pipeline.quality.rules import Rule
 from unit.pipeline.builders import at, encounter_feed
 
@@ -20,7 +20,7 @@ def finding(kind="range", severity="warn", violations=1, checked=8, samples=("k1
 
 
 def account(reasons=None, **counts):
-    return FeedAccount(encounter_feed(), dict.fromkeys(FATES, 0) | counts, reasons or {})
+    return FeedAccount(encounter_feed(), dict.fromkeys(ACCOUNT, 0) | counts, reasons or {})
 
 
 def report(findings=(), accounts=(), days=(DAY,)):
@@ -100,7 +100,7 @@ def test_a_feed_s_section_names_its_owner_and_the_worst_reason():
     (section,) = report(accounts=[account(reasons, delivered=100, applied=93, quarantined=7)])["feeds"]
 
     assert (section["feed_id"], section["owner"], section["contact"]) == ("ed", "IT", "it@hospital.example")
-    assert section["counts"] == dict.fromkeys(FATES, 0) | {"delivered": 100, "applied": 93, "quarantined": 7}
+    assert section["counts"] == dict.fromkeys(ACCOUNT, 0) | {"delivered": 100, "applied": 93, "quarantined": 7}
     assert section["quarantined_by_reason"] == reasons
     assert section["diagnosis"] == (
         "In these days 7 of 100 records are held, most because the triage code is not mapped to a level 1–5."
