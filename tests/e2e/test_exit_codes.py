@@ -209,7 +209,7 @@ def test_5_if_not_one_file_can_be_used_the_first_is_complained_about_and_nothing
 def test_6_visits_after_now_fail_a_rule_and_gold_keeps_its_last_state(hops, own_loaded, loaded_rows):
     tomorrow = datetime.fromisoformat("2026-03-05T08:00:00")
     path = own_loaded.folder / "tomorrow.csv"
-    path.write_text(csv_text([visit(70, tomorrow)]))
+    path.write_text(csv_text(visit(number, tomorrow) for number in (70, 71, 72)))
     options = ("--state", own_loaded.state, "--as-of", NOW, "--json")
 
     outcome = hops("load", path, "--feed", own_loaded.feed, *options)
@@ -220,14 +220,28 @@ def test_6_visits_after_now_fail_a_rule_and_gold_keeps_its_last_state(hops, own_
         error = told.document["error"]
         assert (told.exit_code, error["exit_code"], error["code"]) == (6, 6, "DataQuality")
         assert error["message"] == told.message
-        assert "rule encounters.arrival_time.range: 1 of " in error["message"]
+        assert "rule encounters.arrival_time.range: 3 of " in error["message"]
         assert "`hops dq show --quarantine`" in error["next_step"]
-    assert outcome.document["deliveries"][0]["applied"] == 1
+    assert outcome.document["deliveries"][0]["applied"] == 3
     assert (shown.exit_code, shown.out.split()[0]) == (0, "FAIL")
     after = rows_of(own_loaded.state)
-    assert len(after["silver.encounters"]) == len(loaded_rows["silver.encounters"]) + 1
+    assert len(after["silver.encounters"]) == len(loaded_rows["silver.encounters"]) + 3
     for name in ("gold.ops_metrics_hourly", "gold.features"):
         assert after[name] == loaded_rows[name]
+
+
+def test_0_one_visit_after_now_warns_a_small_hospital_and_is_named(hops, own_loaded):
+    path = own_loaded.folder / "tomorrow.csv"
+    path.write_text(csv_text([visit(70, datetime.fromisoformat("2026-03-05T08:00:00"))]))
+
+    outcome = hops("load", path, "--feed", own_loaded.feed, "--state", own_loaded.state, "--as-of", NOW)
+    report = hops("dq", "show", "--state", own_loaded.state, "--json").document
+
+    assert (outcome.exit_code, report["verdict"]) == (0, "warn")
+    assert outcome.out.splitlines()[-1].startswith("data quality: warn; `hops dq show` names the rules")
+    (broken,) = (rule for rule in report["rules"] if rule["rule_id"] == "encounters.arrival_time.range")
+    assert (broken["verdict"], broken["violations"], broken["tolerated"]) == ("warn", 1, 2)
+    assert len(broken["sample_encounter_ids"]) == 1
 
 
 @contextmanager

@@ -81,8 +81,8 @@ LATE = [
     visit("VISIT-05-12", "2026-03-05T12:15:00", level=1, changed="2026-03-05T12:20:00"),
 ]
 # A day that has not come yet; then the right one, farther away than any stay can last.
-TOO_EARLY = visit("VISIT-SOON", "2026-03-15T10:00:00", changed="2026-03-13T10:00:00")
-MENDED = visit("VISIT-SOON", "2026-03-09T10:00:00", changed="2026-03-13T11:00:00")
+TOO_EARLY = [visit(f"VISIT-SOON-{n}", "2026-03-15T10:00:00", changed="2026-03-13T10:00:00") for n in range(3)]
+MENDED = [visit(f"VISIT-SOON-{n}", "2026-03-09T10:00:00", changed="2026-03-13T11:00:00") for n in range(3)]
 
 
 @dataclass
@@ -125,9 +125,9 @@ def story(tmp_path_factory):
         story.tell("again")
         story.deliver("visits", LATE, "late.csv")
         story.tell("late")
-        story.deliver("visits", [TOO_EARLY], "early.csv")
+        story.deliver("visits", TOO_EARLY, "early.csv")
         story.tell("failed")
-        story.deliver("visits", [MENDED], "mended.csv")
+        story.deliver("visits", MENDED, "mended.csv")
         story.tell("mended")
         yield story
 
@@ -146,7 +146,7 @@ def without(rows, *columns):
 def test_each_delivery_is_read_once(story):
     read = [story.steps[name].outcomes["ingest_bronze"]["batches"] for name in ("first", "again", "late", "mended")]
 
-    assert read == [{"visits-000001": 41, "flow-000001": 9}, {}, {"visits-000002": 3}, {"visits-000004": 1}]
+    assert read == [{"visits-000001": 41, "flow-000001": 9}, {}, {"visits-000002": 3}, {"visits-000004": 3}]
 
 
 def test_nothing_new_changes_nothing(story):
@@ -163,7 +163,7 @@ def test_every_record_of_a_delivery_meets_one_fate(story):
     delivered = dict.fromkeys(story.delivered, 0)
     for row in accounts:
         delivered[row["source_file"]] += row["delivered"]
-    assert delivered == {"march.csv": 41, "flow.ndjson": 9, "late.csv": 3, "early.csv": 1, "mended.csv": 1}
+    assert delivered == {"march.csv": 41, "flow.ndjson": 9, "late.csv": 3, "early.csv": 3, "mended.csv": 3}
 
 
 def test_the_account_of_a_file_says_what_became_of_its_records(story):
@@ -423,7 +423,7 @@ def test_a_broken_rule_stops_before_gold_with_exit_code_6(story):
 
     assert isinstance(failed.outcomes, QualityError)
     assert failed.outcomes.exit_code is ExitCode.QUALITY_FAILED == 6
-    assert "encounters.arrival_time.range: 1 of " in failed.outcomes.message
+    assert "encounters.arrival_time.range: 3 of " in failed.outcomes.message
     for table in (OPS_METRICS_HOURLY, FEATURES):
         assert failed.files[table.id] == before.files[table.id]
         assert failed.rows[table.id] == before.rows[table.id]
@@ -440,19 +440,19 @@ def test_a_corrected_record_lets_the_next_run_through_and_stands_once(story):
 
     assert mended.outcomes["dq_check"]["verdict"] == "pass"
     assert encounters_with(mended, dt=march(15)) == []
-    assert len(encounters_with(mended, arrival_time=local("2026-03-09T10:00:00"))) == 1
-    assert hours[local("2026-03-09T10:00:00")] == 1
+    assert len(encounters_with(mended, arrival_time=local("2026-03-09T10:00:00"))) == 3
+    assert hours[local("2026-03-09T10:00:00")] == 3
     accounts = {
         row["source_file"]: row
         for row in mended.rows[BATCH_ACCOUNTS.id]
         if row["source_file"] in {"early.csv", "mended.csv"}
     }
-    assert (accounts["early.csv"]["superseded"], accounts["mended.csv"]["applied"]) == (1, 1)
+    assert (accounts["early.csv"]["superseded"], accounts["mended.csv"]["applied"]) == (3, 3)
 
 
 def test_a_report_lies_under_the_day_of_its_run_and_tells_what_the_on_call_person_needs(tmp_path):
     with open_hospital(tmp_path, NOW) as hospital:
-        hospital.deliver("visits", [TOO_EARLY, *FAULTY], "early.csv")
+        hospital.deliver("visits", [*TOO_EARLY, *FAULTY], "early.csv")
         with pytest.raises(QualityError) as failure:
             hospital.refine(days=[march(12)])
         (key,) = hospital.context.objects.list("gold/data_quality_runs/")
@@ -483,15 +483,15 @@ def test_a_report_lies_under_the_day_of_its_run_and_tells_what_the_on_call_perso
             "table": "silver.encounters",
             "columns": ["arrival_time"],
             "severity": "fail",
-            "checked": 3,
-            "violations": 1,
+            "checked": 5,
+            "violations": 3,
             "threshold": 0.01,
+            "tolerated": 2,
         }.items()
     )
     assert broken["reason"]
     assert broken["next_step"]
-    (sample,) = broken["sample_encounter_ids"]
-    assert sample.startswith("k1.")
+    assert [sample[:3] for sample in broken["sample_encounter_ids"]] == ["k1."] * 3
     feeds = {feed["feed_id"]: feed for feed in report["feeds"]}
     assert (
         feeds["visits"].items()
@@ -549,6 +549,20 @@ def test_one_misdated_visit_among_many_warns_and_gold_ends_where_the_others_do(t
     assert verdict == "warn"
     assert max(row["hour_start"] for row in rows) == local("2026-03-11T22:00:00")
     assert (arrivals, known_until) == (120, "2026-03-12T01:30:00+00:00")
+
+
+def test_a_misdated_visit_does_not_stop_a_hospital_of_three_visits_a_day_and_is_named(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", [*usual_visits(), visit("SOON", "2026-03-14T10:00:00")], "march.csv")
+        outcomes = hospital.refine()
+        report = json.loads(hospital.context.objects.read(outcomes["dq_check"]["report"]))
+        arrivals = sum(row["arrivals_count"] for row in hospital.rows(OPS_METRICS_HOURLY))
+        (soon,) = (row for row in hospital.rows(ENCOUNTERS) if row["dt"] == march(14))
+
+    warned = {rule["rule_id"]: rule for rule in report["rules"] if rule["verdict"] == "warn"}
+    assert set(warned) == {"encounters.arrival_time.plausible", "encounters.arrival_time.range"}
+    assert [rule["sample_encounter_ids"] for rule in warned.values()] == [[soon["encounter_id"]]] * 2
+    assert arrivals == len(usual_visits())
 
 
 def test_when_the_newest_days_tell_of_nothing_but_times_to_come_gold_ends_where_older_ones_do(tmp_path):
@@ -749,7 +763,7 @@ def decoded(path: Path) -> str:
 
 def test_no_identifier_stands_anywhere_but_in_raw(story):
     state = story.hospital.state
-    delivered = [row for rows in (usual_visits(), FAULTY, LATE, [TOO_EARLY], TRANSFERS) for row in rows]
+    delivered = [row for rows in (usual_visits(), FAULTY, LATE, TOO_EARLY, TRANSFERS) for row in rows]
     identifiers = {str(row[name]) for row in delivered for name in ("visit", "patient", "id") if name in row}
 
     texts = {path: decoded(path) for path in state.rglob("*") if path.is_file()}

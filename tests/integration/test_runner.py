@@ -50,7 +50,7 @@ def spoilt(tmp_path_factory):
         hospital.deliver("visits", last_visits(1), "a.csv")
         tick = run_orchestrator(hospital.context, "inference")
         gold = hospital.files(OPS_METRICS_HOURLY)
-        hospital.deliver("visits", [visit("SOON", "2026-03-25T10:00:00")], "soon.csv")
+        hospital.deliver("visits", [visit(f"SOON-{n}", "2026-03-25T10:00:00") for n in range(3)], "soon.csv")
         yield hospital, tick, gold, run_orchestrator(hospital.context, "daily")
 
 
@@ -163,14 +163,14 @@ def test_data_that_fails_a_rule_opens_an_incident_and_leaves_gold_as_it_was(spoi
         "PipelineFailed",
     ]
     assert (finished.record.status, finished.exit_code) == ("FAILED", ExitCode.QUALITY_FAILED)
-    assert finished.record.cause.startswith("DataQuality: dq_check: rule encounters.arrival_time.range: 1 of ")
+    assert finished.record.cause.startswith("DataQuality: dq_check: rule encounters.arrival_time.range: 3 of ")
     assert hospital.files(OPS_METRICS_HOURLY) == gold
     (report,) = hospital.context.objects.list(f"gold/data_quality_runs/dt=2026-03-22/{finished.record.run_id}")
     assert str(hospital.state / report) in finished.record.cause
 
 
 def test_an_incident_is_opened_with_the_facts_of_the_failure(hospital, caplog):
-    hospital.deliver("visits", [visit("SOON", "2026-03-25T10:00:00")], "soon.csv")
+    hospital.deliver("visits", [visit(f"SOON-{n}", "2026-03-25T10:00:00") for n in range(3)], "soon.csv")
 
     finished = run_orchestrator(hospital.context, "inference")
 

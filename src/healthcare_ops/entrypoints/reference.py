@@ -49,10 +49,13 @@ def data_dictionary() -> str:
         _grid(("code", "meaning"), ((f"`{code.value}`", text) for code, text in EXPLANATIONS.items())),
         "## Data-quality rules",
         "A rule counts the rows that violate it; above its threshold (a share of those checked) it has its severity. "
-        "`fail` stops the run before gold.",
+        "`fail` stops the run before gold, unless no more rows than it tolerates violate it: then it warns.",
         _grid(
-            ("rule", "kind", "severity", "threshold", "why", "next step"),
-            ((f"`{r.rule_id}`", r.kind, r.severity, f"{r.threshold:.0%}", r.reason, r.next_step) for r in RULES),
+            ("rule", "kind", "severity", "threshold", "tolerated", "why", "next step"),
+            (
+                (f"`{r.rule_id}`", r.kind, r.severity, f"{r.threshold:.0%}", f"{r.tolerated}", r.reason, r.next_step)
+                for r in RULES
+            ),
         ),
         f"## Settings (`{SETTINGS_FILE}`)",
         _grid(

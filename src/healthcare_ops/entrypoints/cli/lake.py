@@ -182,3 +182,5 @@ def _print_accounts(document: Mapping[str, Any]) -> None:
             [[t["table"], t["rows"], t["first"], t["last"]] for t in document["tables"]],
         )
     )
+    if document.get("jobs", {}).get("dq_check", {}).get("verdict") == "warn":
+        out.print("data quality: warn; `hops dq show` names the rules, and with --json the encounters")

@@ -44,10 +44,12 @@ class Finding:
 
     @property
     def verdict(self) -> Verdict:
-        """Return pass, or the rule's severity once the share exceeds the threshold."""
+        """Return pass, or the rule's severity once the share exceeds the threshold; of a tolerated few, a warning."""
         if not self.checked:
             return "not_applicable"
-        return self.rule.severity if self.share > self.rule.threshold else "pass"
+        if self.share <= self.rule.threshold:
+            return "pass"
+        return self.rule.severity if self.violations > self.rule.tolerated else "warn"
 
 
 def evaluate(

@@ -97,6 +97,7 @@ def _rule_section(finding: Finding) -> dict[str, Any]:
         counted: finding.violations,
         "share": round(finding.share, 6),
         "threshold": rule.threshold,
+        "tolerated": rule.tolerated,
         "reason": rule.reason,
         "next_step": rule.next_step,
         "sample_encounter_ids": list(finding.samples),

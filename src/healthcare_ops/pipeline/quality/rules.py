@@ -21,7 +21,8 @@ class Rule:
 
     `columns` are the columns it speaks of: the key for uniqueness, (earlier, later) for order, (held,
     delivered) for held, which compares two sums. `threshold` is the share of checked rows that may violate
-    it. `allowed` holds the values, or (lowest, highest). A rule of an optional column is judged only where a
+    it; where no more than `tolerated` rows do, a rule of severity fail only warns, whatever their share.
+    `allowed` holds the values, or (lowest, highest). A rule of an optional column is judged only where a
     feed delivers that column (`needs`).
     """
 
@@ -35,9 +36,11 @@ class Rule:
     next_step: str
     allowed: tuple[str | float, ...] = ()
     needs: str = ""
+    tolerated: int = 0
 
 
 _SUPPLIER = "Contact the feed's supplier with file and record numbers."
+_MISDATED = "Have the supplier correct these visits; if there are many, check the feed's zone and plausible range."
 _ZONE = "Check the feed's zone and plausible range against the supplier's clock."
 _INTERNAL = "Rebuild the days with `hops backfill`; if it stays, report a defect."
 
@@ -83,19 +86,6 @@ def _range(column: str, lowest: float, highest: float, severity: Severity, thres
     )
 
 
-def _arrival_range(name: str, severity: Severity, threshold: float, reason: str) -> Rule:
-    return Rule(
-        f"encounters.arrival_time.{name}",
-        ENCOUNTERS.id,
-        "time_range",
-        ("arrival_time",),
-        severity,
-        threshold,
-        reason,
-        _ZONE,
-    )
-
-
 def _held(name: str, severity: Severity, threshold: float, reason: str) -> Rule:
     return Rule(
         f"batch_accounts.quarantined.{name}",
@@ -132,9 +122,29 @@ RULES: tuple[Rule, ...] = (
         "an encounter without arrival has no day",
         _INTERNAL,
     ),
-    _arrival_range("plausible", "warn", 0.0, "arrivals lie in the plausible range of the feeds and not after now"),
-    # A wrong zone puts the arrivals of its hours ahead of now; one misdated visit must not stop a hospital.
-    _arrival_range("range", "fail", 0.01, "so many arrivals out of range or after now are a clock, zone or mapping"),
+    Rule(
+        "encounters.arrival_time.plausible",
+        ENCOUNTERS.id,
+        "time_range",
+        ("arrival_time",),
+        "warn",
+        0.0,
+        "arrivals lie in the plausible range of the feeds and not after now",
+        _MISDATED,
+    ),
+    # A wrong zone puts the arrivals of its hours ahead of now; one misdated visit must not stop a hospital, nor a
+    # small one of which it is more than the share.
+    Rule(
+        "encounters.arrival_time.range",
+        ENCOUNTERS.id,
+        "time_range",
+        ("arrival_time",),
+        "fail",
+        0.01,
+        "so many arrivals out of range or after now are a clock, zone or mapping",
+        _ZONE,
+        tolerated=2,
+    ),
     _completeness("triage_level", 0.20, "triage_level"),
     _completeness("care_start", 0.30, "care_start"),
     _completeness("discharge_time", 0.20, "discharge_time"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, EVENTS, STAYS, TABLES
@@ -178,6 +180,26 @@ def test_a_rule_breaks_when_the_share_exceeds_its_threshold(violations, severity
     finding = Finding(rule("range", "los_min", severity=severity, threshold=0.2), 10, violations)
 
     assert (finding.share, finding.verdict) == (violations / 10, verdict)
+
+
+@pytest.mark.parametrize(
+    ("violations", "severity", "verdict"),
+    [(0, "fail", "pass"), (1, "fail", "warn"), (2, "fail", "warn"), (3, "fail", "fail"), (2, "warn", "warn")],
+)
+def test_a_tolerated_few_only_warn_whatever_their_share(violations, severity, verdict):
+    one = replace(rule("range", "los_min", severity=severity), tolerated=2)
+
+    assert Finding(one, 4, violations).verdict == verdict
+
+
+def test_two_arrivals_after_now_do_not_stop_the_smallest_hospital_and_three_do(engine):
+    (one,) = (one for one in RULES if one.rule_id == "encounters.arrival_time.range")
+    usual, ahead = {"arrival_time": at("2026-03-20 10:00")}, {"arrival_time": at("2026-03-21 10:00")}
+
+    found = [judge_one(engine, one, encounters(usual, *[ahead] * count)) for count in (2, 3)]
+
+    assert [finding.verdict for finding in found] == ["warn", "fail"]
+    assert found[0].samples == ("e2", "e3")
 
 
 def test_every_rule_of_the_product_speaks_of_columns_that_exist():

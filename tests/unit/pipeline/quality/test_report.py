@@ -72,6 +72,7 @@ def test_a_rule_s_section_says_what_broke_how_badly_and_what_to_do():
         "violations": 1,
         "share": 0.125,
         "threshold": 0.05,
+        "tolerated": 0,
         "reason": "why",
         "next_step": "what now",
         "sample_encounter_ids": ["k1.a"],
