@@ -61,7 +61,7 @@ def handwritten(state: Path, out: Path) -> Stages:
 
 def product(state: Path, out: Path) -> Stages:
     """Run the platform's jobs on the state directory, as `hops load` does after ingest."""
-    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.clock import AsOfClock
     from healthcare_ops.jobs import load_job
     from healthcare_ops.jobs.context import Request

@@ -15,7 +15,8 @@ from typing import Any
 
 from pyiceberg.catalog.sql import SqlCatalog
 
-from healthcare_ops.bootstrap import Platform, add_feed, create_state, open_platform
+from healthcare_ops.bootstrap.configuration import add_feed, create_state
+from healthcare_ops.bootstrap.platform import Platform, open_platform
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.tables import Table
 from healthcare_ops.jobs import REFINE_JOBS

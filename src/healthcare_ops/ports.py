@@ -7,12 +7,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Protocol
-
-import ibis.expr.types as ir
-import pyarrow as pa
+from typing import TYPE_CHECKING, Protocol
 
 from healthcare_ops.core.tables import Table
+
+if TYPE_CHECKING:
+    # What only passes orders and objects on does without the engines.
+    import ibis.expr.types as ir
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from healthcare_ops.bootstrap import open_platform
+from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.tables import TABLES
 from healthcare_ops.entrypoints.cli import main
 

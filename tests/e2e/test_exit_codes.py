@@ -15,7 +15,7 @@ import pytest
 from e2e.command import HEARING_CTRL_C, PROGRAM, Outcome, contents, environment, rows_of
 from e2e.deliveries import ACCOUNT, NOW, csv_text, visit
 from healthcare_ops.adapters.local_raw import LocalRaw
-from healthcare_ops.bootstrap import open_platform
+from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.entrypoints.cli.output import inert
 from healthcare_ops.operations import bulk

@@ -7,7 +7,7 @@ from statistics import fmean, quantiles
 
 import pytest
 
-from healthcare_ops.bootstrap import open_platform
+from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.tables import ENCOUNTERS, OPS_METRICS_HOURLY
 from healthcare_ops.entrypoints.page.gather import gather
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from healthcare_ops.bootstrap import open_platform
+from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.errors import DataError, ExitCode
 from healthcare_ops.core.feed import Feed

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from healthcare_ops.bootstrap import Platform, add_feed, create_state, open_platform
+from healthcare_ops.bootstrap.configuration import add_feed, create_state
+from healthcare_ops.bootstrap.platform import Platform, open_platform
 from healthcare_ops.core.civil_time import civil_hours
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.days import days_between

@@ -12,6 +12,8 @@ from healthcare_ops.core.validated import Strict, read_toml
 SETTINGS_FILE = "settings.toml"
 SITE_FILE = "site.toml"
 FEEDS_DIR = "feeds"
+# The secret that turns identifiers into pseudonyms: a key and its id.
+PSEUDONYM_KEY = "pseudonymisation"
 
 
 class Settings(Strict):

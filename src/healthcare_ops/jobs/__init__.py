@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from healthcare_ops.jobs.context import Job
+if TYPE_CHECKING:
+    from healthcare_ops.jobs.context import Job
 
 JOB_NAMES = (
     "ingest_bronze",

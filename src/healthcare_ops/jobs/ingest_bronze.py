@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC
 
+from healthcare_ops.core.config import PSEUDONYM_KEY
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.jobs.context import Context, Outcome, Request
@@ -13,8 +14,6 @@ from healthcare_ops.pipeline.sources.mapping import map_records
 from healthcare_ops.pipeline.sources.pseudonyms import Pseudonymiser
 from healthcare_ops.pipeline.sources.readers import read_records
 from healthcare_ops.ports import Delivery, SecretStore
-
-PSEUDONYM_KEY = "pseudonymisation"
 
 
 def run(context: Context, request: Request) -> Outcome:

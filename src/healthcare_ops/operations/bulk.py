@@ -14,7 +14,8 @@ from typing import Any
 import ibis
 import pyarrow.compute as pc
 
-from healthcare_ops.bootstrap import Changes, Platform
+from healthcare_ops.bootstrap.configuration import Changes
+from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import DataError, NotFoundError
 from healthcare_ops.core.feed import Feed

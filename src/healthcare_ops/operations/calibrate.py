@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from healthcare_ops.adapters.local_files import write_bytes
-from healthcare_ops.bootstrap import Platform
+from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.tables import ENCOUNTERS, STAYS
 from healthcare_ops.generator.calibration import fit

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from healthcare_ops.bootstrap import Platform, add_feed, create_state, open_platform
+from healthcare_ops.bootstrap.configuration import add_feed, create_state
+from healthcare_ops.bootstrap.platform import Platform, open_platform
 from healthcare_ops.core.civil_time import day_start
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.errors import QualityError

@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from healthcare_ops.adapters.local_files import replacing
-from healthcare_ops.bootstrap import Platform
+from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import TABLES
 

@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from healthcare_ops.bootstrap import scratch_engine
+from healthcare_ops.bootstrap.platform import scratch_engine
 from healthcare_ops.core.civil_time import offset_spans
 from healthcare_ops.core.feed import IDENTIFIERS, Feed, require_known_sectors
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason

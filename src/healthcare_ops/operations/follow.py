@@ -13,7 +13,8 @@ from typing import Any
 
 from healthcare_ops.adapters.local_files import write_bytes
 from healthcare_ops.adapters.local_folders import replacing_folder
-from healthcare_ops.bootstrap import Platform, add_feed, create_state, open_platform
+from healthcare_ops.bootstrap.configuration import add_feed, create_state
+from healthcare_ops.bootstrap.platform import Platform, open_platform
 from healthcare_ops.core.clock import Clock
 from healthcare_ops.core.config import FEEDS_DIR, SITE_FILE
 from healthcare_ops.core.errors import ConfigError, LockedError

@@ -9,13 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from healthcare_ops.bootstrap import (
-    add_feed,
-    create_state,
-    find_changes,
-    open_platform,
-    settle_changes,
-)
+from healthcare_ops.bootstrap.configuration import add_feed, create_state, find_changes, settle_changes
+from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.clock import Clock
 from healthcare_ops.core.config import SITE_FILE
 from healthcare_ops.core.errors import ConfigError, DataError, QualityError

@@ -9,7 +9,7 @@ from typing import Any
 
 import ibis
 
-from healthcare_ops.bootstrap import Platform
+from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS

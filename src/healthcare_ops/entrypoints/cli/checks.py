@@ -52,7 +52,8 @@ def _disk(state: Path) -> Check:
 
 
 def _state_checks(state: Path) -> list[tuple[str, Callable[[], str]]]:
-    from healthcare_ops.bootstrap import open_platform, read_feeds
+    from healthcare_ops.bootstrap.configuration import read_feeds
+    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.site import Site
     from healthcare_ops.core.tables import TABLES
     from healthcare_ops.core.validated import read_toml

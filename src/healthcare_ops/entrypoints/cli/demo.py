@@ -30,7 +30,7 @@ def demo(
     Example: hops demo --state /tmp/hops-demo
     """
     from healthcare_ops.adapters.local_files import write_bytes
-    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.entrypoints.page.gather import gather
     from healthcare_ops.entrypoints.page.render import render
     from healthcare_ops.operations.demo import run_demo, run_synthetic_demo

@@ -13,7 +13,7 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = Fals
 
     Example: hops predict --json
     """
-    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.clock import AsOfClock
     from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD

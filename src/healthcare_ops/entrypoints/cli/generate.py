@@ -115,7 +115,7 @@ def calibrate(
 
     Example: hops generate calibrate --state .hops --out parameters.toml
     """
-    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.operations.calibrate import calibrate as fit_to_lake
 
     with open_platform(state, exclusive=False) as platform, steps("calibrate", 2) as progress:

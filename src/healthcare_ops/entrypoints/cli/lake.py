@@ -57,7 +57,7 @@ def ingest(
 
     Example: hops ingest --feed ed --state .hops today.csv
     """
-    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.operations import bulk
 
     with open_platform(state, clock_at(as_of)) as platform, steps("ingest", len(paths) + 1) as progress:
@@ -82,7 +82,8 @@ def backfill(
 
     Example: hops backfill --from 2025-01-01 --to 2025-12-31
     """
-    from healthcare_ops.bootstrap import find_changes, open_platform, settle_changes
+    from healthcare_ops.bootstrap.configuration import find_changes, settle_changes
+    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.days import days_between
     from healthcare_ops.core.errors import QualityError
     from healthcare_ops.jobs import REFINE_JOBS
@@ -120,7 +121,7 @@ def export(
 
     Example: hops export gold.ops_metrics_hourly --from 2025-03-01 --out march.csv
     """
-    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.operations.exports import export_table
 
     days = tuple(day(text, option) if text else None for text, option in ((first, "--from"), (last, "--to")))

@@ -12,7 +12,7 @@ from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, St
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
 
 if TYPE_CHECKING:
-    from healthcare_ops.bootstrap import Platform
+    from healthcare_ops.bootstrap.platform import Platform
 
 app = typer.Typer(help="Data quality of the lake.", no_args_is_help=True, rich_markup_mode=None)
 _LISTED = 50
@@ -29,7 +29,7 @@ def show(
 
     Example: hops dq show
     """
-    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.operations.reading import newest_report
 
     with open_platform(state, exclusive=False) as platform:
@@ -58,7 +58,7 @@ def check(
 
     Example: hops dq check --from 2025-03-01 --to 2025-03-31
     """
-    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError, QualityError
     from healthcare_ops.core.tables import ENCOUNTERS
     from healthcare_ops.operations import bulk

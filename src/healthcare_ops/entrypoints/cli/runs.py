@@ -14,7 +14,7 @@ from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, St
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
 
 if TYPE_CHECKING:
-    from healthcare_ops.bootstrap import Platform
+    from healthcare_ops.bootstrap.platform import Platform
 
 
 def run(
@@ -32,7 +32,7 @@ def run(
 
     Example: hops run --type daily --date 2025-03-01
     """
-    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.operations.runner import run_orchestrator, states_of
 
     wanted = day(run_date, "--date") if run_date else None
@@ -49,7 +49,7 @@ def status(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = False
 
     Example: hops status
     """
-    from healthcare_ops.bootstrap import open_platform
+    from healthcare_ops.bootstrap.platform import open_platform
 
     clock = clock_at(as_of)
     with open_platform(state, clock, exclusive=False) as platform:

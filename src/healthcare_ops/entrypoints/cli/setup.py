@@ -21,7 +21,7 @@ def init(
 
     Example: hops init --site site.toml --feed feeds/ed.toml --state .hops
     """
-    from healthcare_ops.bootstrap import create_state
+    from healthcare_ops.bootstrap.configuration import create_state
     from healthcare_ops.core.feed import Feed
     from healthcare_ops.core.validated import read_toml
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from healthcare_ops.bootstrap import Platform
+from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.site import Sector
 from healthcare_ops.core.tables import ENCOUNTERS, OPS_METRICS_HOURLY

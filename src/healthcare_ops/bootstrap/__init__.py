@@ -1,0 +1,1 @@
+"""The only place that chooses which adapter fulfils which port."""
