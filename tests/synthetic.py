@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from healthcare_ops.core.site import Site
+from healthcare_ops.generator.journeys import Journeys
 from healthcare_ops.generator.parameters import Parameters
 
 MONDAY = date(2025, 3, 3)
@@ -38,6 +39,19 @@ def always(value: float) -> list[float]:
 def every_level(**keys: Any) -> dict[str, Any]:
     """Return the keys for all five triage levels."""
     return {str(level): keys for level in range(1, 6)}
+
+
+def as_lake(journeys: Journeys) -> list[pa.Table]:
+    """Return encounters and stays as silver holds them: text ids, microseconds."""
+    encounters, stays = journeys.encounters, journeys.stays
+    tables = []
+    for table, ids in ((encounters, ("encounter_no", "patient_no")), (stays, ("encounter_no",))):
+        columns = {}
+        for name in table.column_names:
+            column = table[name].cast(pa.timestamp("us")) if pa.types.is_timestamp(table[name].type) else table[name]
+            columns[name.replace("_no", "_id")] = column.cast(pa.string()) if name in ids else column
+        tables.append(pa.table(columns))
+    return tables
 
 
 def minutes(table: pa.Table, start: str, end: str) -> np.ndarray:

@@ -47,7 +47,7 @@ sectors = [
     { sector_id = "ED", name = "Emergency", kind = "ed", functional_capacity = 4 },
     { sector_id = "PED", name = "Children", kind = "ed", functional_capacity = 2 },
     { sector_id = "OBS", name = "Observation", kind = "other", functional_capacity = 3 },
-    { sector_id = "WARD", name = "Ward", kind = "ward", functional_capacity = 12 },
+    { sector_id = "WARD", name = "Ward", kind = "ward", functional_capacity = 9 },
 ]
 """
 PARAMETERS = "[emergency.arrivals]\nper_day = 7\n"

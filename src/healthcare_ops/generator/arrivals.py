@@ -18,7 +18,7 @@ from healthcare_ops.core.civil_time import OffsetSpan, day_start, offset_spans
 from healthcare_ops.core.days import days_between
 from healthcare_ops.core.site import Site
 from healthcare_ops.generator.parameters import Arrivals, Parameters, emergency_sectors
-from healthcare_ops.generator.streams import random_numbers
+from healthcare_ops.generator.streams import exponential, random_numbers
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -105,7 +105,7 @@ def shocks(site: Site, parameters: Parameters, days: tuple[date, ...], seed: int
     earlier = [days[0] - timedelta(days=back) for back in range(_MEMORY_DAYS, 0, -1)]
     innovations = np.array(
         [
-            random_numbers(seed, "shocks", site.facility_id, day.toordinal()).standard_normal(len(sectors))
+            random_numbers(seed, "shocks", site.facility_id, day.toordinal()).normal(len(sectors))
             for day in (*earlier, *days)
         ]
     )
@@ -113,15 +113,18 @@ def shocks(site: Site, parameters: Parameters, days: tuple[date, ...], seed: int
     for number, sector in enumerate(sectors):
         arrivals = parameters.of_sector(sector.sector_id).arrivals
         log_variance, memory = _shock_size(arrivals, parameters.arrivals_per_day(sector), _disturbance_size(parameters))
-        weights = math.sqrt(log_variance * (1 - memory**2)) * memory ** np.arange(_MEMORY_DAYS, -1, -1)
-        level = np.lib.stride_tricks.sliding_window_view(innovations[:, number], _MEMORY_DAYS + 1) @ weights
-        factors[:, number] = np.exp(level - log_variance / 2 + common)
+        level, weight = common - log_variance / 2, math.sqrt(log_variance * (1 - memory**2))
+        # Added up in this order: a matrix product has one that depends on the machine.
+        for back in range(_MEMORY_DAYS + 1):
+            level += weight * innovations[_MEMORY_DAYS - back : len(innovations) - back, number]
+            weight *= memory
+        factors[:, number] = exponential(level)
     return factors
 
 
 def draw_arrivals(site: Site, parameters: Parameters, hours: Hours, seed: int) -> Comings:
     """Return everybody who comes in `hours`."""
-    # Rounded, so that the last bit of a machine's exponential function cannot decide about a patient.
+    # Rounded, so that no last bit can decide about a patient.
     mean = np.round(
         expected_per_hour(site, parameters, hours) * shocks(site, parameters, hours.days, seed)[hours.day], 9
     )
@@ -136,7 +139,7 @@ def _day_by_day(site: Site, hours: Hours, mean: Floats, firsts: Ints, seed: int)
         random = random_numbers(seed, "counts", site.facility_id, day.toordinal())
         counts = random.poisson(mean[firsts[number] : firsts[number + 1]])
         hour, sector = (np.repeat(index.ravel(), counts.ravel()) for index in np.indices(counts.shape))
-        time_s = hours.start_s[firsts[number] + hour] + random.integers(0, _HOUR_S, len(hour))
+        time_s = hours.start_s[firsts[number] + hour] + random.below(_HOUR_S, len(hour))
         order = np.argsort(time_s, kind="stable")
         yield time_s[order], sector[order], np.full(len(order), number)
 
@@ -146,7 +149,8 @@ def _day_factors(site: Site, parameters: Parameters, hours: Hours, sector_id: st
     arrivals = parameters.of_sector(sector_id).arrivals
     day_of_year = np.array([day.timetuple().tm_yday for day in hours.days])
     angle = 2 * math.pi * (day_of_year - arrivals.season_peak_day) / _YEAR_DAYS
-    factor = 1 + arrivals.season_amplitude * np.cos(angle)
+    # Rounded, like the logarithm below: libraries differ in the last bit.
+    factor: Floats = np.ones(len(angle)) + arrivals.season_amplitude * np.round(np.cos(angle), 12)
     special = holiday_dates(site, hours.days[0], hours.days[-1])
     factor[[day in special for day in hours.days]] *= arrivals.holiday_factor
     for change in parameters.changes:
@@ -186,7 +190,9 @@ def _shock_size(arrivals: Arrivals, per_day: float, disturbance_size: float) -> 
         return 0.0, 0.0
     variance = max(excess / per_day - disturbance_size, 0.0)
     # Chance has no memory: the level must have more of it than the counts show.
-    return math.log1p(variance), min(arrivals.autocorrelation * arrivals.dispersion / excess, _STRONGEST_MEMORY)
+    return round(math.log1p(variance), 12), min(
+        arrivals.autocorrelation * arrivals.dispersion / excess, _STRONGEST_MEMORY
+    )
 
 
 def _disturbances(parameters: Parameters, days: tuple[date, ...], seed: int) -> Floats:
@@ -197,9 +203,9 @@ def _disturbances(parameters: Parameters, days: tuple[date, ...], seed: int) -> 
     # Those that began before the first day count too, as far as they reach into the days.
     for number in range(len(days) + longest if given.chance_per_day else 0):
         random = random_numbers(seed, "disturbances", days[0].toordinal() + number - longest)
-        if random.random() < given.chance_per_day:
-            lasts = int(random.integers(shortest, longest + 1))
-            total[number : number + lasts] += given.log_size * random.standard_normal() - given.log_size**2 / 2
+        if random.chances(1)[0] < given.chance_per_day:
+            lasts = shortest + int(random.below(longest - shortest + 1, 1)[0])
+            total[number : number + lasts] += given.log_size * random.normal(1)[0] - given.log_size**2 / 2
     return total[longest : longest + len(days)]
 
 

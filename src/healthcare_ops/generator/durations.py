@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healthcare_ops.generator.parameters import PROBABILITIES
+from healthcare_ops.generator.streams import RANDOM_BITS, Randoms
 
 Ints = NDArray[np.int64]
-Randoms = NDArray[np.uint32]
 
-_RANDOM_BITS = 32
 _CELL_BITS = 12
 _CELLS = 1 << _CELL_BITS
-_FRACTION_BITS = _RANDOM_BITS - _CELL_BITS
+_FRACTION_BITS = RANDOM_BITS - _CELL_BITS
 _LEAST_SHIFT_S = 15.0
 
 
@@ -55,7 +54,7 @@ def thresholds(shares: Iterable[float]) -> Ints:
     What the shares lack to 1 is the choice after the last.
     """
     cumulative = np.cumsum(list(shares))
-    limits: Ints = np.rint(np.minimum(cumulative, 1.0) * (1 << _RANDOM_BITS)).astype(np.int64)
+    limits: Ints = np.rint(np.minimum(cumulative, 1.0) * (1 << RANDOM_BITS)).astype(np.int64)
     return limits
 
 

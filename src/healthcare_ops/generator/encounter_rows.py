@@ -164,10 +164,10 @@ def _later(times: Ints, delays: Ints) -> Ints:
 
 def _corrections(patients: Patients, written: Mapping[str, Ints], reporting: Reporting, seed: int) -> _Corrections:
     random, count = random_numbers(seed, "encounter corrections", patients.facility_id), len(patients.numbers)
-    fact = random.integers(0, len(_CORRECTABLE), count).astype(np.int8)
+    fact = random.below(len(_CORRECTABLE), count).astype(np.int8)
     is_mended = draw_flags(random, reporting.corrected_share, count)
     delay = 60 + draw_delays(random, reporting.correction_delay_min, count)
-    early_s = (60 * random.integers(1, reporting.mistyped_by_max_min + 1, count)).astype(np.int32)
+    early_s = (60 + 60 * random.below(reporting.mistyped_by_max_min, count)).astype(np.int32)
     level_written = np.full(count, NEVER, np.int64)
     for number, name in enumerate(MILESTONES[:3]):
         level_written = np.where(patients.level_teller == number, written[name], level_written)

@@ -145,7 +145,7 @@ def read_events(journeys: Journeys, facility_id: str, reporting: Reporting, seed
     random = random_numbers(seed, "event corrections", facility_id)
     what = np.flatnonzero(draw_flags(random, reporting.corrected_share, count)).astype(np.int32)
     written = recorded[what] + 60 + draw_delays(random, reporting.correction_delay_min, len(what))
-    early_s = (60 * random.integers(1, reporting.mistyped_by_max_min + 1, len(what))).astype(np.int32)
+    early_s = (60 + 60 * random.below(reporting.mistyped_by_max_min, len(what))).astype(np.int32)
     return EventSource(patients, places, happenings, recorded, _Corrections(what, early_s, written))
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import DISPOSITIONS
 from healthcare_ops.generator.arrivals import Comings, Hours
-from healthcare_ops.generator.durations import Ints, Randoms, choose, duration_table, sample_s, thresholds
+from healthcare_ops.generator.durations import Ints, choose, duration_table, sample_s, thresholds
 from healthcare_ops.generator.parameters import (
     DAY_S,
     HOUR_S,
@@ -22,7 +22,7 @@ from healthcare_ops.generator.parameters import (
     Parameters,
     emergency_sectors,
 )
-from healthcare_ops.generator.streams import random_numbers
+from healthcare_ops.generator.streams import Randoms, random_numbers
 
 Column = NDArray[np.int32]
 
@@ -135,7 +135,7 @@ def _batches(site: Site, hours: Hours, comings: Comings, seed: int) -> Iterator[
     drawn = [np.empty((0, _DRAWS), np.uint32)]
     for day, count in zip(hours.days, counts.tolist(), strict=True):
         random = random_numbers(seed, "patients", site.facility_id, day.toordinal())
-        drawn.append(random.integers(0, 1 << 32, (count, _DRAWS), dtype=np.uint32))
+        drawn.append(random.bits(count * _DRAWS).reshape(count, _DRAWS))
         end += count
         if end - first >= _BATCH:
             yield slice(first, end), np.concatenate(drawn)

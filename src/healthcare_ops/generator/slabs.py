@@ -10,12 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from healthcare_ops.generator.streams import RandomNumbers
+
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 NEVER = int(np.iinfo(np.int64).max)
 _CHUNK = 1 << 20
 _PARTS = 1_000_000
+_MOST = (1 << 32) - 1
+_WORD = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def numbered(prefix: str, numbers: Ints) -> Any:
     return pc.binary_join_element_wise(prefix, pa.array(numbers + 1_000_000_000).cast(pa.string()), "")
 
 
-def draw_delays(random: np.random.Generator, quantiles: tuple[tuple[float, float], ...], count: int) -> Ints:
+def draw_delays(random: RandomNumbers, quantiles: tuple[tuple[float, float], ...], count: int) -> Ints:
     """Return delays in whole seconds from (share, minutes) quantiles.
 
     In whole numbers throughout, so that every machine draws the same.
@@ -128,7 +132,7 @@ def draw_delays(random: np.random.Generator, quantiles: tuple[tuple[float, float
     delays_s = np.array([round(minutes * 60) for _, minutes in quantiles], np.int64)
     drawn = np.empty(count, np.int64)
     for start in range(0, count, _CHUNK):
-        part = random.integers(0, _PARTS, min(_CHUNK, count - start))
+        part = random.below(_PARTS, min(_CHUNK, count - start))
         below = np.searchsorted(shares, part, side="right") - 1
         width_s = delays_s[below + 1] - delays_s[below]
         drawn[start : start + len(part)] = delays_s[below] + width_s * (part - shares[below]) // (
@@ -137,16 +141,16 @@ def draw_delays(random: np.random.Generator, quantiles: tuple[tuple[float, float
     return drawn
 
 
-def draw_flags(random: np.random.Generator, share: float, count: int) -> Flags:
+def draw_flags(random: RandomNumbers, share: float, count: int) -> Flags:
     """Return which of `count` are chosen, each with the same chance."""
-    return np.asarray(random.integers(0, _PARTS, count, dtype=np.int32) < round(share * _PARTS))
+    return np.asarray(random.bits(count) <= np.uint32(round(share * _MOST))) & (share > 0.0)
 
 
 def chosen(numbers: Ints, share: float, seed: int) -> Flags:
     """Return which numbers are chosen: the same ones, whatever others are asked about with them."""
     if share >= 1.0:
         return np.ones(len(numbers), np.bool_)
-    mixed = _mix(numbers.astype(np.uint64) ^ _mix(np.array([seed], np.uint64)))
+    mixed = _mix(numbers.astype(np.uint64) ^ _mix(np.array([seed & _WORD], np.uint64)))
     return np.asarray(mixed % np.uint64(_PARTS) < np.uint64(round(share * _PARTS)))
 
 

@@ -35,7 +35,7 @@ TRUTH_DIR = "truth"
 FAULTS_FILE = "faults.ndjson"
 # Says that a folder is the generator's own, and may be replaced by it.
 MANIFEST = "generated.json"
-_DECISIVE = ("numpy", "pyarrow", "holidays", "tzdata")
+_DECISIVE = ("pyarrow", "holidays", "tzdata")
 Progress = Callable[[str], None]
 _TOLD_STEPS = 100
 # De-identified sets reach into the next century; beyond lie typing mistakes, and the ends of what clocks know.

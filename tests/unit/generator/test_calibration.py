@@ -17,24 +17,11 @@ from healthcare_ops.generator.history import history_of, history_of_journeys
 from healthcare_ops.generator.journeys import Journeys
 from healthcare_ops.generator.parameters import PROBABILITIES, Parameters, parameters_text
 from healthcare_ops.generator.simulation import simulate
-from synthetic import MONDAY, always, every_level, parameters, synthetic_site
+from synthetic import MONDAY, always, as_lake, every_level, parameters, synthetic_site
 
 SITE = synthetic_site("Europe/Stockholm", ED=14, WARD=24)
 LAST = MONDAY + timedelta(days=149)
 TRUE = parameters(emergency={"physicians": {"utilisation": 0.95}}, disturbances={"chance_per_day": 0.0})
-
-
-def as_lake(journeys):
-    """Return journeys as silver holds them: text ids, microseconds."""
-    encounters, stays = journeys.encounters, journeys.stays
-    tables = []
-    for table, ids in ((encounters, ("encounter_no", "patient_no")), (stays, ("encounter_no",))):
-        columns = {}
-        for name in table.column_names:
-            column = table[name].cast(pa.timestamp("us")) if pa.types.is_timestamp(table[name].type) else table[name]
-            columns[name.replace("_no", "_id")] = column.cast(pa.string()) if name in ids else column
-        tables.append(pa.table(columns))
-    return tables
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
@@ -15,12 +14,10 @@ from healthcare_ops.core.validated import read_toml
 from healthcare_ops.generator.deliveries import due, everything
 from healthcare_ops.generator.layout import feed_file
 from healthcare_ops.generator.scenario import COLUMNS, Reporting
-from healthcare_ops.generator.simulation import simulate
-from synthetic import MONDAY, parameters, synthetic_site
+from same_bytes import BUSY
+from synthetic import MONDAY, synthetic_site
 
 FEEDS = ("encounters", "events")
-# Everything that the defaults do, much more often.
-BUSY = Reporting(corrected_share=0.2, reextract_share=0.5, reextract_after_h=5)
 every_feed = pytest.mark.parametrize("feed", FEEDS)
 
 
@@ -304,30 +301,6 @@ def test_ids_of_two_hospitals_differ(feed):
 
     for name in ("encounter_id", "patient_id"):
         assert not {*column(rows, name)} & {*column(others, name)}
-
-
-def test_a_seed_gives_the_same_files_on_every_machine():
-    site = synthetic_site("Europe/Stockholm", ED=6, PED=3, OBS=2, WARD=5)
-    given = parameters(emergency={"arrivals": {"per_day": 40}}, warmup_days=2)
-    first, last = MONDAY, MONDAY + timedelta(days=27)
-    journeys = simulate(site, given, first, last, seed=2025)
-    faults = [
-        {"kind": "nulls", "column": "triage_level", "share": 0.1},
-        {"kind": "duplicates", "share": 0.1},
-        {"kind": "volume", "factor": 1.3, "sectors": ["PED"]},
-        {"kind": "seconds_for_minutes", "share": 0.05},
-        {"kind": "dst_mistake", "how": "late"},
-        {"kind": "silent", "share": 0.2},
-        {"kind": "truncated", "share": 0.1},
-        {"kind": "corrupt", "share": 0.1},
-    ]
-
-    hashed = hashlib.sha256()
-    for feed in FEEDS:
-        for file in files_of(feed, journeys, site=site, last=last, reporting=BUSY, clock="local", faults=faults):
-            hashed.update(file.name.encode() + (file.content or b""))
-
-    assert hashed.hexdigest()[:16] == "c76fb517fdc960dc"
 
 
 def test_returning_patients_keep_their_id():
