@@ -84,6 +84,7 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("init",): "--site {site} --feed {feed} --state {state}",
     ("load",): "{visits} --feed {feed} --state {state}",
     ("predict",): "--state {state}",
+    ("report",): "--out {folder}/page.html --state {state}",
     ("status",): "--state {state}",
     ("version",): "",
 }

@@ -12,7 +12,8 @@ from healthcare_ops.core.reasons import Reason
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.model import Ahead, Days, Hour, Report, SectorView
 from healthcare_ops.entrypoints.page.render import render
-from healthcare_ops.entrypoints.page.texts import _PAIRS, Words
+from healthcare_ops.entrypoints.page.texts import _CAUTIONS_PT, _PAIRS, Words
+from healthcare_ops.operations.cautions import CAUTIONS, Caution, CautionCode
 
 HOSTILE = "<script>alert(1)</script> \"' & [red]"
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -115,11 +116,36 @@ def test_a_reason_is_explained_in_both_languages():
         assert english != portuguese
 
 
+def places_of(text):
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("code", CautionCode)
+def test_a_caution_is_told_in_both_languages_with_the_same_values(code):
+    assert [*map(places_of, CAUTIONS[code])] == [*map(places_of, _CAUTIONS_PT[code])]
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("en", "▲ Every hour of the newest forecast is past; it was made at <10:00>. Run `hops predict`."),
+        ("pt-BR", "▲ Todas as horas da previsão mais nova já passaram; ela foi feita em <10:00>. Execute"),
+    ],
+)
+def test_what_a_reader_must_know_stands_above_the_figures(language, shown):
+    caution = Caution(CautionCode.FORECAST_PAST, {"made_at": "<10:00>"})
+
+    page = Page(render(make_report(cautions=(caution,)), language))
+
+    assert shown in page.text
+    assert page.text.index(shown) < page.text.index("1,000" if language == "en" else "1.000")
+
+
 @pytest.mark.parametrize("key", _PAIRS)
 def test_both_languages_have_the_same_places_to_fill(key):
-    fields = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in _PAIRS[key]]
+    english, portuguese = _PAIRS[key]
 
-    assert fields[0] == fields[1]
+    assert places_of(english) == places_of(portuguese)
     assert all(_PAIRS[key])
 
 
@@ -151,6 +177,66 @@ def test_a_lake_without_a_model_says_what_to_do():
     page = Page(render(make_report(sectors=(untrained,), model_version="")))
 
     assert "No forecast: a model needs 21 days of history" in page.text
+
+
+def rendered(**different):
+    """Return the page of one sector that differs."""
+    return render(make_report(sectors=(replace(make_report().sectors[0], **different),)))
+
+
+def test_a_forecast_stands_in_the_chart_at_its_hours_however_long_before_the_last_arrival_was_seen():
+    seen = make_report().sectors[0].recent
+    later = (Hour(NOW - timedelta(hours=51), 2),)
+
+    def now_x(page):
+        return float(re.search(r'class="now" d="M([\d.]+) ', page)[1])
+
+    # Of 50 hours the first was seen; of 100 the first, and fifty nobody knows.
+    assert now_x(rendered(recent=seen)) == pytest.approx(52 + 1 / 50 * 1040, abs=0.1)
+    assert now_x(rendered(recent=later)) == pytest.approx(52 + 51 / 100 * 1040, abs=0.1)
+
+
+def test_a_forecast_long_after_the_last_arrival_is_in_the_table_only():
+    page = Page(rendered(recent=(Hour(NOW - timedelta(days=400), 2),)))
+
+    assert "middle 50 %" not in page.text
+    assert "Emergencynext full hour" in page.text
+
+
+def period_of(count):
+    days = tuple(date(2026, 3, 1) + timedelta(days=number) for number in range(count))
+    nothing = (None,) * count
+    return Days(days, (1.0,) * count, nothing, nothing, (1.0,) * count, (1.0,) * count)
+
+
+@pytest.mark.parametrize(
+    ("count", "marks"),
+    [(1, ["1 Mar"]), (3, ["1 Mar", "2 Mar", "3 Mar"]), (90, ["Mar", "Apr", "May"]), (1100, ["2027", "2028", "2029"])],
+)
+def test_a_period_is_marked_by_days_months_or_years_as_it_is_long(count, marks):
+    chart = rendered(days=period_of(count)).split("Arrivals per day</title>")[1].split("</svg>")[0]
+
+    assert re.findall(r'text-anchor="middle">([^<]+)<', chart) == marks
+
+
+def test_where_nobody_tells_when_care_began_there_is_no_chart_of_waits():
+    assert "Wait until care" in Page(rendered()).text
+    assert "Wait until care" not in Page(rendered(days=period_of(3))).text
+
+
+def test_an_hour_of_the_week_that_was_never_seen_is_not_one_without_arrivals():
+    hours = ((None,) * 23 + (0.0,), *((None,) * 24,) * 6)
+
+    assert rendered(heat=hours).count('<rect class="heat"') == 1
+
+
+def test_the_days_of_a_long_silence_are_not_days_without_arrivals():
+    days = replace(period_of(4), arrivals=(2.0, None, None, 4.0))
+
+    chart = rendered(days=days).split("Arrivals per day</title>")[1].split("</svg>")[0]
+
+    bars, mean = (re.search(rf'class="{style}"[^>]* d="([^"]*)"', chart)[1] for style in ("bars", "line strong"))
+    assert (bars.count("M"), mean.count("M")) == (2, 2)
 
 
 def test_several_sectors_are_told_apart():

@@ -8,7 +8,7 @@ import os
 import typer
 
 from healthcare_ops.core.errors import ConfigError
-from healthcare_ops.entrypoints.cli import asl, demo, feeds, forecasts, generate, lake, quality, runs, setup
+from healthcare_ops.entrypoints.cli import asl, demo, feeds, forecasts, generate, lake, quality, report, runs, setup
 from healthcare_ops.entrypoints.cli.options import DEFAULT_LOG_LEVEL, LOG_LEVELS
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ for _command in (
     runs.run,
     runs.status,
     forecasts.predict,
+    report.report,
     lake.export,
     setup.version,
 ):

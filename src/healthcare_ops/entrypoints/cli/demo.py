@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,14 +11,15 @@ from healthcare_ops.entrypoints.cli.forecasts import ahead
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State
 from healthcare_ops.entrypoints.cli.output import accounts, console, emit_json, steps, table
 from healthcare_ops.entrypoints.cli.quality import verdict_text
+from healthcare_ops.entrypoints.cli.report import Language, Out, print_backtests, write_page
 
 if TYPE_CHECKING:
     from healthcare_ops.operations.demo import Demo
 
 
 def demo(
-    language: Annotated[Literal["en", "pt-BR"], typer.Option("--lang", help="Language of the page.")] = "en",
-    out: Annotated[Path | None, typer.Option("--out", help="Page to write; default: report.html in the state.")] = None,
+    language: Language = "en",
+    out: Out = None,
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="A synthetic hospital of six sectors instead.")
     ] = False,
@@ -29,20 +30,16 @@ def demo(
 
     Example: hops demo --state /tmp/hops-demo
     """
-    from healthcare_ops.adapters.local_files import write_bytes
     from healthcare_ops.bootstrap.platform import open_platform
-    from healthcare_ops.entrypoints.page.gather import gather
-    from healthcare_ops.entrypoints.page.render import render
     from healthcare_ops.operations.demo import run_demo, run_synthetic_demo
     from healthcare_ops.operations.runner import states_of
 
     with steps("demo", len(states_of("weekly_train")) + 2) as progress:
         result = (run_synthetic_demo if synthetic else run_demo)(state, progress)
         progress("writing the page")
-        with open_platform(state, result.clock, exclusive=False) as platform:
-            report = gather(platform, note=result.attribution)
         page = out or state / "report.html"
-        write_bytes(page, render(report, language).encode())
+        with open_platform(state, result.clock, exclusive=False) as platform:
+            write_page(platform, page, language, note=result.attribution)
     if as_json:
         emit_json({**result.document, "page": str(page)})
     else:
@@ -60,8 +57,7 @@ def _print(result: Demo, page: Path) -> None:
     dq = document["data_quality"]
     judged = f"{dq['days']['first']} to {dq['days']['last']}"
     out.print(f"Data quality of {judged}: {verdict_text(dq['verdict'])}, risk score {dq['dq_risk_score']:.2f} of 100")
-    for walk in document["backtests"]:
-        out.print(table(_walk_title(walk), _WALK_HEADINGS, [_walk_line(item) for item in walk["comparisons"]]))
+    print_backtests(document["backtests"])
     out.print(
         table(
             "Forecast of arrivals per hour",
@@ -74,47 +70,6 @@ def _print(result: Demo, page: Path) -> None:
     out.print(f"report: {dq['path']}", markup=False)
     out.print(f"page:   {page.resolve()}", style="bold", markup=False)
     out.print("next:   hops status · hops dq show --quarantine · hops export gold.ops_metrics_hourly --out hours.csv")
-
-
-def _walk_title(walk: dict[str, Any]) -> str:
-    return (
-        f"Backtest of {walk['sector_id']}: {walk['origins']} origins from {walk['first_origin'][:10]}, "
-        f"{walk['refits']} refits, against the same hour last week"
-    )
-
-
-_WALK_HEADINGS = [
-    "lead",
-    "MAE",
-    "naive",
-    "WAPE",
-    "naive",
-    "MAPE",
-    "its floor",
-    "pinball",
-    "naive",
-    "90 % cover",
-    "bias",
-    "P(better)",
-]
-
-
-def _walk_line(item: dict[str, Any]) -> list[Any]:
-    model, naive = item["model"], item["naive"]
-    return [
-        "all" if item["lead_h"] is None else f"+{item['lead_h']} h",
-        model["mae"],
-        naive["mae"],
-        f"{model['wape']:.1%}",
-        f"{naive['wape']:.1%}",
-        "–" if model["mape"] is None else f"{model['mape']:.0%}",
-        f"{model['mape_floor']:.0%}",
-        model["pinball"],
-        naive["pinball"],
-        f"{model['coverage_pit']:.1%}",
-        f"{model['bias']:+.2f}",
-        f"{item['better_probability']:.0%}",
-    ]
 
 
 _FORECAST_HEADINGS = ["sector", "in", "hour", "expected", "90 % interval"]

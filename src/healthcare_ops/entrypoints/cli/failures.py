@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -90,6 +90,12 @@ def say(message: str, next_step: str = "") -> None:
     sys.stderr.write(f"hops: {inert(message)}\n")
     if next_step:
         sys.stderr.write(f"  next: {inert(next_step)}\n")
+
+
+def warn(warnings: Iterable[Mapping[str, str]]) -> None:
+    """Write what there is to know, and its next step, to stderr."""
+    for warning in warnings:
+        say(f"warning: {warning['message']}", warning["next_step"])
 
 
 def describe(error: BaseException) -> dict[str, Any]:

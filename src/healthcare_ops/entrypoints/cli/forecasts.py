@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from healthcare_ops.entrypoints.cli.failures import warn
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
 
 
 def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = False) -> None:
-    """Forecast arrivals from the newest data with the model in use.
+    """Forecast arrivals from the newest data with the model in use; a warning says where these are not enough.
 
     Example: hops predict --json
     """
@@ -18,6 +19,7 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = Fals
     from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD
     from healthcare_ops.operations import bulk
+    from healthcare_ops.operations.cautions import find_cautions
     from healthcare_ops.operations.reading import newest_predictions
 
     # One instant for the whole call: what it makes is then the newest that it can read.
@@ -30,13 +32,15 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = Fals
             )
         rows = newest_predictions(platform)
         zone = platform.context.site.tz
+        cautions = [caution.document for caution in find_cautions(platform)]
     if as_json:
-        emit_json({"model_version": outcome["model_version"], "predictions": rows})
+        emit_json({"model_version": outcome["model_version"], "predictions": rows, "warnings": cautions})
         return
     shown = [row for row in rows if row["horizon_h"] in SHOWN_AHEAD]
     console().print(
         table(f"Arrivals per hour ({outcome['model_version']})", _HEADINGS, [_line(row, zone) for row in shown])
     )
+    warn(cautions)
 
 
 def ahead(horizon_h: int) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from statistics import fmean
 from typing import Any
 
 import ibis.expr.types as ir
@@ -17,15 +18,17 @@ from healthcare_ops.entrypoints.page.model import Ahead, Days, Hour, Report, Sec
 from healthcare_ops.forecasting.registry import champion_history, load_champion
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.operations import bulk
+from healthcare_ops.operations.cautions import find_cautions
 from healthcare_ops.operations.reading import newest_predictions, newest_report
 
 _RECENT_H = 7 * 24
+Rows = Sequence[Mapping[str, Any]]
 # Mean and 90th percentile of the total waits of a sector's arrivals, by operational day.
 Waits = Mapping[date, tuple[float | None, float | None]]
 
 
 def gather(platform: Platform, *, note: str = "") -> Report:
-    """Return the page's values.
+    """Return the page's values; a sector that gold has not built yet is left out.
 
     Raises
     ------
@@ -36,13 +39,17 @@ def gather(platform: Platform, *, note: str = "") -> Report:
     known_until = platform.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL)
     days = sorted(platform.lake.changes(OPS_METRICS_HOURLY, "").days)
     if not days or not known_until:
-        raise NotFoundError("gold holds no hour yet.", next_step="Run `hops load`.")
+        raise NotFoundError(
+            "there is nothing to show yet: gold holds no hour.",
+            next_step="Run `hops load`; if it fails, `hops dq show` tells why.",
+        )
     objects = platform.context.objects
     model = load_champion(objects) if champion_history(objects) else None
     summary = bulk.summary(platform)
     predictions = newest_predictions(platform)
     hourly = platform.context.engine.collect(_hourly(metrics)).to_pylist()
     waits = _waits(platform)
+    built = {row["sector_id"] for row in hourly}
     return Report(
         facility=platform.context.site.name,
         first_day=days[0],
@@ -57,8 +64,11 @@ def gather(platform: Platform, *, note: str = "") -> Report:
         sectors=tuple(
             _sector(platform, sector, hourly, waits.get(sector.sector_id, {}), predictions)
             for sector in platform.context.site.sectors
+            if sector.sector_id in built
         ),
         tables=tuple(summary["tables"]),
+        forecast_made_at=predictions[0]["prediction_ts"].astimezone(platform.context.site.tz) if predictions else None,
+        cautions=find_cautions(platform, predictions),
         note=note,
     )
 
@@ -118,19 +128,26 @@ def _days(rows: Sequence[dict[str, Any]], waits: Waits) -> Days:
     groups = [by_day[day] for day in days]
     return Days(
         days=days,
-        arrivals=tuple(float(sum(row["arrivals_count"] for row in group)) for group in groups),
+        arrivals=tuple(_of(group, lambda rows: sum(row["arrivals_count"] for row in rows)) for group in groups),
         wait_mean_min=tuple(waits.get(day, (None, None))[0] for day in days),
         wait_p90_min=tuple(waits.get(day, (None, None))[1] for day in days),
-        occupied_mean=tuple(sum(row["occupied_beds"] for row in group) / max(len(group), 1) for group in groups),
-        occupied_max=tuple(float(max((row["occupied_beds"] for row in group), default=0)) for group in groups),
+        occupied_mean=tuple(_of(group, lambda rows: fmean(row["occupied_beds"] for row in rows)) for group in groups),
+        occupied_max=tuple(_of(group, lambda rows: max(row["occupied_beds"] for row in rows)) for group in groups),
     )
 
 
-def _heat(local: Sequence[datetime], arrivals: Sequence[int]) -> tuple[tuple[float, ...], ...]:
-    """Return mean arrivals per hour, seven weekdays (Monday first) by 24 hours."""
+def _of(rows: Rows, measure: Callable[[Rows], float]) -> float | None:
+    """Return the measure of a day's hours; null for a day that gold leaves out."""
+    return float(measure(rows)) if rows else None
+
+
+def _heat(local: Sequence[datetime], arrivals: Sequence[int]) -> tuple[tuple[float | None, ...], ...]:
+    """Return mean arrivals per hour, seven weekdays (Monday first) by 24 hours; null where no such hour was seen."""
     sums = [[0.0] * 24 for _ in range(7)]
     hours = [[0] * 24 for _ in range(7)]
     for start, count in zip(local, arrivals, strict=True):
         sums[start.weekday()][start.hour] += count
         hours[start.weekday()][start.hour] += 1
-    return tuple(tuple(s / max(n, 1) for s, n in zip(a, b, strict=True)) for a, b in zip(sums, hours, strict=True))
+    return tuple(
+        tuple(s / n if n else None for s, n in zip(a, b, strict=True)) for a, b in zip(sums, hours, strict=True)
+    )

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from healthcare_ops.operations.cautions import Caution
+
 
 @dataclass(frozen=True)
 class Days:
-    """One value per operational day; a wait is null where nobody who came that day has been seen yet."""
+    """One value per operational day; null on days of a long silence, and a wait where nobody has been seen yet."""
 
     days: tuple[date, ...]
-    arrivals: tuple[float, ...]
+    arrivals: tuple[float | None, ...]
     wait_mean_min: tuple[float | None, ...]
     wait_p90_min: tuple[float | None, ...]
-    occupied_mean: tuple[float, ...]
-    occupied_max: tuple[float, ...]
+    occupied_mean: tuple[float | None, ...]
+    occupied_max: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Ahead:
 
 @dataclass(frozen=True)
 class SectorView:
-    """One sector: its days, the last week, the hours ahead, arrivals per weekday and hour."""
+    """One sector: its days, the last week, the hours ahead, arrivals per weekday and hour (null where never seen)."""
 
     sector_id: str
     name: str
@@ -52,7 +54,7 @@ class SectorView:
     days: Days
     recent: tuple[Hour, ...]
     ahead: tuple[Ahead, ...]
-    heat: tuple[tuple[float, ...], ...]
+    heat: tuple[tuple[float | None, ...], ...]
 
     @property
     def has_arrivals(self) -> bool:
@@ -76,4 +78,6 @@ class Report:
     model_version: str
     sectors: tuple[SectorView, ...]
     tables: tuple[Mapping[str, Any], ...]
+    forecast_made_at: datetime | None = None
+    cautions: tuple[Caution, ...] = ()
     note: str = ""

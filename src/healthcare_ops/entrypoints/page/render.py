@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from statistics import fmean
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,6 +19,10 @@ from healthcare_ops.pipeline.quality.report import ACCOUNT
 
 _MARKS = {"pass": "✓", "warn": "▲", "fail": "✗", "not_applicable": "·"}
 _ORDER = ("fail", "warn", "pass", "not_applicable")
+_FEW_DAYS, _MANY_DAYS, _MOST_TICKS = 62, 800, 16
+_HOUR = timedelta(hours=1)
+# A forecast farther than this from what was seen has no place in the chart; the table has it.
+_LONGEST_GAP = timedelta(days=7)
 
 
 def render(report: Report, language: Language = "en") -> str:
@@ -122,26 +127,38 @@ def _period(sector: SectorView, words: Words) -> list[Figure]:
     days, hours = [words.weekday(number) for number in range(7)], [f"{hour:02d}" for hour in range(24)]
     return [
         _arrivals(sector, words),
-        _waits(sector, words),
+        # Where no feed tells when care began, there are none.
+        *([_waits(sector, words)] if any(wait is not None for wait in sector.days.wait_mean_min) else []),
         _occupied(sector, words),
         Figure(words("heat"), svg.heat_map(words("heat"), sector.heat, days, hours)),
     ]
 
 
-def _month_ticks(sector: SectorView, words: Words) -> list[svg.Tick]:
+def _day_ticks(sector: SectorView, words: Words) -> list[svg.Tick]:
+    """Return marks of days, months or years, whichever suits the length of the period."""
     days = sector.days.days
-    starts = [(index, day) for index, day in enumerate(days) if day.day == 1 or (index == 0 and day.day < 20)]
-    return [svg.Tick(index + 14, words.month(day.month)) for index, day in starts if index + 14 < len(days)]
+    if len(days) <= _FEW_DAYS:
+        return [svg.Tick(n, words.day_of_month(days[n])) for n in range(0, len(days), -(-len(days) // _MOST_TICKS))]
+    if len(days) > _MANY_DAYS:
+        apart = -(-(days[-1].year - days[0].year + 1) // _MOST_TICKS)
+        starts = [(n, day) for n, day in enumerate(days) if (day.month, day.day) == (1, 1) and day.year % apart == 0]
+        return [svg.Tick(n, f"{day.year}") for n, day in starts]
+    starts = [(n, day) for n, day in enumerate(days) if day.day == 1 or (n == 0 and day.day < 20)]
+    return [svg.Tick(n + 14, words.month(day.month)) for n, day in starts if n + 14 < len(days)]
 
 
 def _arrivals(sector: SectorView, words: Words) -> Figure:
     values = sector.days.arrivals
     frame = svg.Frame(words("arrivals_day"), len(values), svg.nice_top(values))
-    mean = [sum(week) / len(week) for week in (values[max(0, n - 6) : n + 1] for n in range(len(values)))]
+    mean = [None if value is None else _mean(values[max(0, n - 6) : n + 1]) for n, value in enumerate(values)]
     chart = svg.chart(
-        frame, _month_ticks(sector, words), svg.bars(frame, values, "bars"), svg.line(frame, mean, "line strong")
+        frame, _day_ticks(sector, words), svg.bars(frame, values, "bars"), svg.line(frame, mean, "line strong")
     )
     return Figure(frame.title, chart, (("soft", words("per_day")), ("strong", words("seven_days"))))
+
+
+def _mean(values: svg.Values) -> float:
+    return fmean(value for value in values if value is not None)
 
 
 def _waits(sector: SectorView, words: Words) -> Figure:
@@ -149,9 +166,11 @@ def _waits(sector: SectorView, words: Words) -> Figure:
     frame = svg.Frame(words("waits_day"), len(days.days), svg.nice_top(days.wait_p90_min))
     chart = svg.chart(
         frame,
-        _month_ticks(sector, words),
+        _day_ticks(sector, words),
         svg.line(frame, days.wait_p90_min, "line soft"),
         svg.line(frame, days.wait_mean_min, "line strong"),
+        svg.dots(frame, days.wait_p90_min, "dot soft"),
+        svg.dots(frame, days.wait_mean_min, "dot strong"),
     )
     return Figure(frame.title, chart, (("strong", words("mean")), ("soft", words("p90"))))
 
@@ -167,19 +186,28 @@ def _occupied(sector: SectorView, words: Words) -> Figure:
     if sector.capacity:
         parts.append(svg.level(frame, sector.capacity, f"{words('capacity')} {sector.capacity}"))
     keys = (("strong", words("day_mean")), ("soft", words("day_highest")))
-    return Figure(frame.title, svg.chart(frame, _month_ticks(sector, words), *parts), keys)
+    return Figure(frame.title, svg.chart(frame, _day_ticks(sector, words), *parts), keys)
 
 
 def _fan(sector: SectorView, words: Words) -> Figure:
-    seen = [float(hour.arrivals) for hour in sector.recent]
-    ahead = sector.ahead
+    origin, newest = (sector.recent[end].start.astimezone(UTC) for end in (0, -1))
+
+    def place(start: datetime) -> int:
+        """Return the hour of the chart; in UTC, as civil times differ by another hour where clocks change."""
+        return (start.astimezone(UTC) - origin) // _HOUR
+
+    seen: list[float | None] = [None] * (place(newest) + 1)
+    for hour in sector.recent:
+        seen[place(hour.start)] = float(hour.arrivals)
+    ahead = [hour for hour in sector.ahead if origin <= hour.start.astimezone(UTC) <= newest + _LONGEST_GAP]
     top = svg.nice_top([*seen, *(hour.q95 for hour in ahead)])
-    frame = svg.Frame(words("fan"), len(seen) + len(ahead), top, height=260)
-    starts = [hour.start for hour in sector.recent] + [hour.start for hour in ahead]
-    ticks = [svg.Tick(n, words.weekday(s.weekday())) for n, s in enumerate(starts) if s.hour == 12]
+    count = max(len(seen), *(place(hour.start) + 1 for hour in ahead)) if ahead else len(seen)
+    frame = svg.Frame(words("fan"), count, top, height=260)
+    starts = [(origin + n * _HOUR).astimezone(sector.recent[0].start.tzinfo) for n in range(count)]
+    ticks = [svg.Tick(n, words.weekday(start.weekday())) for n, start in enumerate(starts) if start.hour == 12]
     parts = [svg.bars(frame, seen, "bars")]
     if ahead:
-        first = len(seen)
+        first = place(ahead[0].start)
         parts += [
             svg.band(frame, [hour.q05 for hour in ahead], [hour.q95 for hour in ahead], "band wide", first),
             svg.band(frame, [hour.q25 for hour in ahead], [hour.q75 for hour in ahead], "band", first),

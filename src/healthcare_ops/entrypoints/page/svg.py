@@ -22,19 +22,19 @@ class Tick:
 
 @dataclass(frozen=True)
 class Frame:
-    """The plane of a chart: index 0…`count` − 1 from left to right, 0…`top` from bottom up."""
+    """The plane of a chart: `count` equal parts from left to right, an index in the middle of one; 0…`top` upwards."""
 
     title: str
     count: int
     top: float
     width: int = 1100
     height: int = 190
-    left: int = 40
+    left: int = 52
     bottom: int = 24
 
     def x(self, index: float) -> float:
         """Return the horizontal place of an index."""
-        return round(self.left + index / max(self.count - 1, 1) * (self.width - self.left - 8), 1)
+        return round(self.left + (index + 0.5) / max(self.count, 1) * (self.width - self.left - 8), 1)
 
     def y(self, value: float) -> float:
         """Return the vertical place of a value."""
@@ -75,6 +75,20 @@ def line(frame: Frame, values: Values, style: str, first: int = 0) -> Markup:
     return Markup(f'<path class="{style}" d="{" ".join(path)}"/>')
 
 
+def dots(frame: Frame, values: Values, style: str) -> Markup:
+    """Return a point per value that stands alone, which a line would not show."""
+    alone = [
+        index
+        for index, value in enumerate(values)
+        if value is not None
+        and all(beside is None for beside in (*values[max(index - 1, 0) : index], *values[index + 1 : index + 2]))
+    ]
+    return Markup("").join(
+        Markup(f'<circle class="{style}" cx="{frame.x(index)}" cy="{frame.y(values[index] or 0.0)}" r="2.5"/>')
+        for index in alone
+    )
+
+
 def band(frame: Frame, low: Sequence[float], high: Sequence[float], style: str, first: int = 0) -> Markup:
     """Return the area between two lines."""
     upper = [f"{frame.x(first + index)} {frame.y(min(value, frame.top))}" for index, value in enumerate(high)]
@@ -112,15 +126,17 @@ def moment(frame: Frame, index: float, text: str) -> Markup:
     )
 
 
-def heat_map(title: str, values: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str]) -> Markup:
-    """Return a grid whose cells are darker for more, each with its number as a tooltip."""
-    highest = max((value for row in values for value in row), default=0.0) or 1.0
+def heat_map(title: str, values: Sequence[Values], rows: Sequence[str], columns: Sequence[str]) -> Markup:
+    """Return a grid whose cells are darker for more, each with its number as a tooltip; none where a value is null."""
+    highest = max((value for row in values for value in row if value is not None), default=0.0) or 1.0
     width, cell, top = 1100, 26, 18
     step = (width - 50) / max(len(columns), 1)
     cells = []
     for r, row in enumerate(values):
         cells.append(f'<text x="42" y="{top + r * cell + 17}" text-anchor="end">{escape(rows[r])}</text>')
         for c, value in enumerate(row):
+            if value is None:
+                continue
             share = value / highest
             place = f'x="{50 + c * step:.1f}" y="{top + r * cell}" width="{step - 2:.1f}" height="{cell - 2}"'
             tip = f"<title>{escape(rows[r])} {escape(columns[c])}: {value:.1f}</title>"

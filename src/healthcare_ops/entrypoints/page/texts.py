@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
+from healthcare_ops.operations.cautions import CAUTIONS, Caution, CautionCode
 
 Language = Literal["en", "pt-BR"]
 
@@ -52,6 +53,7 @@ _PAIRS: Mapping[str, tuple[str, str]] = {
         "No forecast: a model needs 21 days of history. Run `hops run --type weekly_train`.",
         "Sem previsão: um modelo precisa de 21 dias de histórico. Execute `hops run --type weekly_train`.",
     ),
+    "made_at": ("made on", "feita em"),
     "sector": ("Sector", "Setor"),
     "ahead": ("Ahead", "Horizonte"),
     "next_full_hour": ("next full hour", "próxima hora cheia"),
@@ -121,6 +123,28 @@ _REASONS_PT: Mapping[Reason, str] = {
     Reason.EVENTS_REVERSED: "um evento precede aquele que deveria seguir; uma espera ou permanência seria negativa",
     Reason.STAY_TOO_LONG: "a permanência excede max_stay_days",
 }
+_CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
+    CautionCode.DATA_OLD: (
+        "os dados mais novos da fonte {feed_id} têm {age}; ela deve entregar a cada {every} e atrasa após {late}.",
+        "Peça a {owner} as entregas que faltam; o que se prevê de dados velhos é impreciso.",
+    ),
+    CautionCode.HISTORY_SHORT: (
+        "conhecem-se chegadas de {days} dias sem lacuna; uma previsão precisa de {needed} para saber o nível usual.",
+        "Carregue mais histórico, ou tome as previsões como imprecisas.",
+    ),
+    CautionCode.MODEL_UNTESTED: (
+        "o modelo de {sectors} aprendeu com {days} dias, poucos para testá-lo.",
+        "Tome suas previsões como imprecisas; treine de novo com mais histórico: `hops run --type weekly_train`.",
+    ),
+    CautionCode.FORECAST_PAST: (
+        "todas as horas da previsão mais nova já passaram; ela foi feita em {made_at}.",
+        "Execute `hops predict`.",
+    ),
+    CautionCode.NOT_BUILT_AGAIN: (
+        "mudou {files}, e {days} dias ainda estão como o arquivo anterior os construiu.",
+        "Execute `{command}`.",
+    ),
+}
 _WEEKDAYS = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
     "pt-BR": ("seg", "ter", "qua", "qui", "sex", "sáb", "dom"),
@@ -146,6 +170,12 @@ class Words:
         """Return the meaning of a reason code of quarantine."""
         return (EXPLANATIONS if self.language == "en" else _REASONS_PT)[Reason(code)]
 
+    def caution(self, caution: Caution) -> str:
+        """Return what there is to know and what to do, as two sentences."""
+        words = CAUTIONS if self.language == "en" else _CAUTIONS_PT
+        message, next_step = (text.format(**caution.values) for text in words[caution.code])
+        return f"{message[0].upper()}{message[1:]} {next_step}"
+
     def number(self, value: float | None, digits: int = 0) -> str:
         """Return a number with separators; a dash for null."""
         if value is None:
@@ -165,6 +195,10 @@ class Words:
         return (
             f"{value.day} {month} {value.year}" if self.language == "en" else f"{value.day} de {month}. de {value.year}"
         )
+
+    def day_of_month(self, value: date) -> str:
+        """Return a day without its year, short."""
+        return f"{value.day} {self.month(value.month)}"
 
     def moment(self, value: datetime) -> str:
         """Return a weekday, day and time."""

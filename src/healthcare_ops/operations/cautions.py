@@ -1,0 +1,184 @@
+"""What a reader of figures and forecasts must know first: old data, a history too thin, days not built again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from healthcare_ops.bootstrap.configuration import Changes, find_changes
+from healthcare_ops.bootstrap.platform import Platform
+from healthcare_ops.core.civil_time import civil_day, day_start
+from healthcare_ops.core.days import day_runs
+from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, OPS_METRICS_HOURLY
+from healthcare_ops.forecasting.forecasters import MIN_HOURS
+from healthcare_ops.forecasting.registry import champion_history, load_champion
+from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
+from healthcare_ops.operations.bulk import days_to_rebuild
+
+_MIN_DAYS = MIN_HOURS // 24
+_HOUR = timedelta(hours=1)
+
+
+class CautionCode(StrEnum):
+    """What there is to know; `CAUTIONS` has the words."""
+
+    DATA_OLD = "DATA_OLD"
+    HISTORY_SHORT = "HISTORY_SHORT"
+    MODEL_UNTESTED = "MODEL_UNTESTED"
+    FORECAST_PAST = "FORECAST_PAST"
+    NOT_BUILT_AGAIN = "NOT_BUILT_AGAIN"
+
+
+# Message and next step, with places for a caution's values.
+CAUTIONS: Mapping[CautionCode, tuple[str, str]] = {
+    CautionCode.DATA_OLD: (
+        "the newest data of feed {feed_id} are {age} old; it should deliver every {every}, and is late after {late}.",
+        "Ask {owner} for the missing deliveries; what is forecast from old data is rough.",
+    ),
+    CautionCode.HISTORY_SHORT: (
+        "arrivals are known for {days} days without a gap; a forecast needs {needed} to know the usual level.",
+        "Load more history, or take the forecasts for rough.",
+    ),
+    CautionCode.MODEL_UNTESTED: (
+        "the model of {sectors} has learnt from {days} days, too few to test it on.",
+        "Take its forecasts for rough; train again with more history by `hops run --type weekly_train`.",
+    ),
+    CautionCode.FORECAST_PAST: (
+        "every hour of the newest forecast is past; it was made at {made_at}.",
+        "Run `hops predict`.",
+    ),
+    CautionCode.NOT_BUILT_AGAIN: (
+        "{files} changed, and {days} days are still as the old one built them.",
+        "Run `{command}`.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Caution:
+    """One thing to know, and the values that its words speak of."""
+
+    code: CautionCode
+    values: Mapping[str, str]
+
+    @property
+    def message(self) -> str:
+        """Return what there is to know."""
+        return CAUTIONS[self.code][0].format(**self.values)
+
+    @property
+    def next_step(self) -> str:
+        """Return what the operator can do now."""
+        return CAUTIONS[self.code][1].format(**self.values)
+
+    @property
+    def document(self) -> dict[str, str]:
+        """Return the caution as plain values."""
+        return {"code": self.code.value, "message": self.message, "next_step": self.next_step}
+
+
+def find_cautions(platform: Platform, predictions: Sequence[Mapping[str, Any]] = ()) -> tuple[Caution, ...]:
+    """Return what to know of the lake's data, of the model in use and of `predictions`, if any are shown."""
+    return (
+        *_old_data(platform),
+        *_thin_history(platform),
+        *_past_forecast(platform, predictions),
+        *not_built_again(platform, find_changes(platform.state)),
+    )
+
+
+def not_built_again(platform: Platform, changes: Changes) -> Iterator[Caution]:
+    """Yield one caution if days stand that were built with another site or feed file, with the command to run."""
+    days = days_to_rebuild(platform, changes)
+    if not days:
+        return
+    source = " --from-raw" if changes.reread else ""
+    command = f"hops backfill{source} --from {min(days)} --to {max(days)} --state {shlex.quote(str(platform.state))}"
+    values = {"files": ", ".join(changes.files), "days": f"{len(days)}", "command": command}
+    yield Caution(CautionCode.NOT_BUILT_AGAIN, values)
+
+
+def _old_data(platform: Platform) -> Iterator[Caution]:
+    """Yield one caution for each feed whose newest data are older than its cadence allows.
+
+    A delivery tells of as much time as lies between two, and may come as late as the feed file says.
+    """
+    now = platform.context.clock.now()
+    for feed_id, newest in _newest_data(platform):
+        feed = platform.context.feeds[feed_id]
+        age, cadence = now - newest, feed.cadence
+        if age > timedelta(minutes=cadence.every_min + cadence.late_after_min):
+            values = {
+                "feed_id": feed_id,
+                "age": _span(age),
+                "every": _span(timedelta(minutes=cadence.every_min)),
+                "late": _span(timedelta(minutes=cadence.late_after_min)),
+                "owner": feed.owner.name,
+            }
+            yield Caution(CautionCode.DATA_OLD, values)
+
+
+def _newest_data(platform: Platform) -> Iterator[tuple[str, datetime]]:
+    """Yield each feed that has delivered, with the instant of its newest data.
+
+    That is what is known at all for the feeds that tell of the newest day, and the end of their own for others:
+    records are counted by day.
+    """
+    noted = platform.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL)
+    if not noted:
+        return
+    known_until, zone = datetime.fromisoformat(noted), platform.context.site.tz
+    accounts = platform.lake.read(BATCH_ACCOUNTS)
+    told = accounts.filter(accounts.applied > 0).group_by("feed_id").aggregate(newest=lambda rows: rows.dt.max())
+    last = civil_day(known_until, zone)  # a misdated record may tell of a later one
+    newest = {
+        row["feed_id"]: min(row["newest"], last)
+        for row in platform.context.engine.collect(told.order_by("feed_id")).to_pylist()
+        if row["feed_id"] in platform.context.feeds
+    }
+    for feed_id, day in newest.items():
+        is_newest = day == max(newest.values())
+        yield feed_id, known_until if is_newest else day_start(day + timedelta(days=1), zone)
+
+
+def _thin_history(platform: Platform) -> Iterator[Caution]:
+    if not champion_history(platform.context.objects):
+        return
+    runs = list(day_runs(platform.lake.changes(OPS_METRICS_HOURLY, "").days))
+    known = (runs[-1][1] - runs[-1][0]).days + 1 if runs else 0
+    if known < _MIN_DAYS:
+        yield Caution(CautionCode.HISTORY_SHORT, {"days": f"{known}", "needed": f"{_MIN_DAYS}"})
+    with suppress(ConfigError):  # of a model that cannot be read, who uses it tells
+        manifest = load_champion(platform.context.objects).manifest
+        yield from _untested(manifest["training_window"], {walk["sector_id"] for walk in manifest["backtests"]})
+
+
+def _untested(windows: Mapping[str, Sequence[str]], tested: Iterable[str]) -> Iterator[Caution]:
+    learnt = {
+        sector: datetime.fromisoformat(until) - datetime.fromisoformat(start)
+        for sector, (start, until) in sorted(windows.items())
+        if sector not in tested
+    }
+    if learnt:
+        days = f"{min(learnt.values()).days}"
+        yield Caution(CautionCode.MODEL_UNTESTED, {"sectors": ", ".join(learnt), "days": days})
+
+
+def _past_forecast(platform: Platform, predictions: Sequence[Mapping[str, Any]]) -> Iterator[Caution]:
+    if predictions and max(row["target_time"] for row in predictions) + _HOUR <= platform.context.clock.now():
+        made_at = predictions[0]["prediction_ts"].astimezone(platform.context.site.tz)
+        yield Caution(CautionCode.FORECAST_PAST, {"made_at": f"{made_at:%Y-%m-%d %H:%M}"})
+
+
+def _span(span: timedelta) -> str:
+    """Return a duration in the unit that people would use."""
+    minutes = span / timedelta(minutes=1)
+    if minutes < 120:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.0f} h" if minutes < 48 * 60 else f"{minutes / 1440:.0f} d"

@@ -1,0 +1,83 @@
+"""What a reader must know of the data and the model, for hospitals whose past is known."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from healthcare_ops.jobs import load_job
+from healthcare_ops.jobs.context import Request
+from healthcare_ops.operations.cautions import find_cautions
+from hospital import event, open_hospital, visit
+
+FIRST = datetime(2026, 1, 1)  # noqa: DTZ001  # the hospital's wall clock
+
+
+def hourly_visits(first, days):
+    starts = [first + timedelta(minutes=30, hours=hour) for hour in range(days * 24)]
+    return [visit(f"V-{start:%m-%d-%H}", start.isoformat(), changed=start) for start in starts]
+
+
+def told(hospital):
+    return {caution.code.value: caution for caution in find_cautions(hospital.platform)}
+
+
+def train(hospital):
+    now = hospital.context.clock.now()
+    load_job("weekly_train")(hospital.context, Request("run", "weekly_train", now.date()))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return a hospital of 22 days with a model: enough to learn from, too few to hold back some to test it."""
+    with open_hospital(tmp_path_factory.mktemp("short"), "2026-01-23T00:00:00-03:00") as hospital:
+        hospital.deliver("visits", hourly_visits(FIRST, 22), "january.csv")
+        hospital.refine()
+        train(hospital)
+        yield hospital
+
+
+def test_a_hospital_without_a_model_whose_feed_is_on_time_has_nothing_to_be_told(tmp_path):
+    with open_hospital(tmp_path, "2026-01-03T01:00:00-03:00") as hospital:
+        hospital.deliver("visits", hourly_visits(FIRST, 2), "january.csv")
+        hospital.refine()
+
+        assert told(hospital) == {}
+
+
+@pytest.mark.parametrize(("now", "is_old"), [("2026-01-03T02:59:00", False), ("2026-01-03T05:31:00", True)])
+def test_a_feed_is_old_when_a_delivery_and_its_delay_have_passed(tmp_path, now, is_old):
+    with open_hospital(tmp_path, f"{now}-03:00") as hospital:
+        hospital.deliver("visits", hourly_visits(FIRST, 2), "january.csv")
+        hospital.refine()
+
+        assert ("DATA_OLD" in told(hospital)) is is_old
+
+
+def test_of_two_feeds_the_one_that_fell_silent_is_named(tmp_path):
+    with open_hospital(tmp_path, "2026-01-05T00:30:00-03:00") as hospital:
+        hospital.deliver("visits", hourly_visits(FIRST, 4), "january.csv")
+        hospital.deliver("flow", [event("A", "IN", "2026-01-02T10:00:00", place="ED")], "flow.ndjson")
+        hospital.refine()
+
+        caution = told(hospital)["DATA_OLD"]
+
+    assert caution.message.startswith("the newest data of feed flow are 2 d old; it should deliver every 60 min")
+
+
+def test_a_model_that_could_not_be_tested_is_said_to_be_so(trained):
+    caution = told(trained)["MODEL_UNTESTED"]
+
+    assert caution.message == "the model of ED has learnt from 22 days, too few to test it on."
+    assert "HISTORY_SHORT" not in told(trained)
+
+
+def test_after_a_long_silence_too_little_is_known_for_the_model_in_use(trained):
+    trained.at("2026-03-12T00:00:00-03:00")
+    trained.deliver("visits", hourly_visits(datetime(2026, 3, 9), 3), "march.csv")  # noqa: DTZ001
+    trained.refine()
+
+    caution = told(trained)["HISTORY_SHORT"]
+
+    assert caution.message.startswith("arrivals are known for 4 days without a gap; a forecast needs 21")
