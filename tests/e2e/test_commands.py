@@ -282,7 +282,8 @@ def test_a_feed_check_writes_nothing_anywhere(hops, desk, tmp_path, monkeypatch)
     outcome = hops("feed", "check", desk.feed, desk.visits, "--site", desk.site, "--json")
 
     document = outcome.document
-    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert (outcome.exit_code, document["error"]["message"]) == (6, outcome.message)
+    assert outcome.message == "2 of 65 records would be held, 1 of them by SECTOR_UNKNOWN in sector."
     assert document["records"] == ACCOUNT["delivered"]
     assert document["fates"] == {"applied": 60, "superseded": 2, "quarantined": 2, "duplicate": 1}
     assert {held["reason_code"]: held["records"] for held in document["held"]} == REASONS

@@ -88,8 +88,8 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("status",): "--state {state}",
     ("version",): "",
 }
-# The others end well. The loaded hospital has too few days to calibrate to, and no model yet.
-EXIT_CODES = {("generate", "calibrate"): 5, ("predict",): 3}
+# The others end well. Two visits would be held; the hospital has too few days to calibrate to, and no model yet.
+EXIT_CODES = {("feed", "check"): 6, ("generate", "calibrate"): 5, ("predict",): 3}
 TESTED_ELSEWHERE = {("backfill",), ("demo",), ("generate", "calibrate"), ("generate", "run"), ("run",)}
 
 

@@ -25,7 +25,8 @@ _EXIT_CODES: Mapping[ExitCode, str] = {
     ExitCode.NOT_FOUND: "the named file, feed, table or run does not exist",
     ExitCode.CONFIG: "a setting, site, feed or credential is wrong",
     ExitCode.STEP_FAILED: "a job failed, or a delivered file cannot be used",
-    ExitCode.QUALITY_FAILED: "a data-quality rule of severity `fail` is broken; gold keeps its last good state",
+    ExitCode.QUALITY_FAILED: "a data-quality rule of severity `fail` is broken and gold keeps its last good state; or "
+    "`hops feed check` found records that would be held",
     ExitCode.DRIFT: "drift over its limit",
     ExitCode.TIMEOUT_OR_LOCK: "another process holds the state directory, or time ran out",
     ExitCode.INTERRUPTED: "interrupted; what was committed stands",

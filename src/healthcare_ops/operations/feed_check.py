@@ -16,13 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from healthcare_ops.bootstrap.platform import scratch_engine
-from healthcare_ops.core.civil_time import offset_spans
+from healthcare_ops.core.civil_time import OffsetSpan, offset_spans
+from healthcare_ops.core.errors import QualityError
 from healthcare_ops.core.feed import IDENTIFIERS, Feed, require_known_sectors
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
-from healthcare_ops.core.site import Site
+from healthcare_ops.core.site import Sector, Site
 from healthcare_ops.core.tables import ENCOUNTER_TIMES
-from healthcare_ops.pipeline import records
+from healthcare_ops.pipeline import records, silver
 from healthcare_ops.pipeline.bronze import bronze_rows
+from healthcare_ops.pipeline.quality.report import COMPARE
 from healthcare_ops.pipeline.sources.columns import RECORD_NO, source_columns
 from healthcare_ops.pipeline.sources.mapping import map_records
 from healthcare_ops.pipeline.sources.pseudonyms import Pseudonymiser
@@ -31,6 +33,8 @@ from healthcare_ops.ports import Delivery
 
 MAX_RECORDS = 100_000
 _UNKNOWN_CODES_SHOWN = 20
+# Of a hospital that is not described, nothing but the longest stay is asked.
+_ANY_SITE = Site(facility_id="any", name="any", zone="Etc/UTC", sectors=(Sector(sector_id="any", name="any"),))
 Collect = Callable[[ir.Table], pa.Table]
 # Where the typed records keep what a mapped column became.
 _READING_OF = {
@@ -76,12 +80,23 @@ class UnknownCode:
 
 @dataclass(frozen=True)
 class Held:
-    """Records that would be held back, by reason and column."""
+    """Records that would be held back, by reason and column ("" for a fault of the whole encounter)."""
 
     reason_code: str
     column: str
     records: int
+    first_record: int
     explanation: str
+
+
+@dataclass(frozen=True)
+class RecordFate:
+    """What would become of one record, and why if it would be held back."""
+
+    record_no: int
+    fate: str
+    reason_code: str = ""
+    column: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,10 +111,27 @@ class FeedCheck:
     unknown_codes: tuple[UnknownCode, ...] = ()
     fates: tuple[tuple[str, int], ...] = ()
     held: tuple[Held, ...] = ()
+    first_records: tuple[RecordFate, ...] = ()
+
+    @property
+    def failure(self) -> QualityError | None:
+        """Return what a command ends with if records would be held back."""
+        if not self.held:
+            return None
+        held, most = sum(item.records for item in self.held), self.held[0]
+        why = f"{most.reason_code}{f' in {most.column}' if most.column else ''}"
+        compare = COMPARE[Reason(most.reason_code)]
+        return QualityError(
+            f"{held:,} of {self.records:,} records would be held, {most.records:,} of them by {why}.",
+            next_step=f"{compare[0].upper()}{compare[1:]}; `hops load` takes the others.",
+        )
 
 
 def check_feed(path: Path, feed: Feed, site: Site | None = None, rows: int = 5) -> FeedCheck:
     """Return how the feed reads a file: samples of each mapped column, codes it lacks, fates, what is not mapped.
+
+    The file is judged by itself, as the first that a hospital delivers: of an encounter that began in an earlier
+    file, the arrival is missing.
 
     Identifiers appear only as pseudonyms of a key that lives as long as this call: equal values look equal,
     and no one can compute them again.
@@ -107,9 +139,10 @@ def check_feed(path: Path, feed: Feed, site: Site | None = None, rows: int = 5) 
     Parameters
     ----------
     site
-        Where given, sectors must be among its own; otherwise any place of the file may be a sector.
+        Where given, sectors must be among its own and stays no longer than it says; otherwise any place of the
+        file may be a sector.
     rows
-        Distinct values shown of each column.
+        Distinct values shown of each column, and records of which the fate is shown.
 
     Raises
     ------
@@ -127,8 +160,11 @@ def check_feed(path: Path, feed: Feed, site: Site | None = None, rows: int = 5) 
     with scratch_engine() as engine, engine.from_batches(mapped) as table:
         if table is None:
             return FeedCheck(feed.feed_id)
-        with engine.stage(_judged(table, feed, sectors)) as judged:
-            look = _Look(feed, table.inner_join(judged, RECORD_NO, rname="{name}_judged"), engine.collect)
+        with (
+            engine.stage(_judged(table, feed, sectors)) as judged,
+            engine.stage(_with_encounters(judged, feed, site)) as fates,
+        ):
+            look = _Look(feed, table.inner_join(fates, RECORD_NO, rname="{name}_judged"), engine.collect)
             return FeedCheck(
                 feed.feed_id,
                 head.records,
@@ -138,6 +174,7 @@ def check_feed(path: Path, feed: Feed, site: Site | None = None, rows: int = 5) 
                 tuple(look.unknown_codes()),
                 tuple(look.fates()),
                 tuple(look.held()),
+                tuple(look.first_records(rows)),
             )
 
 
@@ -201,9 +238,16 @@ class _Look:
 
     def held(self) -> Iterator[Held]:
         rows = self.rows.filter(self.rows.fate == "quarantined")
-        counted = rows.group_by("reason_code", "column").aggregate(n=rows.count())
+        counted = rows.group_by("reason_code", "column").aggregate(n=rows.count(), first=rows[RECORD_NO].min())
         for row in self.collect(counted.order_by(ibis.desc("n"), "reason_code", "column")).to_pylist():
-            yield Held(row["reason_code"], row["column"], row["n"], EXPLANATIONS[Reason(row["reason_code"])])
+            reason = Reason(row["reason_code"])
+            yield Held(reason.value, row["column"] or "", row["n"], row["first"], EXPLANATIONS[reason])
+
+    def first_records(self, count: int) -> Iterator[RecordFate]:
+        first = self.rows.order_by(RECORD_NO).limit(count).select(RECORD_NO, "fate", "reason_code", "column")
+        for row in self.collect(first).to_pylist():
+            why = (row["reason_code"], row["column"] or "") if row["fate"] == "quarantined" else ()
+            yield RecordFate(row[RECORD_NO], row["fate"], *why)
 
     def _reading(self, name: str) -> Any:
         reading = _READING_OF.get(name)
@@ -232,13 +276,25 @@ def _places(mapped: list[pa.RecordBatch]) -> tuple[str, ...]:
 def _judged(table: ir.Table, feed: Feed, sectors: tuple[str, ...]) -> ir.Table:
     delivery = Delivery(feed.feed_id, 1, "check", "check", date(1970, 1, 1))
     bronze = bronze_rows(table, feed, delivery, datetime.now(UTC).replace(tzinfo=None))
-    margin = timedelta(days=1)
-    spans = offset_spans(ZoneInfo(feed.zone), feed.plausible.first - margin, feed.plausible.last + margin)
     typer = records.type_encounters if feed.shape == "encounters" else records.type_events
-    typed = typer(bronze, feed, spans, sectors)
+    typed = typer(bronze, feed, _spans(feed), sectors)
     # Judging does not return all that it needs.
     versions = typed.select(RECORD_NO, version_read=typed.version)
     return records.judge(typed).inner_join(versions, RECORD_NO)
+
+
+def _with_encounters(judged: ir.Table, feed: Feed, site: Site | None) -> ir.Table:
+    """Return the records with the fate that their encounter gives them."""
+    events_of = silver.events_of_encounters if feed.shape == "encounters" else silver.events_of_events
+    hospital = site or _ANY_SITE
+    events = events_of(judged)
+    encounters = silver.assemble(events, silver.places(events), hospital, _spans(feed))
+    return silver.with_encounter_fate(judged, encounters)
+
+
+def _spans(feed: Feed) -> tuple[OffsetSpan, ...]:
+    margin = timedelta(days=1)
+    return offset_spans(ZoneInfo(feed.zone), feed.plausible.first - margin, feed.plausible.last + margin)
 
 
 def _describe_source(feed: Feed, name: str) -> str:

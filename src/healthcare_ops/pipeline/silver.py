@@ -149,10 +149,7 @@ def silver(
 ) -> Silver:
     """Return the silver tables for runs of `days` from (bronze table id, judged records) pairs and what they give."""
     sound = encounters.filter(encounters.reason_code.isnull() & within(encounters.dt, days))
-    faulty = encounters.filter(encounters.reason_code.notnull()).select(
-        "encounter_id", encounter_reason=encounters.reason_code
-    )
-    fates = [(table, _with_encounter_fate(rows.filter(within(rows.dt, days)), faulty)) for table, rows in judged]
+    fates = [(table, with_encounter_fate(rows.filter(within(rows.dt, days)), encounters)) for table, rows in judged]
     return Silver(
         encounters=sound.select(*ENCOUNTERS.column_names),
         stays=_stays(placed, sound),
@@ -268,8 +265,11 @@ def _one_each(rows: ir.Table) -> ir.Table:
     return ibis.union(rows.anti_join(repeated, "event_id"), best)
 
 
-def _with_encounter_fate(judged: ir.Table, faulty: ir.Table) -> ir.Table:
-    """Hold back the sound records of a faulty encounter, with the encounter's reason."""
+def with_encounter_fate(judged: ir.Table, encounters: ir.Table) -> ir.Table:
+    """Hold back the sound records of an encounter that `assemble` found at fault, with the encounter's reason."""
+    faulty = encounters.filter(encounters.reason_code.notnull()).select(
+        "encounter_id", encounter_reason=encounters.reason_code
+    )
     rows = judged.left_join(faulty, "encounter_id")
     is_held = (rows.fate == "applied") & rows.encounter_reason.notnull()
     return rows.mutate(

@@ -4,7 +4,7 @@ import pytest
 
 from healthcare_ops.core.errors import ConfigError, DataError
 from healthcare_ops.core.site import Site
-from healthcare_ops.operations.feed_check import MAX_RECORDS, Sample, UnknownCode, check_feed
+from healthcare_ops.operations.feed_check import MAX_RECORDS, RecordFate, Sample, UnknownCode, check_feed
 
 SITE = Site.model_validate(
     {
@@ -152,3 +152,75 @@ def test_a_long_file_is_looked_at_only_in_part(make_feed, deliver):
 def test_a_fault_of_the_file_is_raised(make_feed, deliver):
     with pytest.raises(DataError, match="line 2"):
         check_feed(deliver("arrival,place\n1\n"), make_feed(), SITE)
+
+
+FLOW = {"encounter_id": "visit", "event_type": "code", "event_time": "at", "sector": "place"}
+CODES = {"event_type": {"IN": "arrival", "OUT": "discharge"}}
+
+
+def held(result):
+    return {(item.reason_code, item.column): (item.records, item.first_record) for item in result.held}
+
+
+def test_a_patient_seen_before_they_came_would_be_held_and_the_others_applied(make_feed, deliver):
+    path = deliver(
+        "arrival,care,place\n2026-03-01 10:00,2026-03-01 11:00,PS\n2026-03-01 10:00,2026-03-01 09:00,PS\nsoon,,PS\n"
+    )
+
+    result = check_feed(path, make_feed(columns=MAPPED | {"care_start": "care"}), SITE)
+
+    assert result.first_records == (
+        RecordFate(1, "applied"),
+        RecordFate(2, "quarantined", "EVENTS_REVERSED"),
+        RecordFate(3, "quarantined", "TIME_UNREADABLE", "arrival_time"),
+    )
+    assert held(result) == {("EVENTS_REVERSED", ""): (1, 2), ("TIME_UNREADABLE", "arrival_time"): (1, 3)}
+    assert dict(result.fates) == {"applied": 1, "quarantined": 2}
+
+
+def test_all_events_of_an_encounter_without_arrival_would_be_held(make_event_feed, deliver):
+    path = deliver(
+        "visit,code,at,place\n1,IN,2026-03-01 10:00,PS\n1,OUT,2026-03-01 12:00,\n2,OUT,2026-03-01 12:00,PS\n"
+    )
+
+    result = check_feed(path, make_event_feed(columns=FLOW, values=CODES), SITE)
+
+    assert held(result) == {("ARRIVAL_MISSING", ""): (1, 3)}
+
+
+@pytest.mark.parametrize(("max_stay_days", "reasons"), [(1, {("STAY_TOO_LONG", ""): (1, 1)}), (10, {})])
+def test_a_stay_is_too_long_as_the_site_says(make_feed, deliver, max_stay_days, reasons):
+    path = deliver("arrival,left,place\n2026-03-01 10:00,2026-03-05 10:00,PS\n")
+    site = SITE.model_copy(update={"max_stay_days": max_stay_days})
+
+    result = check_feed(path, make_feed(columns=MAPPED | {"discharge_time": "left"}), site)
+
+    assert held(result) == reasons
+
+
+def test_without_a_site_a_stay_is_too_long_as_for_a_site_that_does_not_say(make_feed, deliver):
+    path = deliver("arrival,left,place\n2026-03-01,2026-04-29,A\n2026-03-01,2026-05-01,A\n")
+
+    result = check_feed(path, make_feed(columns=MAPPED | {"discharge_time": "left"}))
+
+    assert held(result) == {("STAY_TOO_LONG", ""): (1, 2)}
+
+
+def test_an_earlier_version_and_the_same_again_would_not_be_held(make_feed, deliver):
+    rows = ("1,2026-03-01 10:00,2026-03-01 11:00,PS", "1,2026-03-01 10:00,,PS")
+    path = deliver("\n".join(["visit,arrival,care,place", rows[1], rows[0], rows[0], ""]))
+
+    result = check_feed(path, make_feed(columns=MAPPED | {"encounter_id": "visit", "care_start": "care"}), SITE)
+
+    assert [item.fate for item in result.first_records] == ["superseded", "duplicate", "applied"]
+    assert result.failure is None
+
+
+def test_what_would_be_held_is_the_failure_of_the_check_with_what_to_compare(make_feed, deliver):
+    path = deliver("arrival,place\n2026-03-01 10:00,PS\n2026-03-01 10:00,Attic\n2026-03-01 10:00,Garage\n")
+
+    failure = check_feed(path, make_feed(), SITE).failure
+
+    assert failure.exit_code == 6
+    assert failure.message == "2 of 3 records would be held, 2 of them by SECTOR_UNKNOWN in sector."
+    assert failure.next_step.startswith("Compare values.sector in the feed file")

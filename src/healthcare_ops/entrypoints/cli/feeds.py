@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from healthcare_ops.entrypoints.cli.failures import show_result
 from healthcare_ops.entrypoints.cli.options import Json
-from healthcare_ops.entrypoints.cli.output import console, emit_json, inert, table
+from healthcare_ops.entrypoints.cli.output import console, inert, table
 
 if TYPE_CHECKING:
     from healthcare_ops.operations.feed_check import ColumnCheck, FeedCheck
@@ -26,10 +27,12 @@ def check(
     feed: Annotated[Path, typer.Argument(help="Feed file.")],
     file: Annotated[Path, typer.Argument(help="A delivered file.")],
     site: Annotated[Path | None, typer.Option("--site", help="Site file, to check sectors as well.")] = None,
-    rows: Annotated[int, typer.Option("--rows", min=1, max=100, help="Distinct values shown of each column.")] = 3,
+    rows: Annotated[int, typer.Option("--rows", min=1, max=100, help="Values shown of each column, and records.")] = 3,
     as_json: Json = False,
 ) -> None:
-    """Show what the mapping makes of a file's first rows; writes nothing.
+    """Show what the mapping makes of a file's first rows, and what would become of them; writes nothing.
+
+    The file is judged by itself, encounters as well as records. If any would be held, the exit code is 6.
 
     Example: hops feed check feeds/ed.toml today.csv --site site.toml
     """
@@ -41,10 +44,8 @@ def check(
     from healthcare_ops.operations.feed_check import check_feed
 
     result = check_feed(file, read_toml(feed, Feed), read_toml(site, Site) if site else None, rows)
-    if as_json:
-        emit_json(asdict(result) | {"fates": dict(result.fates)})
-    else:
-        _print_check(file, result)
+    document = asdict(result) | {"fates": dict(result.fates)}
+    show_result(document, result.failure, as_json=as_json, show=lambda _: _print_check(file, result))
 
 
 def _print_check(file: Path, result: FeedCheck) -> None:
@@ -58,11 +59,13 @@ def _print_check(file: Path, result: FeedCheck) -> None:
     if result.unknown_codes:
         rows = [[item.column, item.code, item.records] for item in result.unknown_codes]
         out.print(table("Codes that the feed file does not map", ["column", "code", "records"], rows))
+    records = [[item.record_no, item.fate, item.reason_code, item.column] for item in result.first_records]
+    out.print(table("The first records would be", ["record", "fate", "reason", "column"], records))
     part = "All" if result.is_whole_file else "The first"
     out.print(table(f"{part} {result.records:,} records would be", ["fate", "records"], result.fates))
     if result.held:
-        held = [[item.reason_code, item.column, item.records, item.explanation] for item in result.held]
-        out.print(table("Held, because", ["reason", "column", "records", "meaning"], held))
+        held = [[i.reason_code, i.column, i.records, i.first_record, i.explanation] for i in result.held]
+        out.print(table("Held, because", ["reason", "column", "records", "first", "meaning"], held))
     if result.unmapped_columns:
         out.print("Not mapped: " + ", ".join(result.unmapped_columns), markup=False)
 
