@@ -33,7 +33,7 @@ def parameters(**different: Any) -> Parameters:
 
 def always(value: float) -> list[float]:
     """Return the quantiles of a duration that is always the same."""
-    return [value] * 10
+    return [value] * 11
 
 
 def every_level(**keys: Any) -> dict[str, Any]:

@@ -104,7 +104,7 @@ WAYS = (
         True,
         date(2016, 12, 31),
         date(2017, 7, 1),
-        ("arrival to triage, p90", "length of stay, p75", "length of stay, p90"),
+        ("arrival to triage, p75", "arrival to triage, p90", "length of stay, p90"),
     ),
 )
 

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +35,7 @@ _ROUNDS = 4
 # Utilisations that are tried, from ample staff to staff that only just keeps up.
 _UTILISATIONS = (0.3, 0.6, 0.75, 0.85, 0.95)
 _OWN_SECTOR_ENCOUNTERS = 2_000
+_CORRELATION, _STRONGEST = "wait_treatment_correlation", 0.95
 _DURATIONS = {"registration_min": "triage_wait", "preparation_min": "care_wait", "treatment_min": "care"}
 
 
@@ -155,7 +155,12 @@ def _emergency(history: History, site: Site, rows: Flags) -> Keys:
             "patience_min": patience[level],
             "outcomes": outcomes[level],
         }
-    return {"arrivals": estimates.arrivals(history, site, rows), "mix": estimates.mix(history, rows), "levels": levels}
+    return {
+        "arrivals": estimates.arrivals(history, site, rows),
+        "mix": estimates.mix(history, rows),
+        _CORRELATION: estimates.wait_care_correlation(part),
+        "levels": levels,
+    }
 
 
 def _with_utilisation(keys: Keys, utilisation: float) -> Keys:
@@ -178,6 +183,8 @@ def _adjusted(keys: Keys, blocks: Mapping[str, Flags], trial: _Trial, observed: 
             for level in LEVELS:
                 levels = block["levels"][str(level)]
                 levels[delay] = _moved(levels[delay], target[level], found[level])
+        gap = estimates.wait_care_correlation(wanted) - estimates.wait_care_correlation(got)
+        block[_CORRELATION] = round(min(max(block[_CORRELATION] + gap, -_STRONGEST), _STRONGEST), 4)
     return changed
 
 
@@ -197,16 +204,7 @@ def _correlation(history: History, wait: Floats, crowd: Floats) -> float:
     known = ~np.isnan(wait)
     if known.sum() < estimates.LEAST_OBSERVATIONS:
         return 0.0
-    rank = np.zeros(len(wait))
-    for level in (0, *LEVELS):
-        of_level = np.flatnonzero(known & (history.level == level))
-        rank[of_level] = (_ranks(wait[of_level]) + 0.5) / max(len(of_level), 1)
+    rank = estimates.ranks_in_level(history, wait, known)
     if np.ptp(rank[known]) == 0 or np.ptp(crowd[known]) == 0:
         return 0.0
     return float(np.corrcoef(rank[known], crowd[known])[0, 1])
-
-
-def _ranks(values: Floats) -> Any:
-    """Return ranks from 0, the mean of them for equal values."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts + 1) / 2)[inverse]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +14,14 @@ from healthcare_ops.generator.parameters import PROBABILITIES
 from healthcare_ops.generator.streams import RANDOM_BITS, Randoms
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 _CELL_BITS = 12
 _CELLS = 1 << _CELL_BITS
 _FRACTION_BITS = RANDOM_BITS - _CELL_BITS
 _LEAST_SHIFT_S = 15.0
+_SCORE_BITS = 16
+_SCORES = 1 << (RANDOM_BITS - _SCORE_BITS)
 
 
 def duration_table(quantiles: Sequence[float], unit_s: int) -> Ints:
@@ -46,6 +51,34 @@ def sample_s(tables: Ints, row: Ints | int, random: Randoms) -> Ints:
     low = tables[row, cell]
     seconds: Ints = low + ((tables[row, cell + 1] - low) * fraction >> _FRACTION_BITS)
     return seconds
+
+
+def correlated(random: Randoms, cause: Floats, correlation: Floats) -> Randoms:
+    """Return random numbers as evenly spread, whose ranks follow those of their causes (a Gaussian copula).
+
+    `cause` is normal; `correlation` is that of the normal scores.
+    """
+    score = correlation * cause + np.sqrt(1.0 - correlation**2) * normal_scores(random)
+    rank = np.minimum(np.searchsorted(_score_table(), score), _SCORES - 1).astype(np.uint32)
+    return rank << np.uint32(_SCORE_BITS) | random & np.uint32((1 << _SCORE_BITS) - 1)
+
+
+def normal_scores(random: Randoms) -> Floats:
+    """Return the values of a standard normal variable that are as likely."""
+    scores: Floats = _score_table()[random >> np.uint32(_SCORE_BITS)]
+    return scores
+
+
+@cache
+def _score_table() -> Floats:
+    # Rounded, because the tails are found with a logarithm.
+    return np.array([round(NormalDist().inv_cdf((number + 0.5) / _SCORES), 9) for number in range(_SCORES)])
+
+
+def spread_s(tables: Ints) -> Floats:
+    """Return the standard deviation of the durations of each table, in seconds."""
+    spread: Floats = np.round(tables.std(axis=1), 6)
+    return spread
 
 
 def thresholds(shares: Iterable[float]) -> Ints:

@@ -42,6 +42,28 @@ def by_level(history: History, values: Floats) -> dict[int, list[float]]:
     return found
 
 
+def wait_care_correlation(history: History) -> float:
+    """Return the rank correlation within triage levels of care with the wait for it; 0 where too few say anything."""
+    wait, care = history.wait, history.care
+    known = ~np.isnan(wait) & ~np.isnan(care)
+    if np.count_nonzero(known) < LEAST_OBSERVATIONS:
+        return 0.0
+    first, second = (ranks_in_level(history, values, known)[known] for values in (wait, care))
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0
+    return round(float(np.corrcoef(first, second)[0, 1]), 4)
+
+
+def ranks_in_level(history: History, values: Floats, known: Flags) -> Floats:
+    """Return the ranks, between 0 and 1, of known values among those of their triage level; equal values share one."""
+    ranks = np.zeros(len(values))
+    for level in (0, *LEVELS):
+        of_level = np.flatnonzero(known & (history.level == level))
+        _, inverse, counts = np.unique(values[of_level], return_inverse=True, return_counts=True)
+        ranks[of_level] = (np.cumsum(counts) - counts / 2)[inverse] / max(len(of_level), 1)
+    return ranks
+
+
 def arrivals(history: History, site: Site, of_sector: Flags) -> Keys:
     """Return level, shape, holidays, season, dispersion and memory of the arrivals of some encounters."""
     days = np.bincount(history.day[of_sector], minlength=len(history.hours.days)).astype(float)

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, model_validator
 from healthcare_ops.core.site import Sector, Site
 from healthcare_ops.core.validated import Strict
 
-PROBABILITIES = (0.0, 0.05, 0.10, 0.25, 0.40, 0.50, 0.75, 0.90, 0.99, 1.0)
+PROBABILITIES = (0.0, 0.05, 0.10, 0.25, 0.40, 0.50, 0.75, 0.90, 0.95, 0.99, 1.0)
 LEVELS = (1, 2, 3, 4, 5)
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3_600, 60
 
@@ -47,7 +47,7 @@ def _hours(hours: tuple[int, ...]) -> tuple[int, ...]:
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-Quantiles = Annotated[tuple[NotNegative, ...], Field(min_length=10, max_length=10), AfterValidator(_rising)]
+Quantiles = Annotated[tuple[NotNegative, ...], Field(min_length=11, max_length=11), AfterValidator(_rising)]
 ByHour = Annotated[tuple[NotNegative, ...], Field(min_length=24, max_length=24), AfterValidator(_not_all_zero)]
 StaffByHour = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=24, max_length=24)]
 
@@ -137,6 +137,9 @@ class Emergency(Strict):
     arrivals: Arrivals
     mix: tuple[Mix, ...] = Field(min_length=1)
     physicians: Physicians
+    wait_treatment_correlation: Annotated[float, Field(ge=-0.95, le=0.95)] = Field(
+        description="Rank correlation of treatment with the delays before it (registration, preparation)."
+    )
     levels: dict[LevelKey, Level]
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 
@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import DISPOSITIONS
 from healthcare_ops.generator.arrivals import Comings, Hours
-from healthcare_ops.generator.durations import Ints, choose, duration_table, sample_s, thresholds
+from healthcare_ops.generator.durations import (
+    Floats,
+    Ints,
+    choose,
+    correlated,
+    duration_table,
+    normal_scores,
+    sample_s,
+    spread_s,
+    thresholds,
+)
 from healthcare_ops.generator.parameters import (
     DAY_S,
     HOUR_S,
@@ -32,6 +42,7 @@ DISPOSITION_NO = {name: number for number, name in enumerate(DISPOSITIONS)}
 _KIND_NO: dict[str, int] = {kind: number for number, kind in enumerate(INPATIENT_KINDS)}
 _BATCH = 200_000
 _DURATIONS = ("registration", "preparation", "contact", "treatment", "diagnostics", "review", "patience")
+_DELAYS = ("registration", "preparation")
 # What each choice means, in the order of the keys of `Outcomes` and of `Next`; home is the choice after the last:
 # the kind of sector that follows (none = the patient leaves), and how it ends.
 _AFTER_CARE = (
@@ -178,6 +189,7 @@ class _Rules:
     site_sector: Ints
     level_limits: Ints
     durations: dict[str, Ints]
+    correlation: Floats
     diagnostics_limits: Ints
     outcome_limits: Ints
     triage: Ints
@@ -205,6 +217,7 @@ class _Rules:
             site_sector=np.array([number for number, sector in enumerate(site.sectors) if sector.kind == "ed"]),
             level_limits=np.array([thresholds(hour[:-1]) for sector in emergency for hour in sector.shares_by_hour()]),
             durations={name: _tables([getattr(level, f"{name}_min") for level in levels]) for name in _DURATIONS},
+            correlation=np.repeat([sector.wait_treatment_correlation for sector in emergency], len(LEVELS)),
             diagnostics_limits=np.array([thresholds([level.diagnostics_share]) for level in levels]),
             outcome_limits=np.array([thresholds(level.outcomes.model_dump().values()) for level in levels]),
             triage=_tables([parameters.triage.duration_min]),
@@ -244,12 +257,15 @@ def _patients(rules: _Rules, arrivals: _Arrivals, draws: Randoms) -> Patients:
     longest = rules.longest_s
     level = choose(rules.level_limits, arrivals.sector * 24 + arrivals.hour, draws[:, _Draw.LEVEL]) + 1
     row = arrivals.sector * len(LEVELS) + level - 1
+    drawn = {name: draws[:, _Draw[name.upper()]] for name in _DURATIONS}
+    if rules.correlation.any():
+        drawn["treatment"] = correlated(drawn["treatment"], _delay_scores(rules, row, drawn), rules.correlation[row])
     seconds = {
-        name: np.minimum(sample_s(rules.durations[name], row, draws[:, _Draw[name.upper()]]), longest // 8)
+        name: np.minimum(sample_s(rules.durations[name], row, drawn[name]), longest // 8)
         for name in _DURATIONS
         if name != "patience"
     }
-    patience = sample_s(rules.durations["patience"], row, draws[:, _Draw.PATIENCE])
+    patience = sample_s(rules.durations["patience"], row, drawn["patience"])
     triage = np.minimum(sample_s(rules.triage, 0, draws[:, _Draw.TRIAGE]), longest // 8)
     has_tests = choose(rules.diagnostics_limits, row, draws[:, _Draw.HAS_DIAGNOSTICS]) == 0
     for name in ("contact", "treatment", "diagnostics", "review"):
@@ -278,6 +294,16 @@ def _patients(rules: _Rules, arrivals: _Arrivals, draws: Randoms) -> Patients:
         stage_place=_column(way.place),
         stage_stay_s=_column(way.stay_s),
     )
+
+
+def _delay_scores(rules: _Rules, row: Ints, drawn: Mapping[str, Randoms]) -> Floats:
+    """Return normal scores of the delays before care, in which the one that varies more counts for more."""
+    weights = [spread_s(rules.durations[name]) for name in _DELAYS]
+    total = np.maximum(np.sqrt(weights[0] ** 2 + weights[1] ** 2), 1e-6)
+    first, second = (
+        normal_scores(drawn[name]) * (weight / total)[row] for name, weight in zip(_DELAYS, weights, strict=True)
+    )
+    return first + second
 
 
 def _outside_s(rules: _Rules, draws: Randoms) -> Ints:

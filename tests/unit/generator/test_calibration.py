@@ -98,13 +98,32 @@ def test_waits_depend_on_the_crowd_as_they_did(histories):
 
 
 def test_waits_that_no_crowd_moves_become_delay_with_ample_staff():
-    levels = every_level(preparation_min=[0, 5, 10, 20, 40, 70, 110, 150, 240, 300])
+    levels = every_level(preparation_min=[0, 5, 10, 20, 40, 70, 110, 150, 185, 240, 300])
     true = parameters(emergency={"levels": levels, "physicians": {"by_hour": [60] * 24}})
     found = fit(*as_lake(simulate(SITE, true, MONDAY, MONDAY + timedelta(days=59), 1)), SITE)
 
     assert found.emergency.physicians.utilisation == 0.3
     middle = PROBABILITIES.index(0.5)
     assert found.emergency.level(3).preparation_min[middle] == pytest.approx(70, rel=0.2)
+
+
+def test_who_waits_longer_is_treated_faster_if_it_was_so_in_the_history():
+    delays = {"preparation_min": [0, 5, 10, 20, 40, 70, 110, 150, 185, 240, 300], "diagnostics_share": 0.0}
+    care = {"levels": every_level(**delays), "physicians": {"by_hour": [60] * 24}, "wait_treatment_correlation": -0.7}
+    happened = simulate(SITE, parameters(emergency=care), MONDAY, MONDAY + timedelta(days=89), 1)
+
+    fitted = fit(*as_lake(happened), SITE)
+
+    real, made = (
+        estimates.wait_care_correlation(history_of_journeys(journeys, SITE))
+        for journeys in (happened, simulate(SITE, fitted, MONDAY, MONDAY + timedelta(days=89), 2))
+    )
+    assert real < -0.4
+    assert made == pytest.approx(real, abs=0.06)
+
+
+def test_a_history_in_which_waits_tell_nothing_of_care_has_no_correlation(happened):
+    assert estimates.wait_care_correlation(history_of_journeys(happened, SITE)) == pytest.approx(0.0, abs=0.05)
 
 
 def test_the_fit_can_be_written_as_a_file(fitted):
@@ -120,7 +139,7 @@ def test_a_history_without_names_triage_or_moves_is_enough(happened):
     found = fit(encounters, stays.slice(0, 0), SITE)
 
     assert found.emergency.arrivals.per_day == pytest.approx(len(encounters) / 150, rel=0.02)
-    assert found.triage.duration_min == (0.0,) * 10
+    assert found.triage.duration_min == (0.0,) * 11
 
 
 def test_sectors_with_enough_patients_get_parameters_of_their_own():

@@ -90,7 +90,7 @@ def test_the_last_mix_of_the_day_lasts_until_the_first_of_the_next():
         ("warmup_days = -1", "key `warmup_days` = -1"),
         ("shift_starts_h = [19, 7]", "hours must rise"),
         ("[triage]\nduration_min = [1, 2, 3]", "key `triage.duration_min`"),
-        ("[triage]\nduration_min = [0, 1, 2, 3, 4, 5, 6, 7, 9, 8]", "quantiles must not fall"),
+        ("[triage]\nduration_min = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 9]", "quantiles must not fall"),
         ("[emergency.arrivals]\nweekday_hours = [" + "0, " * 23 + "0]", "one of the numbers must be above 0"),
         ("[emergency.levels.1.outcomes]\nward = 0.7", "the shares sum up to 1.3, more than 1"),
         ("[inpatient.ward.next]\nicu = 0.98", "more than 1"),
