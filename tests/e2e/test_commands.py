@@ -415,3 +415,23 @@ def test_a_backfill_after_a_new_site_file_builds_with_the_new_one(hops, own_load
     occupied = {(hour["occupied_beds"], hour["occupancy_rate"]) for hour in hours if hour["sector_id"] == "OBS"}
     assert max(beds for beds, _ in occupied) > 0
     assert all(rate == beds / 12 for beds, rate in occupied)
+
+
+def test_a_backfill_names_the_days_of_which_no_delivery_has_a_record_and_ends_well(hops, own_loaded, loaded_rows):
+    options = ("--from", "2026-02-27", "--to", "2026-03-06", "--state", own_loaded.state, "--as-of", NOW)
+
+    outcome = hops("backfill", *options)
+    (warning,) = hops("backfill", *options, "--json").document["warnings"]
+
+    said = "no delivery has a record of 2026-02-27 to 2026-02-28, 2026-03-04 to 2026-03-06; nothing was built there."
+    assert (outcome.exit_code, outcome.message) == (0, f"warning: {said}")
+    assert (warning["code"], warning["message"]) == ("NO_RECORDS", said)
+    assert rows_of(own_loaded.state) == loaded_rows
+
+
+def test_a_backfill_of_days_with_records_warns_of_nothing(hops, own_loaded):
+    options = ("--from", "2026-03-01", "--to", "2026-03-03", "--state", own_loaded.state, "--as-of", NOW)
+
+    outcome = hops("backfill", *options)
+
+    assert (outcome.exit_code, outcome.err) == (0, "")

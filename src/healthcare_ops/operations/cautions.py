@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -15,13 +15,14 @@ from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.civil_time import civil_day, day_start
 from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.errors import ConfigError
-from healthcare_ops.core.tables import BATCH_ACCOUNTS, OPS_METRICS_HOURLY
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.forecasters import MIN_HOURS
 from healthcare_ops.forecasting.registry import champion_history, load_champion
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.operations.bulk import days_to_rebuild
 
 _MIN_DAYS = MIN_HOURS // 24
+_RUNS_NAMED = 3
 _HOUR = timedelta(hours=1)
 
 
@@ -33,6 +34,7 @@ class CautionCode(StrEnum):
     MODEL_UNTESTED = "MODEL_UNTESTED"
     FORECAST_PAST = "FORECAST_PAST"
     NOT_BUILT_AGAIN = "NOT_BUILT_AGAIN"
+    NO_RECORDS = "NO_RECORDS"
 
 
 # Message and next step, with places for a caution's values.
@@ -56,6 +58,10 @@ CAUTIONS: Mapping[CautionCode, tuple[str, str]] = {
     CautionCode.NOT_BUILT_AGAIN: (
         "{files} changed, and {days} days are still as the old one built them.",
         "Run `{command}`.",
+    ),
+    CautionCode.NO_RECORDS: (
+        "no delivery has a record of {days}; nothing was built there.",
+        "Check the days; if their files are still to come, take them in by `hops ingest` and run again.",
     ),
 }
 
@@ -102,6 +108,16 @@ def not_built_again(platform: Platform, changes: Changes) -> Iterator[Caution]:
     command = f"hops backfill{source} --from {min(days)} --to {max(days)} --state {shlex.quote(str(platform.state))}"
     values = {"files": ", ".join(changes.files), "days": f"{len(days)}", "command": command}
     yield Caution(CautionCode.NOT_BUILT_AGAIN, values)
+
+
+def days_without_records(platform: Platform, days: Collection[date]) -> Iterator[Caution]:
+    """Yield one caution if no delivery has a record of some of the days, naming the first of them."""
+    there = (platform.lake.changes(table, "").days for table in (BATCH_ACCOUNTS, ENCOUNTERS))
+    missing = list(day_runs(set(days).difference(*there)))
+    if missing:
+        named = [f"{first}" if first == last else f"{first} to {last}" for first, last in missing[:_RUNS_NAMED]]
+        more = [f"{len(missing) - _RUNS_NAMED} more"] if len(missing) > _RUNS_NAMED else []
+        yield Caution(CautionCode.NO_RECORDS, {"days": ", ".join([*named, *more])})
 
 
 def _old_data(platform: Platform) -> Iterator[Caution]:

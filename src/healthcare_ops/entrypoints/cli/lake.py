@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from healthcare_ops.entrypoints.cli.failures import show_result
+from healthcare_ops.entrypoints.cli.failures import show_result, warn
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
 from healthcare_ops.entrypoints.cli.output import accounts, console, emit_json, steps, table
 
@@ -78,7 +78,7 @@ def backfill(
     as_of: AsOf = "",
     as_json: Json = False,
 ) -> None:
-    """Build days again from bronze, with today's feed and site files.
+    """Build days again from bronze, with today's feed and site files; a warning names those without any record.
 
     Example: hops backfill --from 2025-01-01 --to 2025-12-31
     """
@@ -88,6 +88,7 @@ def backfill(
     from healthcare_ops.core.errors import QualityError
     from healthcare_ops.jobs import REFINE_JOBS
     from healthcare_ops.operations import bulk
+    from healthcare_ops.operations.cautions import days_without_records
 
     start, end = day(first, "--from"), day(last, "--to")
     if end < start:
@@ -105,7 +106,10 @@ def backfill(
             failure, result = error, {}
         if is_settling:
             settle_changes(state)
-        document = {**result, **bulk.summary(platform)}
+        cautions = [caution.document for caution in days_without_records(platform, days)]
+        document = {"warnings": cautions, **result, **bulk.summary(platform)}
+    if not as_json:
+        warn(cautions)
     show_result(document, failure, as_json=as_json, show=_print_accounts)
 
 

@@ -144,6 +144,10 @@ _CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
         "mudou {files}, e {days} dias ainda estão como o arquivo anterior os construiu.",
         "Execute `{command}`.",
     ),
+    CautionCode.NO_RECORDS: (
+        "nenhuma entrega tem registros de {days}; ali nada foi construído.",
+        "Verifique os dias; se os arquivos ainda estão por vir, receba-os com `hops ingest` e execute de novo.",
+    ),
 }
 _WEEKDAYS = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
