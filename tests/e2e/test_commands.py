@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import tempfile
 from datetime import date, datetime
 
@@ -42,7 +43,8 @@ def test_init_makes_a_state_and_a_second_one_keeps_its_key(hops, desk):
 
     assert (first.exit_code, first.err) == (0, "")
     assert first.out == f"Created {desk.state} with feeds visits\n"
-    assert second.document == {"schema_version": 1, "state": str(desk.state), "is_new": False, "feeds": ["visits"]}
+    told = {"state": str(desk.state), "is_new": False, "feeds": ["visits"], "changed": [], "warnings": []}
+    assert second.document == {"schema_version": 1} | told
     assert secrets.keys() == {"key", "store.json"}
     assert contents(desk.state / "secrets") == secrets
 
@@ -435,3 +437,44 @@ def test_a_backfill_of_days_with_records_warns_of_nothing(hops, own_loaded):
     outcome = hops("backfill", *options)
 
     assert (outcome.exit_code, outcome.err) == (0, "")
+
+
+# init of a state that has days
+
+
+def init_with(hops, state, folder, site, feed):
+    (folder / "new_site.toml").write_text(site, encoding="utf-8")
+    (folder / "new_visits.toml").write_text(feed, encoding="utf-8")
+    return hops("init", "--site", folder / "new_site.toml", "--feed", folder / "new_visits.toml", "--state", state)
+
+
+@pytest.mark.parametrize(
+    ("site", "feed", "files", "options"),
+    [
+        (changed(SITE, "max_stay_days = 2", "max_stay_days = 3"), FEED, ["site.toml"], ()),
+        (SITE, changed(FEED, 'triage_level = "level"\n', ""), ["feeds/visits.toml"], ("--from-raw",)),
+    ],
+    ids=["another limit", "a column less"],
+)
+def test_a_new_file_for_days_that_stand_gives_the_command_that_builds_them_again(
+    hops, own_loaded, tmp_path, site, feed, files, options
+):
+    outcome = init_with(hops, own_loaded.state, tmp_path, site, feed)
+
+    command = outcome.next_step.removeprefix("Run `").removesuffix("`.")
+    assert outcome.exit_code == 0
+    assert outcome.message.startswith(f"warning: {', '.join(files)} changed, and ")
+    assert all(option in command for option in options)
+    _, *words = shlex.split(command)
+    built = hops(*words, "--as-of", NOW)
+    again = hops("init", "--site", tmp_path / "new_site.toml", "--state", own_loaded.state, "--json")
+    assert built.exit_code == 0
+    assert (again.document["changed"], again.document["warnings"]) == ([], [])
+
+
+def test_the_same_files_again_and_new_ones_before_any_day_warn_of_nothing(hops, own_loaded, desk, tmp_path):
+    same = init_with(hops, own_loaded.state, tmp_path, SITE, FEED)
+    init_with(hops, desk.state, tmp_path, SITE, FEED)
+    early = init_with(hops, desk.state, tmp_path, changed(SITE, "max_stay_days = 2", "max_stay_days = 3"), FEED)
+
+    assert [(outcome.exit_code, outcome.err) for outcome in (same, early)] == [(0, "")] * 2

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from healthcare_ops.entrypoints.cli.failures import warn
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
 
@@ -17,22 +18,37 @@ def init(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Make a state directory for a hospital, with its pseudonymisation key.
+    """Make a state directory for a hospital, with its pseudonymisation key; or give one other site and feed files.
+
+    Where days were built with the old files, a warning gives the command that builds them again.
 
     Example: hops init --site site.toml --feed feeds/ed.toml --state .hops
     """
-    from healthcare_ops.bootstrap.configuration import create_state
+    from healthcare_ops.bootstrap.configuration import create_state, find_changes
     from healthcare_ops.core.feed import Feed
     from healthcare_ops.core.validated import read_toml
 
     feeds = [read_toml(path, Feed).feed_id for path in feed or ()]
     is_new = create_state(state, site, feed_files=feed or ())
+    changed = find_changes(state).files
+    cautions = _not_built_again(state) if changed else []
     if as_json:
-        emit_json({"state": str(state), "is_new": is_new, "feeds": feeds})
+        emit_json({"state": str(state), "is_new": is_new, "feeds": feeds, "changed": changed, "warnings": cautions})
         return
     console().print(
         f"{'Created' if is_new else 'Updated'} {state}" + (f" with feeds {', '.join(feeds)}" if feeds else "")
     )
+    warn(cautions)
+
+
+def _not_built_again(state: Path) -> list[dict[str, str]]:
+    """Return what there is to know of days that were built before the state's files changed."""
+    from healthcare_ops.bootstrap.configuration import find_changes
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.operations.cautions import not_built_again
+
+    with open_platform(state, exclusive=False) as platform:
+        return [caution.document for caution in not_built_again(platform, find_changes(state))]
 
 
 def doctor(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
