@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from healthcare_ops.core.tables import Table
 
@@ -120,7 +120,7 @@ class RawStore(Protocol):
     """Deliveries exactly as they came, numbered within their feed and never changed."""
 
     def land(self, feed_id: str, file: Path, sha256: str, delivered_on: date) -> Delivery:
-        """Keep a copy of the file under the feed's next number."""
+        """Keep a copy of the file under the feed's next number; `DataError` if its bytes have another hash."""
         ...
 
     def deliveries(self, feed_id: str) -> list[Delivery]:
@@ -145,4 +145,16 @@ class SecretStore(Protocol):
 
     def names(self) -> list[str]:
         """Return the names that are set, sorted."""
+        ...
+
+
+class Journal(Protocol):
+    """What a run remembers of itself, whatever crashes: the results of its steps, as plain JSON values."""
+
+    def recorded(self) -> Sequence[Any]:
+        """Return the results of the steps that were done before this process took the run up, in order."""
+        ...
+
+    def once(self, name: str, work: Callable[[], Any]) -> Any:
+        """Do the next step, unless it was done before; return its result."""
         ...

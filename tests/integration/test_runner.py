@@ -11,9 +11,8 @@ from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.errors import ExitCode, TransientError
 from healthcare_ops.core.tables import ENCOUNTERS, ENCOUNTERS_RAW, OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
 from healthcare_ops.operations import bulk
-from healthcare_ops.operations.runner import LocalTasks, run_orchestrator
-from healthcare_ops.orchestrator.interpreter import TaskFailure
 from hospital import open_hospital, visit
+from runs import JobsHere, run_orchestrator
 
 NOW = "2026-03-23T06:20:00-03:00"
 REFINE = ["RunBronzeIngest", "RunBronzeToSilver", "RunDQ", "RunSilverToGold", "BuildFeatures", "ChooseRun"]
@@ -38,9 +37,11 @@ def quiet(tmp_path_factory):
         yield opened
 
 
-@pytest.fixture
-def tasks(quiet):
-    return LocalTasks(quiet.context)
+def resolve(context, given):
+    """Return what the first state of a run makes of its input."""
+    parameters = {"FunctionName": "resolve_run_date", "Payload": {"input": given}}
+    call = {"resource": "arn:aws:states:::lambda:invoke", "parameters": parameters, "run_id": "run", "as_of": ""}
+    return JobsHere(context).answer(call, timeout_s=60, is_stopped=lambda: False)
 
 
 @pytest.fixture(scope="module")
@@ -106,15 +107,15 @@ def test_what_is_transient_is_tried_again_and_the_run_succeeds(hospital, time):
     hospital.deliver("visits", last_visits(1), "a.csv")
     context = replace(hospital.context, lake=FlakyLake(hospital.context.lake, BUSY, BUSY))
 
-    finished = run_orchestrator(context, "inference", sleep=time.sleep)
+    finished = run_orchestrator(context, "inference", time=time)
 
     tick = finished.record.states[-1]
     assert (finished.record.status, finished.exit_code) == ("SUCCEEDED", ExitCode.OK)
-    assert [attempt["error"] for attempt in tick.attempts] == ["TransientError", "TransientError", None]
-    assert tick.attempts[0]["cause"] == (
+    assert [attempt.error for attempt in tick.attempts] == ["TransientError", "TransientError", None]
+    assert tick.attempts[0].cause == (
         "ingest_bronze: another writer changed bronze.encounters_raw first. Next: Run it again."
     )
-    assert time.slept_s == [5.0, 10.0]
+    assert sum(time.slept_s) == 5 + 10
     assert len(hospital.rows(ENCOUNTERS)) == 5
 
 
@@ -122,7 +123,7 @@ def test_what_stays_transient_fails_after_the_third_try(hospital, time):
     hospital.deliver("visits", last_visits(1), "a.csv")
     context = replace(hospital.context, lake=FlakyLake(hospital.context.lake, BUSY, BUSY, BUSY))
 
-    finished = run_orchestrator(context, "inference", sleep=time.sleep)
+    finished = run_orchestrator(context, "inference", time=time)
 
     assert (finished.record.status, finished.exit_code) == ("FAILED", ExitCode.STEP_FAILED)
     assert (finished.record.error, len(finished.record.states[2].attempts)) == ("TransientError", 3)
@@ -135,7 +136,7 @@ def test_a_file_that_cannot_be_read_fails_the_run_once_and_names_job_and_line(ho
     path.write_text("visit,patient,changed,arrival,care,left,place,level\n1,2,3\n")
     bulk.land(hospital.platform, hospital.context.feeds["visits"], {path: bulk.sha256_of(path)})
 
-    finished = run_orchestrator(hospital.context, "inference", sleep=time.sleep)
+    finished = run_orchestrator(hospital.context, "inference", time=time)
 
     assert states(finished) == [
         "ResolveRunDate",
@@ -223,20 +224,16 @@ def test_two_runs_at_one_instant_keep_two_records(hospital):
         ({"type": "inference", "run_date": "2026-03-01"}, {"type": "inference", "run_date": "2026-03-01"}),
     ],
 )
-def test_an_input_that_leaves_things_out_means_daily_for_the_last_closed_day(tasks, given, resolved):
-    parameters = {"FunctionName": "resolve_run_date", "Payload": {"input": given}}
-
-    assert tasks.run("arn:aws:states:::lambda:invoke", parameters, timeout_s=60) == {"Payload": resolved}
+def test_an_input_that_leaves_things_out_means_daily_for_the_last_closed_day(quiet, given, resolved):
+    assert resolve(quiet.context, given).result == {"Payload": resolved}
 
 
 def test_the_last_closed_day_is_that_of_the_hospital_s_clock(quiet):
     minute_to_midnight = AsOfClock(datetime.fromisoformat("2026-03-23T02:59:00+00:00"))  # 22 March
-    parameters = {"FunctionName": "resolve_run_date", "Payload": {"input": {}}}
-    context = replace(quiet.context, clock=minute_to_midnight)
 
-    resolved = LocalTasks(context).run("arn:aws:states:::lambda:invoke", parameters, timeout_s=60)
+    resolved = resolve(replace(quiet.context, clock=minute_to_midnight), {})
 
-    assert resolved["Payload"]["run_date"] == "2026-03-21"
+    assert resolved.result["Payload"]["run_date"] == "2026-03-21"
 
 
 @pytest.mark.parametrize(
@@ -248,14 +245,13 @@ def test_the_last_closed_day_is_that_of_the_hospital_s_clock(quiet):
         ({"run_date": 5}, "run_date 5 is not a day"),
     ],
 )
-def test_an_input_that_means_nothing_is_refused_at_the_door(tasks, given, fault):
-    parameters = {"FunctionName": "resolve_run_date", "Payload": {"input": given}}
+def test_an_input_that_means_nothing_is_refused_at_the_door(quiet, given, fault):
+    refused = resolve(quiet.context, given)
 
-    with pytest.raises(TaskFailure) as refusal:
-        tasks.run("arn:aws:states:::lambda:invoke", parameters, timeout_s=60)
-
-    assert refusal.value.cause.startswith(f"Config: {fault}")
-    assert tasks.exit_code is ExitCode.CONFIG
+    assert refused.result is None
+    assert refused.failure.message.startswith(fault)
+    assert (refused.failure.error_class, refused.failure.reason) == ("permanent", "Config")
+    assert refused.failure.error.exit_code is ExitCode.CONFIG
 
 
 def test_a_job_that_fails_in_a_way_nobody_thought_of_still_ends_the_run_in_order(hospital, caplog):
@@ -265,8 +261,8 @@ def test_a_job_that_fails_in_a_way_nobody_thought_of_still_ends_the_run_in_order
     finished = run_orchestrator(context, "inference")
 
     assert (finished.record.status, finished.exit_code) == ("FAILED", ExitCode.STEP_FAILED)
-    assert finished.record.cause == "Unexpected: ZeroDivisionError: by nothing"
-    assert "inference_tick failed" in caplog.text
+    assert finished.record.cause.startswith("Unexpected: ingest_bronze: ZeroDivisionError: by nothing")
+    assert f"run {finished.record.run_id}: ZeroDivisionError('by nothing')" in caplog.text
 
 
 # Days and weeks

@@ -35,7 +35,7 @@ from sqlalchemy.engine import URL
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.adapters.snapshots import Snapshots, day_of, partition_of
 from healthcare_ops.core.days import day_runs, days_between
-from healthcare_ops.core.errors import ConfigError, TransientError
+from healthcare_ops.core.errors import ConfigError, Reason, TransientError
 from healthcare_ops.core.tables import ColumnType, Table
 from healthcare_ops.ports import DayChanges
 
@@ -134,7 +134,9 @@ class IcebergLake:
             )
         except CommitFailedException as error:
             raise TransientError(
-                f"another writer changed {table.id} first: {error}.", next_step="Run it again."
+                f"another writer changed {table.id} first: {error}.",
+                next_step="Run it again.",
+                reason=Reason.COMMIT_CONFLICT,
             ) from error
         return sum(file.record_count for file in added)
 

@@ -1,35 +1,77 @@
-"""One writer at a time for a state directory."""
+"""One process at a time for a part of a state directory's work."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 
 from healthcare_ops.core.errors import LockedError
 
+_LOOK_EVERY_S = 0.05
+
+
+class Lock(StrEnum):
+    """The locks of a state directory, by the names of their files."""
+
+    LAKE = ".lock"  # whoever writes tables, raw files or the configuration
+    MODELS = ".models.lock"  # whoever trains
+    ENGINE = ".engine.lock"  # whoever runs the state machine
+
 
 @contextmanager
-def lock_state(state: Path) -> Iterator[None]:
-    """Hold the directory's lock; the system frees it when the process dies, however it dies.
+def lock_state(state: Path, lock: Lock = Lock.LAKE, *, wait_s: float = 0.0, role: str = "") -> Iterator[None]:
+    """Hold a lock of the directory; the system frees it when the process dies, however it dies.
+
+    Parameters
+    ----------
+    wait_s
+        How long to wait for another process to let go of it.
+    role
+        What this process is, for those who find the lock held.
 
     Raises
     ------
     LockedError
         If another process holds it; the message names that process.
     """
-    with (state / ".lock").open("a+") as holder:
-        try:
-            fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder.seek(0)
-            raise LockedError(
-                f"{state} is in use by process {holder.read().strip() or 'unknown'}.",
-                next_step="Wait for it to finish, or use another --state.",
-            ) from error
+    until = time.monotonic() + wait_s
+    with (state / lock).open("a+") as holder:
+        while not _take(holder.fileno()):
+            if time.monotonic() >= until:
+                raise LockedError(
+                    f"{state} is in use by process {' '.join(_holder(state, lock)) or 'unknown'}.",
+                    next_step="Wait for it to finish, or use another --state.",
+                )
+            time.sleep(_LOOK_EVERY_S)
         holder.truncate(0)
-        holder.write(str(os.getpid()))
+        holder.write(f"{os.getpid()} {role}".strip())
         holder.flush()
         yield
+
+
+def role_of_holder(state: Path, lock: Lock) -> str | None:
+    """Return the role of the process that holds a lock, which may be empty; None if nobody holds it."""
+    path = state / lock
+    if not path.exists():
+        return None
+    with path.open("a+") as holder:
+        if _take(holder.fileno()):
+            return None
+    return "".join(_holder(state, lock)[1:])
+
+
+def _take(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(state: Path, lock: Lock) -> list[str]:
+    return (state / lock).read_text(encoding="utf-8").split()

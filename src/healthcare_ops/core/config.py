@@ -22,6 +22,11 @@ class Settings(Strict):
     engine: Literal["duckdb"] = Field(default="duckdb", description="Where Ibis expressions run.")
     memory_limit_mb: int = Field(default=1500, ge=256, description="Memory of the engine before it spills to disk.")
     threads: int = Field(default=0, ge=0, description="Threads of the engine; 0 = every core.")
+    database_url: str = Field(
+        default="",
+        pattern=r"^$|^postgresql(\+psycopg)?://",
+        description="PostgreSQL for the steps of runs, without a password; empty = a file of the state directory.",
+    )
     keep_snapshots: int = Field(default=20, ge=2, description="Untagged snapshots kept per table.")
     horizon_h: int = Field(default=48, ge=1, le=48, description="Farthest hour of a forecast.")
     train_days: int = Field(default=728, ge=21, description="Longest history a model is trained on.")

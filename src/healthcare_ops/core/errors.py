@@ -12,7 +12,7 @@ OpsError
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class ExitCode(IntEnum):
@@ -30,6 +30,27 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+class Reason(StrEnum):
+    """Why something failed, more closely than its kind: alarms and runbooks match these codes."""
+
+    NETWORK = "Network"
+    THROTTLED = "Throttled"
+    COMMIT_CONFLICT = "CommitConflict"
+    WORKER_DIED = "WorkerDied"
+    TIMEOUT = "Timeout"
+    LOCKED = "Locked"
+    TRANSIENT = "Transient"
+    ACCESS_DENIED = "AccessDenied"
+    DISK_FULL = "DiskFull"
+    OUT_OF_MEMORY = "OutOfMemory"
+    CONFIG = "Config"
+    NOT_FOUND = "NotFound"
+    DATA = "Data"
+    DATA_QUALITY = "DataQuality"
+    STEP_FAILED = "StepFailed"
+    UNEXPECTED = "Unexpected"
+
+
 class OpsError(Exception):
     """Base of every error this product raises on purpose.
 
@@ -39,72 +60,79 @@ class OpsError(Exception):
         What was found and which rule it breaks, with the value.
     next_step
         What the operator can do now, as an imperative sentence.
+    reason
+        Why, if more is known than the kind of error says.
     """
 
     exit_code = ExitCode.UNEXPECTED
-    code = "Unexpected"
+    code = Reason.UNEXPECTED
 
-    def __init__(self, message: str, *, next_step: str = "") -> None:
+    def __init__(self, message: str, *, next_step: str = "", reason: Reason | None = None) -> None:
         super().__init__(message, next_step)
         self.message = message
         self.next_step = next_step
+        self.reason = reason or self.code
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default exception protocol between processes.
-        return (_rebuild, (type(self), self.message, self.next_step))
+        return (_rebuild, (type(self), self.message, self.next_step, self.reason))
+
+    def about(self, what: str) -> OpsError:
+        """Return the same error with what it is about before its message."""
+        return _rebuild(type(self), f"{what}: {self.message}", self.next_step, self.reason)
 
     def __str__(self) -> str:
         return f"{self.message} Next: {self.next_step}" if self.next_step else self.message
 
 
-def _rebuild(kind: type[OpsError], message: str, next_step: str) -> OpsError:
-    return kind(message, next_step=next_step)
+def _rebuild(kind: type[OpsError], message: str, next_step: str, reason: Reason) -> OpsError:
+    return kind(message, next_step=next_step, reason=reason)
 
 
 class TransientError(OpsError):
     """The same call may succeed later; retried with backoff."""
 
     exit_code = ExitCode.STEP_FAILED
-    code = "Transient"
+    code = Reason.TRANSIENT
 
 
 class DataError(OpsError):
     """Delivered data cannot be used as it is; opens INC-02."""
 
     exit_code = ExitCode.STEP_FAILED
-    code = "Data"
+    code = Reason.DATA
 
 
 class QualityError(DataError):
     """A data-quality rule of severity `fail` failed; gold is not touched."""
 
     exit_code = ExitCode.QUALITY_FAILED
-    code = "DataQuality"
+    code = Reason.DATA_QUALITY
 
 
 class ConfigError(OpsError):
     """A setting, site file, feed file or credential is missing or wrong."""
 
     exit_code = ExitCode.CONFIG
-    code = "Config"
+    code = Reason.CONFIG
 
 
 class NotFoundError(OpsError):
     """The thing that was named does not exist."""
 
     exit_code = ExitCode.NOT_FOUND
-    code = "NotFound"
+    code = Reason.NOT_FOUND
 
 
 class LockedError(OpsError):
     """Another process holds the state directory, or a time limit ran out."""
 
     exit_code = ExitCode.TIMEOUT_OR_LOCK
-    code = "Locked"
+    code = Reason.LOCKED
 
 
 class StepError(OpsError):
     """A job of a run failed; the message names the job and its cause."""
 
     exit_code = ExitCode.STEP_FAILED
-    code = "StepFailed"
+    code = Reason.STEP_FAILED

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from healthcare_ops.core.clock import Clock
 from healthcare_ops.core.config import Settings
 from healthcare_ops.core.feed import Feed
+from healthcare_ops.core.runs import RunType
 from healthcare_ops.core.site import Site
 from healthcare_ops.ports import Engine, Lake, ObjectStore, RawStore, SecretStore
 
-RunType = Literal["daily", "inference", "weekly_train"]
 Outcome = dict[str, Any]
 
 

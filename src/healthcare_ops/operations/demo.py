@@ -23,10 +23,11 @@ from healthcare_ops.core.validated import read_toml
 from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD
 from healthcare_ops.forecasting.registry import load_champion
 from healthcare_ops.operations import bulk
+from healthcare_ops.operations.engine import open_engine
 from healthcare_ops.operations.follow import follow
 from healthcare_ops.operations.generate import Order
 from healthcare_ops.operations.reading import newest_predictions, newest_report
-from healthcare_ops.operations.runner import run_orchestrator
+from healthcare_ops.operations.runner import failure_of
 
 _YEAR_END = datetime(2018, 1, 1, tzinfo=ZoneInfo("Europe/Stockholm"))
 _ATTRIBUTION = "Sample data: Andre Johansson, TriEff, CC BY 4.0 (rows of unit E, converted to CSV)."
@@ -63,12 +64,11 @@ def run_demo(state: Path, progress: Callable[[str], None]) -> Demo:
     ):
         create_state(state, site, clock)
         mapping = add_feed(state, feed)
-    with open_platform(state, clock) as platform:
-        with as_file(samples.joinpath("skane_2017.csv.gz")) as year:
-            verified = bulk.verify_each([year], mapping, progress)
-            verified.require_some()
-            bulk.land(platform, mapping, verified.sound)
-        return Demo(_train(platform, progress), clock)
+    with open_platform(state, clock) as platform, as_file(samples.joinpath("skane_2017.csv.gz")) as year:
+        verified = bulk.verify_each([year], mapping, progress)
+        verified.require_some()
+        bulk.land(platform, mapping, verified.sound)
+    return Demo(_train(state, clock, progress), clock)
 
 
 def run_synthetic_demo(state: Path, progress: Callable[[str], None]) -> Demo:
@@ -98,17 +98,17 @@ def run_synthetic_demo(state: Path, progress: Callable[[str], None]) -> Demo:
         )
         clock = AsOfClock(day_start(_SYNTHETIC_LAST + timedelta(days=1), read_toml(site_file, Site).tz))
         follow(order, clock, None, progress, state)
+    period = f"{_SYNTHETIC_FIRST} to {_SYNTHETIC_LAST}, invented"
+    return Demo(_train(state, clock, progress), clock, period, _SYNTHETIC_NOTE)
+
+
+def _train(state: Path, clock: AsOfClock, progress: Callable[[str], None]) -> dict[str, Any]:
+    with open_engine(state, progress=lambda run_id, name: progress(name)) as engine:
+        record = engine.finish(engine.start("weekly_train", as_of=clock.now()))
+    if failure := failure_of(record):
+        raise failure
     with open_platform(state, clock) as platform:
-        return Demo(
-            _train(platform, progress), clock, f"{_SYNTHETIC_FIRST} to {_SYNTHETIC_LAST}, invented", _SYNTHETIC_NOTE
-        )
-
-
-def _train(platform: Platform, progress: Callable[[str], None]) -> dict[str, Any]:
-    finished = run_orchestrator(platform.context, "weekly_train", progress=progress)
-    if finished.failure:
-        raise finished.failure
-    return _document(platform, finished.record.run_id)
+        return _document(platform, record.run_id)
 
 
 def _document(platform: Platform, run_id: str) -> dict[str, Any]:

@@ -1,52 +1,78 @@
-"""Run the orchestrator's state machine in this process."""
+"""Take a run of the state machine from its start, or from where it was left, to its end."""
 
 from __future__ import annotations
 
-import logging
+import hashlib
 import random
-import secrets
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
-from healthcare_ops.core.civil_time import civil_day
-from healthcare_ops.core.clock import SystemClock
-from healthcare_ops.core.errors import ConfigError, ExitCode, OpsError, StepError, TransientError
-from healthcare_ops.core.runs import RunRecord, StateRecord
-from healthcare_ops.jobs import TICK_JOBS, load_job
-from healthcare_ops.jobs.context import Context, Outcome, Request, RunType
+from healthcare_ops.core.errors import OpsError, Reason, StepError
+from healthcare_ops.core.runs import (
+    ABORTED,
+    RUNNING,
+    Answer,
+    AttemptRecord,
+    Failure,
+    RunRecord,
+    RunType,
+    StateRecord,
+)
+from healthcare_ops.operations.tasks import name_of
 from healthcare_ops.orchestrator.asl import StateMachine, load, render
 from healthcare_ops.orchestrator.choices import holds
+from healthcare_ops.orchestrator.failures import TASK_FAILED, TIMEOUT
 from healthcare_ops.orchestrator.interpreter import Attempt, Interpreter, StateEntry, TaskFailure, World
+from healthcare_ops.ports import Journal, ObjectStore
 
-_log = logging.getLogger(__name__)
-_RUN_TYPES = ("daily", "inference", "weekly_train")
+_TRANSIENT = "TransientError"
+_DEFINITIONS_PREFIX = "ops/definitions/"
+_SLICE_S = 0.5
 
 Progress = Callable[[str], None]
+Sleep = Callable[[float], None]
+
+
+class Stopped(Exception):
+    """Somebody wants the run no longer."""
+
+
+class Jobs(Protocol):
+    """Does the calls of the state machine: `{"resource", "parameters", "run_id", "as_of"}`."""
+
+    def answer(self, call: dict[str, Any], *, timeout_s: float | None, is_stopped: Callable[[], bool]) -> Answer:
+        """Return what came of a call; one that took too long has failed. `Stopped` if that was asked for."""
+        ...
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A run that ended, and what ended it if it did not succeed."""
+class Surroundings:
+    """What runs need beside their journal; `sleep` lets time go by on the clock that `now` tells."""
 
-    record: RunRecord
-    failure: OpsError | None
+    objects: ObjectStore
+    jobs: Jobs
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None] = time.sleep
+    progress: Callable[[str, str], None] = lambda run_id, state: None
+    is_stopped: Callable[[str], bool] = lambda run_id: False
 
-    @property
-    def exit_code(self) -> ExitCode:
-        """Return the exit code of what ended it."""
-        return self.failure.exit_code if self.failure else ExitCode.OK
+
+@cache
+def orchestrator_text() -> str:
+    """Return the product's state machine, as it is deployed with an empty prefix."""
+    return render(files("healthcare_ops.jobs").joinpath("orchestrator.asl.json").read_text(encoding="utf-8"))
 
 
 @cache
 def load_orchestrator() -> StateMachine:
-    """Return the product's state machine, as it is deployed with an empty prefix."""
-    text = files("healthcare_ops.jobs").joinpath("orchestrator.asl.json").read_text(encoding="utf-8")
-    return load(render(text))
+    """Return the product's state machine."""
+    return load(orchestrator_text())
 
 
 def states_of(run_type: RunType) -> tuple[str, ...]:
@@ -62,150 +88,215 @@ def states_of(run_type: RunType) -> tuple[str, ...]:
     return tuple(entered)
 
 
-def run_orchestrator(
-    context: Context,
-    run_type: RunType,
-    run_date: date | None = None,
-    progress: Progress = lambda state: None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Finished:
-    """Run the state machine once and keep its record; `sleep` waits before a state is tried again."""
-    as_of, machine = context.clock.now(), SystemClock()
-    run_id = f"{run_type}-{as_of:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    execution_input = {"type": run_type} | ({"run_date": run_date.isoformat()} if run_date else {})
-    tasks = LocalTasks(context, run_id)
-    record = RunRecord(run_id, run_type, "", machine.now().isoformat(), as_of=as_of.isoformat())
-    watcher = _Recorder(context, record, progress)
-    world = World(tasks, watcher, machine.now, sleep, random.random)
-    execution = Interpreter(load_orchestrator(), world).run(execution_input, execution_id=run_id)
-    record.status = execution.status
-    record.error, record.cause = execution.error or "", execution.cause or ""
-    record.ended_at = machine.now().isoformat()
-    record.run_date, record.outcomes = tasks.run_date, tasks.outcomes
-    watcher.save()
-    return Finished(record, None if execution.status == "SUCCEEDED" else _failure(record, tasks.failure))
+def store_definition(objects: ObjectStore) -> str:
+    """Keep the product's state machine for the runs that follow it; return its SHA-256."""
+    text = orchestrator_text().encode()
+    sha256 = hashlib.sha256(text).hexdigest()
+    if not objects.exists(_definition_key(sha256)):
+        objects.write(_definition_key(sha256), text)
+    return sha256
 
 
-def _failure(record: RunRecord, of_task: OpsError | None) -> OpsError:
-    """Return why the run failed; without a failed task it was the state machine itself."""
-    if of_task is None:
-        return StepError(f"run {record.run_id} failed with {record.error}: {record.cause}")
-    return type(of_task)(f"run {record.run_id} failed: {of_task.message}", next_step=of_task.next_step)
+def read_definition(objects: ObjectStore, sha256: str) -> StateMachine:
+    """Return the state machine that runs follow which name this hash."""
+    return load(objects.read(_definition_key(sha256)).decode())
 
 
-@dataclass
-class LocalTasks:
-    """Fulfils the state machine's resources with the jobs of this package.
+def _definition_key(sha256: str) -> str:
+    return f"{_DEFINITIONS_PREFIX}{sha256}.asl.json"
 
-    Jobs run in this process; `timeout_s` is not enforced on them, because a thread cannot be ended from
-    outside.
+
+@dataclass(frozen=True)
+class RunOrder:
+    """What a run is asked to do.
+
+    `as_of` is the instant that every job takes for the present; empty for the present itself. `due_at` is the
+    instant that the run was due, or was asked for.
     """
 
-    context: Context
-    run_id: str = ""
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    failure: OpsError | None = None
-    run_date: str = ""
+    run_id: str
+    input: dict[str, Any]
+    due_at: str
+    definition: str
+    as_of: str = ""
+    trigger: str = "manual"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the order as JSON values."""
+        return asdict(self)
+
+
+def carry_out(order: RunOrder, journal: Journal, around: Surroundings) -> RunRecord:
+    """Take a run to its end, and keep its record.
+
+    For a run that was left in the middle, it goes on after the last step that the journal holds: what was done is not
+    done again, what failed has failed, and the clock tells again what it told.
+    """
+    memory = _Memory(order.run_id, journal, around)
+    record = _begin(order, memory, around)
+    calls = _Calls(order, record, memory, around)
+    # Drawn from the run's name: what was left to chance is not drawn anew.
+    chance = random.Random(order.run_id).random  # noqa: S311  # no secret
+    world = World(calls, calls, memory.now, memory.sleep, chance)
+    try:
+        done = Interpreter(read_definition(around.objects, order.definition), world).run(
+            order.input, execution_id=order.run_id
+        )
+        record.status, record.error, record.cause = done.status, done.error or "", done.cause or ""
+    except Stopped:
+        record.status, record.cause = ABORTED, "stopped by an operator"
+    record.ended_at = memory.now().isoformat()
+    calls.save()
+    return record
+
+
+def failure_of(record: RunRecord) -> OpsError | None:
+    """Return why a run failed, as an error; None if it did not."""
+    if record.failed_state is None:
+        return None
+    what = f"run {record.run_id} was stopped" if record.status == ABORTED else f"run {record.run_id} failed"
+    failure = record.failure
+    if record.status == ABORTED or failure is None:
+        cause = f" with {record.error}: {record.cause}" if record.error else ""
+        return StepError(f"{what}{cause}.", next_step=f"`hops redrive {record.run_id}` goes on with it.")
+    return failure.error.about(what)
+
+
+def _begin(order: RunOrder, memory: _Memory, around: Surroundings) -> RunRecord:
+    """Return the run's record with what is known of it before its first state."""
+    record = RunRecord(
+        order.run_id,
+        order.input["type"],
+        "",
+        memory.now().isoformat(),
+        as_of=order.as_of or order.due_at,
+        input=order.input,
+        definition=order.definition,
+        trigger=order.trigger,
+    )
+    if around.objects.exists(record.key):
+        before = RunRecord.of_json(around.objects.read(record.key))
+        record.resumed_at, record.redriven_at = before.resumed_at, before.redriven_at
+        again = record.resumed_at if before.status == RUNNING else record.redriven_at
+        again.append(around.now().isoformat())
+    return record
+
+
+class _Memory:
+    """A run's steps and its clock: what the run was told once it is told again."""
+
+    def __init__(self, run_id: str, journal: Journal, around: Surroundings) -> None:
+        self._run_id = run_id
+        self._journal = journal
+        self._around = around
+        recorded = journal.recorded()
+        self._known = len(recorded)
+        self._told = deque(instant for step in recorded for instant in step["told"])
+        self._since: list[str] = []
+        self.steps = 0
 
     @property
-    def exit_code(self) -> ExitCode:
-        """Return the exit code of the task that failed last."""
-        return self.failure.exit_code if self.failure else ExitCode.OK
+    def is_past(self) -> bool:
+        """Tell whether the next step was done before."""
+        return self.steps < self._known
+
+    def now(self) -> datetime:
+        """Return the present, or what was the present when the run came here first."""
+        instant = datetime.fromisoformat(self._told.popleft()) if self._told else self._around.now()
+        self._since.append(instant.isoformat())
+        return instant
+
+    def once(self, name: str, work: Callable[[], Any]) -> Any:
+        """Do the next step, unless it was done before; return its result. `Stopped` if the run was stopped."""
+        self._check_stopped()
+        # What the clock told is stored with the step after it: to store it by itself would cost as much again.
+        told, self._since = self._since, []
+        self.steps += 1
+        return self._journal.once(name, lambda: {"told": told, "result": work()})["result"]
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, all in all for so long, also if the process does not last."""
+
+        def end() -> str:
+            return (self._around.now() + timedelta(seconds=seconds)).isoformat()
+
+        until = datetime.fromisoformat(self.once("wait", end))
+        while (left_s := (until - self._around.now()).total_seconds()) > 0:
+            self._check_stopped()
+            self._around.sleep(min(left_s, _SLICE_S))
+
+    def is_stopped(self) -> bool:
+        """Tell whether somebody stopped the run."""
+        return self._around.is_stopped(self._run_id)
+
+    def _check_stopped(self) -> None:
+        if not self.is_past and self.is_stopped():
+            raise Stopped
+
+
+class _Calls:
+    """Calls the jobs, each call a step, and keeps the run's record up to date."""
+
+    def __init__(self, order: RunOrder, record: RunRecord, memory: _Memory, around: Surroundings) -> None:
+        self._order = order
+        self._record = record
+        self._memory = memory
+        self._around = around
+        self._failure: Failure | None = None
 
     def run(self, resource: str, parameters: Any, *, timeout_s: float | None) -> Any:
         """Return the result in the shape of the service that the resource names."""
-        try:
-            if resource == "arn:aws:states:::glue:startJobRun.sync":
-                arguments = {name.removeprefix("--"): value for name, value in parameters["Arguments"].items()}
-                self._job(parameters["JobName"], self._request(arguments))
-                return {"JobName": parameters["JobName"], "JobRunState": "SUCCEEDED"}
-            return {"Payload": self._function(parameters["FunctionName"], parameters["Payload"])}
-        except TransientError as error:
-            self.failure = error
-            raise TaskFailure("TransientError", str(error)) from error
-        except OpsError as error:
-            self.failure = error
-            raise TaskFailure("States.TaskFailed", f"{error.code}: {error}") from error
-        except Exception as error:
-            name = parameters.get("JobName") or parameters.get("FunctionName")
-            found = f"{type(error).__name__}: {error}"
-            _log.error("run %s: %s failed: %r", self.run_id, name, error)
-            _log.debug("run %s: %s failed here", self.run_id, name, exc_info=error)
-            self.failure = StepError(
-                f"{name}: {found}", next_step="Set HOPS_LOG=debug, run it again, and report the traceback."
-            )
-            raise TaskFailure("States.TaskFailed", f"Unexpected: {found}") from error
-
-    def _function(self, name: str, payload: Any) -> Any:
-        functions: dict[str, Callable[[Any], Any]] = {
-            "resolve_run_date": self._resolve_run_date,
-            "inference_tick": self._tick,
-            "open_incident": self._open_incident,
+        call = {
+            "resource": resource,
+            "parameters": parameters,
+            "run_id": self._order.run_id,
+            "as_of": self._order.as_of,
         }
-        return functions[name](payload)
-
-    def _resolve_run_date(self, payload: Any) -> Any:
-        given = payload.get("input") or {}
-        run_type = given.get("type") or "daily"
-        if run_type not in _RUN_TYPES:
-            raise ConfigError(f"type {run_type!r} is not a run type.", next_step=f"Use {', '.join(_RUN_TYPES)}.")
-        today = civil_day(self.context.clock.now(), self.context.site.tz)
-        default = today if run_type == "inference" else today - timedelta(days=1)
-        wanted = given.get("run_date") or default.isoformat()
-        try:
-            self.run_date = date.fromisoformat(wanted).isoformat()
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"run_date {wanted!r} is not a day.", next_step="Write it as 2017-12-31.") from error
-        return {"type": run_type, "run_date": self.run_date}
-
-    def _tick(self, payload: Any) -> Any:
-        request = self._request(payload)
-        for name in TICK_JOBS:
-            self._job(name, request)
-        return {"jobs": list(TICK_JOBS)}
-
-    def _open_incident(self, payload: Any) -> Any:
-        _log.error("run %s failed: %s", payload["run_id"], payload["input"].get("failure"))
-        return {}
-
-    def _request(self, arguments: Any) -> Request:
-        run_date = date.fromisoformat(arguments["run_date"])
-        # A daily run rebuilds its day even if nothing new came; a tick touches only what did.
-        days = frozenset() if arguments["type"] == "inference" else frozenset({run_date})
-        return Request(arguments["run_id"], arguments["type"], run_date, days)
-
-    def _job(self, name: str, request: Request) -> None:
-        try:
-            self.outcomes[name] = load_job(name)(self.context, request)
-        except OpsError as error:
-            raise type(error)(f"{name}: {error.message}", next_step=error.next_step) from error
-
-
-@dataclass
-class _Recorder:
-    """Keeps the run's record up to date while it runs."""
-
-    context: Context
-    record: RunRecord
-    progress: Progress
+        jobs, is_stopped = self._around.jobs, self._memory.is_stopped
+        answer = Answer.of_json(
+            self._memory.once(
+                name_of(resource, parameters),
+                lambda: jobs.answer(call, timeout_s=timeout_s, is_stopped=is_stopped).to_json(),
+            )
+        )
+        self._record.outcomes |= answer.outcomes
+        self._failure = answer.failure
+        if answer.failure:
+            raise _task_failure(answer.failure)
+        return answer.result
 
     def entered(self, entry: StateEntry) -> None:
-        self.progress(entry.name)
-        self.record.states.append(StateRecord(entry.name, entry.entered_at.isoformat()))
+        """Note that a state was entered."""
+        self._around.progress(self._order.run_id, entry.name)
+        entered_at = entry.entered_at.isoformat()
+        self._record.states.append(StateRecord(entry.name, entered_at, input=entry.input, step=self._memory.steps + 1))
         self.save()
 
     def attempted(self, entry: StateEntry, attempt: Attempt) -> None:
-        self.record.states[-1].attempts.append(
-            {
-                "started_at": attempt.started_at.isoformat(),
-                "ended_at": attempt.ended_at.isoformat(),
-                "error": attempt.error,
-                "cause": attempt.cause,
-            }
+        """Note how an attempt ended."""
+        noted = AttemptRecord(
+            attempt.started_at.isoformat(), attempt.ended_at.isoformat(), attempt.error, attempt.cause, self._failure
         )
+        self._record.states[-1].attempts.append(noted)
+        self._failure = None
 
     def left(self, entry: StateEntry) -> None:
-        self.record.states[-1].exited_at = (entry.exited_at or entry.entered_at).isoformat()
+        """Note that a state was left."""
+        state = self._record.states[-1]
+        state.exited_at, state.output = (entry.exited_at or entry.entered_at).isoformat(), entry.output
+        if isinstance(entry.output, dict):
+            self._record.run_date = entry.output.get("run_date", self._record.run_date)
 
     def save(self) -> None:
-        self.context.objects.write(self.record.key, self.record.to_json())
+        """Store the record, unless that would tell less than is stored already."""
+        if not self._memory.is_past:
+            self._around.objects.write(self._record.key, self._record.to_json())
+
+
+def _task_failure(failure: Failure) -> TaskFailure:
+    """Return the failure by the name that the state machine knows it by."""
+    if failure.reason == Reason.TIMEOUT:
+        return TaskFailure(TIMEOUT, str(failure.error))
+    if failure.is_transient:
+        return TaskFailure(_TRANSIENT, str(failure.error))
+    return TaskFailure(TASK_FAILED, f"{failure.reason}: {failure.error}")

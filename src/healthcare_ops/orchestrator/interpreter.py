@@ -149,13 +149,13 @@ class _Run:
         try:
             step = self._kinds[state["Type"]](scope, entry, state, scope.context.having(State=here))
             check_size(step.output, f"the output of state {name}")
+            entry.output = step.output
         except StateFault as fault:
             raise fault.within(name, entry.event) from fault
         finally:
             with self._telling:
                 entry.exited_at = self._world.now()
                 self._world.observer.left(entry)
-        entry.output = step.output
         self._happened(1)
         return step
 

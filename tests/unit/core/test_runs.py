@@ -34,12 +34,20 @@ def test_a_record_is_a_versioned_document_of_everything_it_knows():
         "ended_at": "",
         "error": "E",
         "cause": "why",
+        "input": {},
+        "definition": "",
+        "trigger": "manual",
+        "resumed_at": [],
+        "redriven_at": [],
         "states": [
             {
                 "name": "RunDQ",
                 "entered_at": "2026-03-02T03:00:01+00:00",
                 "exited_at": "2026-03-02T03:00:02+00:00",
                 "attempts": [],
+                "input": None,
+                "output": None,
+                "step": 1,
             }
         ],
         "outcomes": {"dq_check": {"verdict": "pass"}},

@@ -9,8 +9,9 @@ import pytest
 
 from fakes import FlakyLake
 from healthcare_ops.core.errors import StepError
-from healthcare_ops.operations.runner import run_orchestrator, states_of
+from healthcare_ops.operations.runner import states_of
 from hospital import open_hospital, visit
+from runs import run_orchestrator
 
 LONG_AGO = "2018-01-01T00:00:00+01:00"
 
@@ -38,19 +39,19 @@ def test_a_replay_keeps_the_time_it_is_about_apart_from_the_time_it_took(hospita
 def test_a_fault_nobody_thought_of_is_logged_in_one_line_of_its_run_and_traced_only_for_who_looks_closer(
     hospital, caplog
 ):
-    caplog.set_level(logging.DEBUG, logger="healthcare_ops.operations.runner")
+    caplog.set_level(logging.DEBUG, logger="healthcare_ops.operations.tasks")
     hospital.deliver("visits", [visit("V-1", "2017-12-31T10:00:00")], "a.csv")
     context = replace(hospital.context, lake=FlakyLake(hospital.context.lake, ZeroDivisionError("by\nnothing")))
 
     finished = run_orchestrator(context, "inference")
 
     run_id = finished.record.run_id
-    told = [record for record in caplog.records if record.name == "healthcare_ops.operations.runner"]
+    told = [record for record in caplog.records if record.name == "healthcare_ops.operations.tasks"]
     assert all(run_id in record.getMessage() for record in told)
-    assert told[0].getMessage() == f"run {run_id}: inference_tick failed: ZeroDivisionError('by\\nnothing')"
+    assert told[0].getMessage() == f"run {run_id}: ZeroDivisionError('by\\nnothing')"
     assert [record.levelname for record in told if record.exc_info] == ["DEBUG"]
     assert isinstance(finished.failure, StepError)
-    assert finished.failure.message.startswith(f"run {run_id} failed: inference_tick: ZeroDivisionError: by")
+    assert finished.failure.message.startswith(f"run {run_id} failed: ingest_bronze: ZeroDivisionError: by")
     assert "HOPS_LOG=debug" in finished.failure.next_step
 
 

@@ -27,16 +27,23 @@ def clock_at(as_of: str) -> Clock:
     """Return the clock that `--as-of` asks for; the system's if it is empty."""
     from healthcare_ops.core.clock import AsOfClock, SystemClock
 
-    if not as_of:
-        return SystemClock()
+    found = instant(as_of)
+    return AsOfClock(found) if found else SystemClock()
+
+
+def instant(text: str, option: str = "--as-of") -> datetime | None:
+    """Return the instant that an option gives, None if it is empty."""
+    if not text:
+        return None
     try:
-        instant = datetime.fromisoformat(as_of)
-        _require_century(instant.date(), as_of, "--as-of")
-        return AsOfClock(instant)
+        found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise typer.BadParameter(
-            f"{as_of!r}: {error}; write 2017-12-31T23:00:00+01:00.", param_hint="--as-of"
-        ) from error
+        raise typer.BadParameter(f"{text!r}: {error}; write 2017-12-31T23:00:00+01:00.", param_hint=option) from error
+    if found.tzinfo is None:
+        what = f"{text!r}: it has no time zone; write 2017-12-31T23:00:00+01:00."
+        raise typer.BadParameter(what, param_hint=option)
+    _require_century(found.date(), text, option)
+    return found
 
 
 def day(text: str, option: str) -> date:

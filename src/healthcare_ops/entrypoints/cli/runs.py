@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from healthcare_ops.core.runs import RUNNING, RunRecord, RunType, StateRecord
 from healthcare_ops.entrypoints.cli.failures import show_result
-from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day, instant
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
 
 if TYPE_CHECKING:
     from healthcare_ops.bootstrap.platform import Platform
+    from healthcare_ops.ports import ObjectStore
 
 
 def run(
@@ -32,16 +35,35 @@ def run(
 
     Example: hops run --type daily --date 2025-03-01
     """
-    from healthcare_ops.bootstrap.platform import open_platform
-    from healthcare_ops.operations.runner import run_orchestrator, states_of
+    from healthcare_ops.operations.runner import failure_of, states_of
 
     wanted = day(run_date, "--date") if run_date else None
-    with open_platform(state, clock_at(as_of)) as platform, steps(run_type, len(states_of(run_type))) as progress:
-        finished = run_orchestrator(platform.context, run_type, wanted, progress)
-        closing = _closing(platform, finished.record.outcomes)
-    # The name that the state machine has for its failure is not what other commands call an `error`.
-    document = {name: value for name, value in json.loads(finished.record.to_json()).items() if name != "error"}
-    show_result(document, finished.failure, as_json=as_json, show=lambda _: _print_run(finished.record, closing))
+    with steps(run_type, len(states_of(run_type))) as progress:
+        record, objects = _carried_out(state, run_type, wanted, instant(as_of), progress)
+    show_result(
+        describe_run(record),
+        failure_of(record),
+        as_json=as_json,
+        show=lambda _: print_run(record, _closing(objects, record.outcomes)),
+    )
+
+
+def _carried_out(
+    state: Path, run_type: RunType, run_date: date | None, as_of: datetime | None, progress: Callable[[str], None]
+) -> tuple[RunRecord, ObjectStore]:
+    from healthcare_ops.operations.engine import open_engine
+
+    def entered(run_id: str, name: str) -> None:
+        progress(name)
+
+    with open_engine(state, progress=entered) as engine:
+        run_id = engine.start(run_type, run_date, as_of=as_of)
+        try:
+            record = engine.finish(run_id)
+        except KeyboardInterrupt:
+            engine.stop(run_id)
+            record = engine.finish(run_id)
+        return record, engine.objects
 
 
 def status(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = False) -> None:
@@ -89,42 +111,42 @@ def _data_age(document: dict[str, Any], now: datetime) -> str:
 
 
 def _status(platform: Platform) -> dict[str, Any]:
-    from healthcare_ops.core.runs import RUNS_PREFIX
     from healthcare_ops.core.tables import OPS_METRICS_HOURLY
     from healthcare_ops.forecasting.registry import champion_history
     from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
     from healthcare_ops.operations import bulk
+    from healthcare_ops.operations.engine import read_records
 
     objects = platform.context.objects
-    records = [json.loads(objects.read(key)) for key in objects.list(RUNS_PREFIX)]
+    records = read_records(objects)
     history = champion_history(objects)
     return {
         "facility": platform.context.site.name,
         "zone": platform.context.site.zone,
         "known_until": platform.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL),
         "model": history[-1]["version"] if history else "",
-        "last_run": max(records, key=lambda record: record["started_at"], default=None),
+        "last_run": describe_run(records[0]) if records else None,
         **bulk.summary(platform),
     }
 
 
-def _closing(platform: Platform, outcomes: Mapping[str, Any]) -> str:
+def _closing(objects: ObjectStore, outcomes: Mapping[str, Any]) -> str:
     """Return what a run that came so far says of its data and its forecasts, in one line."""
     told = []
     if dq := outcomes.get("dq_check"):
-        told.append(f"data quality: {_judged(platform, dq)}")
+        told.append(f"data quality: {_judged(objects, dq)}")
     if forecasts := outcomes.get("batch_predict"):
         rows, reason = forecasts["rows"], forecasts.get("reason")
         told.append(f"forecasts: {f'{rows:,} rows' if rows else f'none, {reason}'}")
     return "; ".join(told)
 
 
-def _judged(platform: Platform, outcome: Mapping[str, Any]) -> str:
+def _judged(objects: ObjectStore, outcome: Mapping[str, Any]) -> str:
     from healthcare_ops.entrypoints.cli.quality import verdict_text
 
     if not outcome["days"]:
         return "no new day to judge"
-    counts = [feed["counts"] for feed in json.loads(platform.context.objects.read(outcome["report"]))["feeds"]]
+    counts = [feed["counts"] for feed in json.loads(objects.read(outcome["report"]))["feeds"]]
     held, delivered = (sum(count[fate] for count in counts) for fate in ("quarantined", "delivered"))
     return (
         f"{verdict_text(outcome['verdict'])}, risk score {outcome['dq_risk_score']:.2f} "
@@ -132,15 +154,17 @@ def _judged(platform: Platform, outcome: Mapping[str, Any]) -> str:
     )
 
 
-def _print_run(record: Any, closing: str) -> None:
+def describe_run(record: RunRecord) -> dict[str, Any]:
+    """Return the record as a document of the command line."""
+    document: dict[str, Any] = json.loads(record.to_json())
+    # The name that the state machine has for its failure is not what other commands call an `error`.
+    return {("failed_with" if name == "error" else name): value for name, value in document.items()}
+
+
+def print_run(record: RunRecord, closing: str = "") -> None:
+    """Print the states that a run entered, and how each of them went."""
     rows = [
-        [
-            state.name,
-            len(state.attempts),
-            _outcome(state, record),
-            f"{_seconds(state):.2f} s",
-        ]
-        for state in record.states
+        [state.name, len(state.attempts), _outcome(record, state), f"{state.seconds:.2f} s"] for state in record.states
     ]
     out = console()
     out.print(table(f"{record.run_id}: {record.status}", ["state", "attempts", "result", "time"], rows))
@@ -148,11 +172,10 @@ def _print_run(record: Any, closing: str) -> None:
         out.print(closing, markup=False)
 
 
-def _outcome(state: Any, record: Any) -> str:
-    if state.attempts and state.attempts[-1]["error"]:
-        return str(state.attempts[-1]["error"])
-    return "failed" if state.name == "PipelineFailed" else "ok"
-
-
-def _seconds(state: Any) -> float:
-    return (datetime.fromisoformat(state.exited_at) - datetime.fromisoformat(state.entered_at)).total_seconds()
+def _outcome(record: RunRecord, state: StateRecord) -> str:
+    if state.has_failed:
+        failure = state.attempts[-1].failure
+        return f"{state.attempts[-1].error}: {failure.reason}" if failure else str(state.attempts[-1].error)
+    if not state.exited_at:
+        return "at work" if record.status == RUNNING else "stopped"
+    return "failed" if state is record.states[-1] and record.status == "FAILED" else "ok"

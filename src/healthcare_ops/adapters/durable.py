@@ -1,0 +1,150 @@
+"""Runs that survive the process: DBOS keeps each of their steps in a database."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextvars import Context
+from datetime import datetime
+from typing import Any
+
+from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
+
+from healthcare_ops.ports import Journal
+
+Body = Callable[[Journal, str, Any], None]
+_WORKFLOW = "run"
+# Of what steps mean to DBOS, not of the product: a run that an older release began is finished by a newer one.
+_STEPS_VERSION = "1"
+_EXECUTOR = "hops"
+_ENDED = ["SUCCESS", "ERROR", "CANCELLED"]
+# Schedules are the product's own: DBOS need not look for its.
+_SELDOM_S = 3600.0
+# It has nothing to hear, but closing waits for the end of its sleep.
+_LISTEN_EVERY_S = 0.25
+# How much longer than `body` DBOS may take to know that a run ended.
+_SETTLED_WITHIN_S = 5.0
+
+
+class DurableRuns:
+    """Runs `body` once per run, each to its end, also by way of several processes.
+
+    The database may be used by one process at a time; whoever opens it first goes on with what others left
+    unfinished. `body` must take the same steps whenever it is called again for the same run, and must not raise.
+
+    Parameters
+    ----------
+    database_url
+        SQLite or PostgreSQL, as SQLAlchemy writes it.
+    body
+        Gets the run's journal, its id and its order.
+    """
+
+    def __init__(self, database_url: str, body: Body) -> None:
+        self._ended = threading.Condition()
+        self._live: set[str] = set()
+        over: set[str] = set()
+
+        def run(run_id: str, order: Any) -> None:
+            try:
+                body(_Steps(run_id), run_id, order)
+            finally:
+                with self._ended:
+                    over.add(run_id)
+                    self._live.discard(run_id)
+                    self._ended.notify_all()
+
+        config: DBOSConfig = {
+            "name": _EXECUTOR,
+            "system_database_url": database_url,
+            "application_version": _STEPS_VERSION,
+            "executor_id": _EXECUTOR,
+            "serializer": _Json(),
+            "log_level": "CRITICAL",
+            "use_listen_notify": False,
+            "notification_listener_polling_interval_sec": _LISTEN_EVERY_S,
+            "scheduler_polling_interval_sec": _SELDOM_S,
+        }
+        DBOS(config=config)
+        self._run = DBOS.workflow(name=_WORKFLOW)(run)
+        DBOS.launch()
+        with self._ended:
+            # DBOS may know a moment longer than `body` that a run goes on.
+            self._live.update(set(self.unfinished()) - over)
+
+    def start(self, run_id: str, order: Any) -> None:
+        """Begin a run with plain JSON as its order; one that was begun before is left alone."""
+        if DBOS.get_workflow_status(run_id) is not None:
+            return
+        with self._ended:
+            self._live.add(run_id)
+        with SetWorkflowID(run_id):
+            DBOS.start_workflow(self._run, run_id, order)
+
+    def unfinished(self) -> list[str]:
+        """Return the runs that have not ended."""
+        found = DBOS.list_workflows(status=["PENDING", "ENQUEUED"], load_input=False, load_output=False)
+        return [run.workflow_id for run in found]
+
+    def is_live(self, run_id: str) -> bool:
+        """Tell whether the run has yet to end here."""
+        with self._ended:
+            return run_id in self._live
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait until a run ends, or for so long."""
+        with self._ended:
+            self._ended.wait(timeout_s)
+
+    def rewind(self, run_id: str, step: int) -> None:
+        """Go on with an ended run as if it had just come to this step, the first being 1."""
+        until = time.monotonic() + _SETTLED_WITHIN_S
+        while run_id in self.unfinished() and time.monotonic() < until:
+            time.sleep(0.01)
+        with self._ended:
+            self._live.add(run_id)
+        DBOS.rewind_workflow(run_id, start_step=step)
+
+    def forget(self, before: datetime) -> int:
+        """Remove the runs that ended before an instant; return how many."""
+        found = DBOS.list_workflows(
+            status=_ENDED, completed_before=before.isoformat(), load_input=False, load_output=False
+        )
+        DBOS.delete_workflows([run.workflow_id for run in found])
+        return len(found)
+
+    def close(self) -> None:
+        """Stop; what has not ended goes on when the database is opened again."""
+        DBOS.destroy(destroy_registry=True)
+
+
+class _Steps:
+    """The journal of one run, as steps of a DBOS workflow."""
+
+    def __init__(self, run_id: str) -> None:
+        # In a context of its own, where DBOS knows of no workflow: else the look itself would become a step.
+        steps = Context().run(DBOS.list_workflow_steps, run_id)
+        self._recorded = [step["output"] for step in steps]
+
+    def recorded(self) -> Sequence[Any]:
+        """Return the results of the steps that were done before."""
+        return self._recorded
+
+    def once(self, name: str, work: Callable[[], Any]) -> Any:
+        """Do the next step, unless it was done before; return its result."""
+        return DBOS.run_step({"name": name}, work)
+
+
+class _Json(Serializer):
+    """What is stored can be read by people and other languages, and runs no code when it is loaded."""
+
+    def serialize(self, data: Any) -> str:
+        return json.dumps(data, default=repr)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        return json.loads(serialized_data)
+
+    def name(self) -> str:
+        return "json"

@@ -1,0 +1,106 @@
+"""What the errors of others mean here: which of them pass, and what an operator can do about the rest."""
+
+from __future__ import annotations
+
+import errno
+import re
+
+from healthcare_ops.core.errors import ConfigError, OpsError, Reason, TransientError
+
+_AGAIN = "It is tried again by itself; if this goes on, look at the network and at the service."
+_MAKE_ROOM = "Make room and run it again: what was committed stands."
+_OF_THE_NETWORK = {
+    errno.ECONNABORTED,
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.ENETRESET,
+    errno.ENETUNREACH,
+    errno.ETIMEDOUT,
+}
+_OF_ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS}
+_OF_ROOM = {errno.ENOSPC, errno.EDQUOT}
+# As SQLite, DuckDB and Arrow say it.
+_IS_FULL = re.compile(r"database or disk is full|No space left on device|\"errno\":\s*\"28\"")
+_IS_LOCKED = re.compile(r"database (table )?is locked")
+# Of boto3 and its kin, told by their names: the product runs without them.
+_LOST_CONNECTIONS = {
+    "ConnectTimeoutError",
+    "ConnectionClosedError",
+    "ConnectionError",
+    "EndpointConnectionError",
+    "ReadTimeoutError",
+}
+_THROTTLING = {
+    "ConcurrentRunsExceededException",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+_FAILING = {"InternalError", "InternalServerError", "InternalServiceException", "ServiceUnavailable", "503"}
+_DENIED = re.compile(r"^(AccessDenied|Unauthorized|InvalidAccessKey|InvalidClientToken|ExpiredToken|Signature)|Denied$")
+
+
+def understood(error: BaseException) -> OpsError | None:
+    """Return what the error means here; None if nobody has thought of it."""
+    if isinstance(error, OpsError):
+        return error
+    return _of_a_service(error) or _of_the_system(error) or _of_storage(error)
+
+
+def _of_the_system(error: BaseException) -> OpsError | None:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryException":
+        return ConfigError(
+            f"memory ran out: {_said(error)}.",
+            next_step="Raise `memory_limit_mb` in settings.toml, or free memory of the machine.",
+            reason=Reason.OUT_OF_MEMORY,
+        )
+    if not isinstance(error, OSError):
+        return None
+    if isinstance(error, ConnectionError | TimeoutError) or error.errno in _OF_THE_NETWORK:
+        return TransientError(f"the connection failed: {_said(error)}.", next_step=_AGAIN, reason=Reason.NETWORK)
+    place = f"{error.filename}: " if error.filename else ""
+    if error.errno in _OF_ROOM:
+        return ConfigError(f"{place}{error.strerror}.", next_step=_MAKE_ROOM, reason=Reason.DISK_FULL)
+    if error.errno in _OF_ACCESS:
+        return ConfigError(
+            f"{place}{error.strerror}.", next_step="Check the path and its permissions.", reason=Reason.ACCESS_DENIED
+        )
+    return None
+
+
+def _of_storage(error: BaseException) -> OpsError | None:
+    text = str(error)
+    if _IS_FULL.search(text):
+        return ConfigError("the disk is full.", next_step=_MAKE_ROOM, reason=Reason.DISK_FULL)
+    if _IS_LOCKED.search(text):
+        return TransientError("the catalog is in use.", next_step=_AGAIN, reason=Reason.LOCKED)
+    if type(error).__name__ in _LOST_CONNECTIONS:
+        return TransientError(f"the connection failed: {_said(error)}.", next_step=_AGAIN, reason=Reason.NETWORK)
+    return None
+
+
+def _of_a_service(error: BaseException) -> OpsError | None:
+    response = getattr(error, "response", None)
+    code = str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+    if code in _THROTTLING:
+        return TransientError(f"the service wants fewer calls: {code}.", next_step=_AGAIN, reason=Reason.THROTTLED)
+    if code in _FAILING:
+        return TransientError(f"the service failed: {code}.", next_step=_AGAIN, reason=Reason.NETWORK)
+    if _DENIED.search(code):
+        return ConfigError(
+            f"the service refused: {_said(error)}.",
+            next_step="Check the credentials and what they allow.",
+            reason=Reason.ACCESS_DENIED,
+        )
+    return None
+
+
+def _said(error: BaseException) -> str:
+    """Return what the error says, on one line and no longer than one reads."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(".")

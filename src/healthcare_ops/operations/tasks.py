@@ -1,0 +1,109 @@
+"""What the state machine's resources are here: the jobs of this package, one call at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from healthcare_ops.core.civil_time import civil_day
+from healthcare_ops.core.errors import ConfigError, LockedError, OpsError, Reason, StepError, TransientError
+from healthcare_ops.core.faults import understood
+from healthcare_ops.core.runs import RUN_TYPES, Answer, Failure
+from healthcare_ops.jobs import TICK_JOBS, load_job
+from healthcare_ops.jobs.context import Context, Outcome, Request
+
+_log = logging.getLogger(__name__)
+_JOB = "arn:aws:states:::glue:startJobRun.sync"
+
+
+def name_of(resource: str, parameters: Any) -> str:
+    """Return the job or function that a call names."""
+    return str(parameters["JobName" if resource == _JOB else "FunctionName"])
+
+
+def answer(call: Mapping[str, Any], opened: AbstractContextManager[Context]) -> Answer:
+    """Do a call in this process, with the context that `opened` yields; whatever fails is in the answer.
+
+    The result has the shape of the service that the resource names.
+    """
+    outcomes: dict[str, Outcome] = {}
+    try:
+        with opened as context:
+            return Answer(_Call(context, outcomes).result(call["resource"], call["parameters"]), outcomes)
+    except Exception as error:  # noqa: BLE001  # every failure is an answer
+        return Answer(None, outcomes, Failure.of(_explained(error, call["run_id"])))
+
+
+@dataclass
+class _Call:
+    context: Context
+    outcomes: dict[str, Outcome]
+
+    def result(self, resource: str, parameters: Any) -> Any:
+        name = name_of(resource, parameters)
+        if resource == _JOB:
+            arguments = {key.removeprefix("--"): value for key, value in parameters["Arguments"].items()}
+            self._job(name, self._request(arguments))
+            return {"JobName": name, "JobRunState": "SUCCEEDED"}
+        return {"Payload": self._function(name, parameters["Payload"])}
+
+    def _function(self, name: str, payload: Any) -> Any:
+        functions: dict[str, Callable[[Any], Any]] = {
+            "resolve_run_date": self._resolve_run_date,
+            "inference_tick": self._tick,
+            "open_incident": self._open_incident,
+        }
+        return functions[name](payload)
+
+    def _resolve_run_date(self, payload: Any) -> Any:
+        given = payload.get("input") or {}
+        run_type = given.get("type") or "daily"
+        if run_type not in RUN_TYPES:
+            raise ConfigError(f"type {run_type!r} is not a run type.", next_step=f"Use {', '.join(RUN_TYPES)}.")
+        today = civil_day(self.context.clock.now(), self.context.site.tz)
+        default = today if run_type == "inference" else today - timedelta(days=1)
+        wanted = given.get("run_date") or default.isoformat()
+        try:
+            run_date = date.fromisoformat(wanted).isoformat()
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"run_date {wanted!r} is not a day.", next_step="Write it as 2017-12-31.") from error
+        return {"type": run_type, "run_date": run_date}
+
+    def _tick(self, payload: Any) -> Any:
+        request = self._request(payload)
+        for name in TICK_JOBS:
+            self._job(name, request)
+        return {"jobs": list(TICK_JOBS)}
+
+    def _open_incident(self, payload: Any) -> Any:
+        _log.error("run %s failed: %s", payload["run_id"], payload["input"].get("failure"))
+        return {}
+
+    def _request(self, arguments: Any) -> Request:
+        run_date = date.fromisoformat(arguments["run_date"])
+        # A daily run rebuilds its day even if nothing new came; a tick touches only what did.
+        days = frozenset() if arguments["type"] == "inference" else frozenset({run_date})
+        return Request(arguments["run_id"], arguments["type"], run_date, days)
+
+    def _job(self, name: str, request: Request) -> None:
+        try:
+            self.outcomes[name] = load_job(name)(self.context, request)
+        except Exception as error:
+            raise _explained(error, request.run_id).about(name) from error
+
+
+def _explained(error: Exception, run_id: str) -> OpsError:
+    """Return the error as what it means for the run."""
+    if isinstance(error, LockedError):  # whoever holds the lake now will let go of it
+        return TransientError(error.message, next_step=error.next_step, reason=error.reason)
+    if known := understood(error):
+        return known
+    _log.error("run %s: %r", run_id, error)
+    _log.debug("run %s failed here", run_id, exc_info=error)
+    found = f"{type(error).__name__}: {error}"
+    next_step = "Set HOPS_LOG=debug, run it again, and report the traceback."
+    return StepError(found, next_step=next_step, reason=Reason.UNEXPECTED)
