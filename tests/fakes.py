@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 import ibis.expr.types as ir
 
 from healthcare_ops.adapters.object_keys import check_object_key
-from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.core.errors import ConfigError, DataError, NotFoundError
 from healthcare_ops.core.tables import Table
 from healthcare_ops.orchestrator.interpreter import Attempt, StateEntry
 from healthcare_ops.ports import DayChanges, Delivery, Lake
@@ -73,7 +74,10 @@ class MemoryRaw:
 
     def land(self, feed_id: str, file: Path, sha256: str, delivered_on: date) -> Delivery:
         delivery = Delivery(feed_id, len(self.deliveries(feed_id)) + 1, file.name, sha256, delivered_on)
-        self._kept[delivery] = file.read_bytes()
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise DataError(f"{file.name} changed while it was read.")
+        self._kept[delivery] = content
         return delivery
 
     def deliveries(self, feed_id: str) -> list[Delivery]:

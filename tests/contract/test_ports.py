@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, date, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.adapters.local_raw import LocalRaw
 from healthcare_ops.adapters.local_secrets import LocalSecrets
 from healthcare_ops.core.clock import AsOfClock, Clock, SystemClock
-from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.core.errors import ConfigError, DataError, NotFoundError
 from healthcare_ops.ports import Delivery, ObjectStore, RawStore, SecretStore
 
 CLOCK = AsOfClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
@@ -199,6 +200,10 @@ def test_a_secret_is_not_seen_in_the_printed_store(secrets):
     assert "correct horse" not in repr(secrets) + str(secrets)
 
 
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
 def test_a_feed_that_delivered_nothing_has_no_deliveries(raw):
     assert raw.deliveries("ed") == []
 
@@ -206,12 +211,12 @@ def test_a_feed_that_delivered_nothing_has_no_deliveries(raw):
 def test_deliveries_are_numbered_within_their_feed_from_1(raw, delivered):
     file = delivered(b"x")
 
-    landed = [raw.land(feed, file, "abc", DAY) for feed in ("ed", "icu", "ed")]
+    landed = [raw.land(feed, file, sha256(b"x"), DAY) for feed in ("ed", "icu", "ed")]
 
     assert landed == [
-        Delivery("ed", 1, "visits.csv", "abc", DAY),
-        Delivery("icu", 1, "visits.csv", "abc", DAY),
-        Delivery("ed", 2, "visits.csv", "abc", DAY),
+        Delivery("ed", 1, "visits.csv", sha256(b"x"), DAY),
+        Delivery("icu", 1, "visits.csv", sha256(b"x"), DAY),
+        Delivery("ed", 2, "visits.csv", sha256(b"x"), DAY),
     ]
     assert [delivery.batch_id for delivery in landed] == ["ed-000001", "icu-000001", "ed-000002"]
 
@@ -219,7 +224,7 @@ def test_deliveries_are_numbered_within_their_feed_from_1(raw, delivered):
 def test_deliveries_are_listed_in_the_order_of_their_numbers(raw, delivered):
     days = [date(2026, 3, 1 + number % 3) for number in range(12)]  # not the order of their days
 
-    landed = [raw.land("ed", delivered(bytes([number])), str(number), day) for number, day in enumerate(days)]
+    landed = [raw.land("ed", delivered(bytes([n])), sha256(bytes([n])), day) for n, day in enumerate(days)]
 
     assert raw.deliveries("ed") == landed
     assert [delivery.delivery_seq for delivery in landed] == list(range(1, 13))
@@ -231,7 +236,7 @@ def test_deliveries_are_listed_in_the_order_of_their_numbers(raw, delivered):
 )
 def test_a_delivery_opens_byte_for_byte_under_the_name_it_came_with(raw, delivered, name):
     content = bytes(range(256)) * 100
-    delivery = raw.land("ed", delivered(content, name), "abc", DAY)
+    delivery = raw.land("ed", delivered(content, name), sha256(content), DAY)
 
     with raw.open(delivery) as path:
         opened = (path.name, path.read_bytes())
@@ -241,8 +246,8 @@ def test_a_delivery_opens_byte_for_byte_under_the_name_it_came_with(raw, deliver
 
 
 def test_a_delivery_stays_as_it_was_when_its_file_changes_or_comes_again(raw, delivered):
-    first = raw.land("ed", delivered(b"first"), "a", DAY)
-    second = raw.land("ed", delivered(b"second"), "b", DAY)
+    first = raw.land("ed", delivered(b"first"), sha256(b"first"), DAY)
+    second = raw.land("ed", delivered(b"second"), sha256(b"second"), DAY)
     delivered(b"third").unlink()
 
     kept = []
@@ -251,6 +256,13 @@ def test_a_delivery_stays_as_it_was_when_its_file_changes_or_comes_again(raw, de
             kept.append(path.read_bytes())
 
     assert kept == [b"first", b"second"]
+
+
+def test_a_file_that_is_no_longer_the_one_of_its_hash_is_not_delivered(raw, delivered):
+    with pytest.raises(DataError, match=r"visits.csv changed while it was read"):
+        raw.land("ed", delivered(b"half and more"), sha256(b"half"), DAY)
+
+    assert raw.deliveries("ed") == []
 
 
 def test_a_clock_tells_the_present_in_utc(clock):

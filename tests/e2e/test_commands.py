@@ -478,3 +478,58 @@ def test_the_same_files_again_and_new_ones_before_any_day_warn_of_nothing(hops, 
     early = init_with(hops, desk.state, tmp_path, changed(SITE, "max_stay_days = 2", "max_stay_days = 3"), FEED)
 
     assert [(outcome.exit_code, outcome.err) for outcome in (same, early)] == [(0, "")] * 2
+
+
+# The same file again
+
+
+@pytest.fixture
+def plain(desk):
+    """Return a hospital whose feed does not say when a record was changed, and its three files."""
+    desk.feed.write_text(changed(FEED, 'version_time = "changed"\n', ""), encoding="utf-8")
+    arrival = datetime.fromisoformat("2026-03-01T08:00:00")
+    for name, level in (("a.csv", "1"), ("b.csv", "2"), ("c.csv", "3")):
+        desk.write(name, csv_text([visit(1, arrival, level=level)]))
+    return desk
+
+
+def take(hops, desk, command, *names):
+    if command == "ingest":
+        hops("init", "--site", desk.site, "--feed", desk.feed, "--state", desk.state)
+    feed = ("--feed", desk.feed, "--site", desk.site) if command == "load" else ("--feed", "visits")
+    paths = [desk.folder / name for name in names]
+    return hops(command, *paths, *feed, "--state", desk.state, "--as-of", NOW)
+
+
+@pytest.mark.parametrize("command", ["load", "ingest"])
+def test_a_file_that_comes_again_after_others_is_said_not_to_replace_them(hops, plain, command):
+    take(hops, plain, command, "a.csv", "b.csv", "c.csv")
+
+    outcome = take(hops, plain, command, "a.csv")
+
+    assert outcome.exit_code == 0
+    assert outcome.message == (
+        "warning: a.csv holds bytes that were delivered before as visits-000001; it is not taken again, and the "
+        "deliveries since then (2) stand."
+    )
+    assert "`columns.version_time`" in outcome.next_step
+
+
+def test_files_that_come_again_in_their_order_or_as_the_last_change_nothing_and_need_no_warning(hops, plain):
+    take(hops, plain, "load", "a.csv", "b.csv")
+
+    outcomes = [
+        take(hops, plain, "load", *names) for names in (["a.csv", "b.csv"], ["b.csv"], ["a.csv", "b.csv", "c.csv"])
+    ]
+
+    assert [(outcome.exit_code, outcome.err) for outcome in outcomes] == [(0, "")] * 3
+
+
+def test_a_feed_with_a_version_time_says_itself_what_is_newer(hops, own_loaded):
+    later = own_loaded.write("later.csv", csv_text([visit(71, datetime.fromisoformat("2026-03-03T08:00:00"))]))
+    options = ("--feed", own_loaded.feed, "--state", own_loaded.state, "--as-of", NOW)
+    hops("load", later, *options)
+
+    outcome = hops("load", own_loaded.visits, *options)
+
+    assert (outcome.exit_code, outcome.err) == (0, "")

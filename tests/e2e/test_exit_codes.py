@@ -141,7 +141,7 @@ def test_0_a_level_of_the_log_in_either_case_or_none_at_all(hops, level):
 
 def test_5_a_raw_file_that_was_damaged_after_its_delivery_fails_the_step_that_reads_it(hops, desk):
     hops("init", "--site", desk.site, "--feed", desk.feed, "--state", desk.state)
-    kept = LocalRaw(desk.state / "raw").land("visits", desk.visits, "0" * 64, date(2026, 3, 4))
+    kept = LocalRaw(desk.state / "raw").land("visits", desk.visits, bulk.sha256_of(desk.visits), date(2026, 3, 4))
     with LocalRaw(desk.state / "raw").open(kept) as path:
         path.write_bytes(path.read_bytes() + b"V-99\n")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+from healthcare_ops.core.errors import DataError
+
+_BLOCK = 1 << 20
 
 
 @contextmanager
@@ -49,7 +53,12 @@ def create_private(path: Path, data: bytes) -> None:
         Path(temporary).unlink()
 
 
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file, atomically."""
+def copy_file(source: Path, target: Path, sha256: str) -> None:
+    """Copy a file, atomically; `DataError`, and no copy, if the bytes that were copied have another hash."""
+    digest = hashlib.sha256()
     with source.open("rb") as reader, replacing(target) as writer:
-        shutil.copyfileobj(reader, writer, 1 << 20)
+        while block := reader.read(_BLOCK):
+            digest.update(block)
+            writer.write(block)
+        if digest.hexdigest() != sha256:
+            raise DataError(f"{source.name} changed while it was read.", next_step="Load it again when it is whole.")

@@ -20,12 +20,12 @@ class LocalRaw:
         self._root = root
 
     def land(self, feed_id: str, file: Path, sha256: str, delivered_on: date) -> Delivery:
-        """Keep a copy of the file under the feed's next number."""
+        """Keep a copy of the file under the feed's next number; `DataError` if its bytes have another hash."""
         known = self.deliveries(feed_id)
         sequence = known[-1].delivery_seq + 1 if known else 1
         delivery = Delivery(feed_id, sequence, file.name, sha256, delivered_on)
         folder = self._folder(delivery)
-        copy_file(file, folder / file.name)
+        copy_file(file, folder / file.name, sha256)
         facts = asdict(delivery) | {"delivered_on": delivered_on.isoformat()}
         write_bytes(folder.with_suffix(".json"), json.dumps(facts, indent=1).encode())
         return delivery

@@ -109,6 +109,8 @@ def verify_each(paths: Iterable[Path], feed: Feed, progress: Progress) -> Verifi
 def land(platform: Platform, feed: Feed, files: Mapping[Path, str]) -> list[dict[str, Any]]:
     """Keep the files, given with their SHA-256, in raw; one whose bytes were delivered before is not kept twice.
 
+    Of such a one it is told how many deliveries came after it, but for those that come after it here as well.
+
     Raises
     ------
     DataError
@@ -117,14 +119,24 @@ def land(platform: Platform, feed: Feed, files: Mapping[Path, str]) -> list[dict
     raw, clock = platform.context.raw, platform.context.clock
     known = {delivery.source_sha256: delivery for delivery in raw.deliveries(feed.feed_id)}
     landed = []
+    still_to_come = list(files.values())
     for path, digest in files.items():
-        if sha256_of(path) != digest:
-            raise DataError(f"{path.name} changed while it was read.", next_step="Load it again when it is whole.")
-        status = "already delivered" if digest in known else "landed"
-        if digest not in known:
+        still_to_come.remove(digest)
+        is_new, later = digest not in known, 0
+        if is_new:
             today = civil_day(clock.now(), platform.context.site.tz)
             known[digest] = raw.land(feed.feed_id, path, digest, today)
-        landed.append({"source_file": path.name, "batch_id": known[digest].batch_id, "status": status})
+        else:
+            since = known[digest].delivery_seq
+            later = sum(d.delivery_seq > since and d.source_sha256 not in still_to_come for d in known.values())
+        landed.append(
+            {
+                "source_file": path.name,
+                "batch_id": known[digest].batch_id,
+                "status": "landed" if is_new else "already delivered",
+                "later_deliveries": later,
+            }
+        )
     return landed
 
 

@@ -15,6 +15,7 @@ from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.civil_time import civil_day, day_start
 from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.forecasters import MIN_HOURS
 from healthcare_ops.forecasting.registry import champion_history, load_champion
@@ -35,6 +36,7 @@ class CautionCode(StrEnum):
     FORECAST_PAST = "FORECAST_PAST"
     NOT_BUILT_AGAIN = "NOT_BUILT_AGAIN"
     NO_RECORDS = "NO_RECORDS"
+    NOT_TAKEN_AGAIN = "NOT_TAKEN_AGAIN"
 
 
 # Message and next step, with places for a caution's values.
@@ -62,6 +64,11 @@ CAUTIONS: Mapping[CautionCode, tuple[str, str]] = {
     CautionCode.NO_RECORDS: (
         "no delivery has a record of {days}; nothing was built there.",
         "Check the days; if their files are still to come, take them in by `hops ingest` and run again.",
+    ),
+    CautionCode.NOT_TAKEN_AGAIN: (
+        "{file} holds bytes that were delivered before as {batch_id}; it is not taken again, and the deliveries since "
+        "then ({later}) stand.",
+        "If it is to replace what they say, the feed needs a version time: map `columns.version_time`.",
     ),
 }
 
@@ -118,6 +125,18 @@ def days_without_records(platform: Platform, days: Collection[date]) -> Iterator
         named = [f"{first}" if first == last else f"{first} to {last}" for first, last in missing[:_RUNS_NAMED]]
         more = [f"{len(missing) - _RUNS_NAMED} more"] if len(missing) > _RUNS_NAMED else []
         yield Caution(CautionCode.NO_RECORDS, {"days": ", ".join([*named, *more])})
+
+
+def not_taken_again(feed: Feed, landed: Iterable[Mapping[str, Any]]) -> Iterator[Caution]:
+    """Yield one caution for each file that came again after others, of a feed that does not say what is newer."""
+    for file in landed:
+        if file["later_deliveries"] and "version_time" not in feed.columns:
+            values = {
+                "file": file["source_file"],
+                "batch_id": file["batch_id"],
+                "later": f"{file['later_deliveries']}",
+            }
+            yield Caution(CautionCode.NOT_TAKEN_AGAIN, values)
 
 
 def _old_data(platform: Platform) -> Iterator[Caution]:

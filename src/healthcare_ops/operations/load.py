@@ -18,6 +18,7 @@ from healthcare_ops.core.feed import Feed, require_known_sectors
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.validated import read_toml
 from healthcare_ops.operations import bulk
+from healthcare_ops.operations.cautions import not_taken_again
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def load(
         landed = bulk.land(platform, feed, verified.sound)
         changes = find_changes(state)
         days = bulk.days_to_rebuild(platform, changes)
-        reread = [feed for feed_id, feed in platform.context.feeds.items() if feed_id in changes.reread]
+        reread = [one for feed_id, one in platform.context.feeds.items() if feed_id in changes.reread]
         unreadable = bulk.unreadable(platform, reread, progress)
         readable = changes.reread.difference(item["feed_id"] for item in unreadable)
         bulk.forget_feeds(platform, readable)
@@ -81,6 +82,7 @@ def load(
             },
             "deliveries": bulk.accounted(platform, landed),
             "refused": verified.document,
+            "warnings": [caution.document for caution in not_taken_again(feed, landed)],
             **result,
             **bulk.summary(platform),
         }

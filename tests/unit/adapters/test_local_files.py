@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import stat
 
 import pytest
@@ -64,7 +65,7 @@ def test_a_delivery_is_copied_whole(tmp_path):
     delivered = tmp_path / "delivered.csv"
     delivered.write_bytes(b"visit\n" * 400_000)
 
-    copy_file(delivered, tmp_path / "raw" / "delivered.csv")
+    copy_file(delivered, tmp_path / "raw" / "delivered.csv", hashlib.sha256(delivered.read_bytes()).hexdigest())
 
     assert (tmp_path / "raw" / "delivered.csv").read_bytes() == b"visit\n" * 400_000
 

@@ -41,6 +41,8 @@ def load(
 
     with steps("load", len(paths) + len(REFINE_JOBS)) as progress:
         loaded = load_files(state, feed, site, paths, clock_at(as_of), progress)
+    if not as_json:
+        warn(loaded.document["warnings"])
     show_result(loaded.document, loaded.failure, as_json=as_json, show=_print_accounts)
 
 
@@ -59,6 +61,7 @@ def ingest(
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.operations import bulk
+    from healthcare_ops.operations.cautions import not_taken_again
 
     with open_platform(state, clock_at(as_of)) as platform, steps("ingest", len(paths) + 1) as progress:
         mapping = bulk.feed_of(platform, feed)
@@ -66,7 +69,10 @@ def ingest(
         verified.require_some()
         landed = bulk.land(platform, mapping, verified.sound)
         result = bulk.refine(platform, progress, jobs=("ingest_bronze",))
-    document = {"deliveries": landed, "refused": verified.document, **result}
+    cautions = [caution.document for caution in not_taken_again(mapping, landed)]
+    document = {"deliveries": landed, "refused": verified.document, "warnings": cautions, **result}
+    if not as_json:
+        warn(cautions)
     show_result(document, verified.failure, as_json=as_json, show=_print_deliveries)
 
 

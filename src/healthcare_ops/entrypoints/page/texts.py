@@ -148,6 +148,11 @@ _CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
         "nenhuma entrega tem registros de {days}; ali nada foi construído.",
         "Verifique os dias; se os arquivos ainda estão por vir, receba-os com `hops ingest` e execute de novo.",
     ),
+    CautionCode.NOT_TAKEN_AGAIN: (
+        "{file} contém bytes já entregues como {batch_id}; não é recebido de novo, e as entregas desde então ({later}) "
+        "valem.",
+        "Se ele deve substituir o que dizem, a fonte precisa de um horário de versão: mapeie `columns.version_time`.",
+    ),
 }
 _WEEKDAYS = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
