@@ -122,12 +122,16 @@ def shocks(site: Site, parameters: Parameters, days: tuple[date, ...], seed: int
     return factors
 
 
-def draw_arrivals(site: Site, parameters: Parameters, hours: Hours, seed: int) -> Comings:
-    """Return everybody who comes in `hours`."""
+def mean_arrivals(site: Site, parameters: Parameters, hours: Hours, seed: int) -> Floats:
+    """Return the mean of the arrivals of each hour (rows) and emergency sector (columns), with the days' shocks."""
+    expected, of_day = expected_per_hour(site, parameters, hours), shocks(site, parameters, hours.days, seed)
     # Rounded, so that no last bit can decide about a patient.
-    mean = np.round(
-        expected_per_hour(site, parameters, hours) * shocks(site, parameters, hours.days, seed)[hours.day], 9
-    )
+    mean: Floats = np.round(expected * of_day[hours.day], 9)
+    return mean
+
+
+def draw_arrivals(site: Site, hours: Hours, mean: Floats, seed: int) -> Comings:
+    """Return everybody who comes in `hours`, of which `mean` are the `mean_arrivals`."""
     firsts = np.searchsorted(hours.day, np.arange(len(hours.days) + 1))
     parts = list(_day_by_day(site, hours, mean, firsts, seed))
     time_s, sector, day = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -47,9 +47,13 @@ def _hours(hours: tuple[int, ...]) -> tuple[int, ...]:
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-Quantiles = Annotated[tuple[NotNegative, ...], Field(min_length=11, max_length=11), AfterValidator(_rising)]
+# In minutes, the longest stay that a site may believe in (400 days); in hours, what 32 bits of seconds hold.
+Duration = Annotated[float, Field(ge=0, le=576_000)]
+Utilisation = Annotated[float, Field(ge=0.01, le=2)]
+Quantiles = Annotated[tuple[Duration, ...], Field(min_length=11, max_length=11), AfterValidator(_rising)]
+Beds = Annotated[int, Field(ge=1, le=100_000)]
 ByHour = Annotated[tuple[NotNegative, ...], Field(min_length=24, max_length=24), AfterValidator(_not_all_zero)]
-StaffByHour = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=24, max_length=24)]
+StaffByHour = Annotated[tuple[Annotated[int, Field(ge=0, le=100_000)], ...], Field(min_length=24, max_length=24)]
 
 
 class Arrivals(Strict):
@@ -65,7 +69,7 @@ class Arrivals(Strict):
     season_amplitude: Annotated[float, Field(ge=0, lt=1)] = Field(description="Height of the yearly wave ÷ mean.")
     season_peak_day: Annotated[int, Field(ge=1, le=366)] = Field(description="Day of the year of its top.")
     holiday_factor: Positive = Field(description="Factor on public holidays.")
-    dispersion: Annotated[float, Field(ge=1)] = Field(description="Variance ÷ mean of daily arrivals.")
+    dispersion: Annotated[float, Field(ge=1, le=1_000)] = Field(description="Variance ÷ mean of daily arrivals.")
     autocorrelation: Annotated[float, Field(ge=0, lt=1)] = Field(description="Of daily arrivals with the day before.")
 
 
@@ -82,7 +86,7 @@ class Physicians(Strict):
     """Physicians on duty in one emergency sector."""
 
     by_hour: StaffByHour | None = Field(default=None, description="On duty in each civil hour.")
-    utilisation: Annotated[float, Field(gt=0, le=2)] = Field(description="Sizes the staff where by_hour is not given.")
+    utilisation: Utilisation = Field(description="Sizes the staff where by_hour is not given.")
 
 
 class Outcomes(Strict):
@@ -171,7 +175,7 @@ class TriageDesk(Strict):
     """The triage desk that all emergency sectors share."""
 
     nurses_by_hour: StaffByHour | None = Field(default=None, description="On duty in each civil hour.")
-    utilisation: Annotated[float, Field(gt=0, le=2)] = Field(description="Sizes the desk without nurses_by_hour.")
+    utilisation: Utilisation = Field(description="Sizes the desk without nurses_by_hour.")
     duration_min: Quantiles
 
 
@@ -195,7 +199,7 @@ class Disturbances(Strict):
 
     chance_per_day: Share
     days: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=30)]] = Field(description="From, to.")
-    log_size: NotNegative
+    log_size: Annotated[float, Field(ge=0, le=2)]
 
     @model_validator(mode="after")
     def _ordered(self) -> Disturbances:
@@ -228,10 +232,10 @@ class Change(Strict):
 class BedsWhereUnknown(Strict):
     """Beds of a sector whose capacity the site file does not tell."""
 
-    ed: Annotated[int, Field(ge=1)]
-    other: Annotated[int, Field(ge=1)]
-    ward: Annotated[int, Field(ge=1)]
-    icu: Annotated[int, Field(ge=1)]
+    ed: Beds
+    other: Beds
+    ward: Beds
+    icu: Beds
 
 
 class Parameters(Strict):

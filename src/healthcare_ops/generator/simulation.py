@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import DISPOSITIONS
-from healthcare_ops.generator.arrivals import Hours, Ints, civil_hours, draw_arrivals
+from healthcare_ops.generator.arrivals import Hours, Ints, civil_hours, draw_arrivals, mean_arrivals
 from healthcare_ops.generator.hospital import DESK, Course, House, run_hospital
 from healthcare_ops.generator.journeys import ENCOUNTERS, STAYS, Journeys
 from healthcare_ops.generator.parameters import Parameters, emergency_sectors
@@ -21,6 +21,9 @@ from healthcare_ops.generator.staff import Staff, staff_on_duty
 
 _HOUR_S = 3_600
 _LEFT = DISPOSITION_NO["left_without_care"]
+# Seconds of the simulation are 32-bit integers (68 years), numbers of patients have 26 bits.
+LONGEST_DAYS = 21_915
+_MOST_PATIENTS = 60_000_000
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,9 @@ def run(site: Site, parameters: Parameters, first: date, last: date, seed: int) 
 
 def _who_comes(site: Site, parameters: Parameters, hours: Hours, seed: int) -> tuple[int, Patients]:
     """Return the number of the first patient after the warm-up, and all patients."""
-    comings = draw_arrivals(site, parameters, hours, seed)
+    mean = mean_arrivals(site, parameters, hours, seed)
+    _require_no_more_than_can_be_told_apart(site, float(mean.sum()))
+    comings = draw_arrivals(site, hours, mean, seed)
     counted_from = int(np.searchsorted(comings.day, parameters.warmup_days))
     return counted_from, draw_patients(site, parameters, hours, comings, seed)
 
@@ -95,6 +100,19 @@ def _check(site: Site, parameters: Parameters, first: date, last: date) -> None:
         )
     if last < first:
         raise ConfigError(f"the last day {last} is before the first, {first}.", next_step="Exchange them.")
+    if (days := (last - first).days + 1) > LONGEST_DAYS:
+        raise ConfigError(
+            f"{first} to {last} are {days:,} days; {LONGEST_DAYS:,} (60 years) are the most.",
+            next_step="Make several, one after the other, each with a seed of its own.",
+        )
+
+
+def _require_no_more_than_can_be_told_apart(site: Site, expected: float) -> None:
+    if not expected <= _MOST_PATIENTS:
+        raise ConfigError(
+            f"site {site.facility_id} would have about {expected:.3g} arrivals; {_MOST_PATIENTS:,} are the most.",
+            next_step="Give fewer days, or correct the arrivals in the parameters, the beds or the scenario.",
+        )
 
 
 def _house(site: Site, parameters: Parameters, hours: Hours) -> House:

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from healthcare_ops.core.site import Site
-from healthcare_ops.generator.arrivals import civil_hours, draw_arrivals, expected_per_hour, hour_of_week_shape, shocks
+from healthcare_ops.generator.arrivals import (
+    civil_hours,
+    draw_arrivals,
+    expected_per_hour,
+    hour_of_week_shape,
+    mean_arrivals,
+    shocks,
+)
 from healthcare_ops.generator.parameters import default_parameters
 from synthetic import MONDAY, parameters, synthetic_site
 
@@ -18,7 +25,7 @@ NO_DISTURBANCES = {"chance_per_day": 0.0}
 
 def arrivals_of(site, different, first, last, seed=1):
     hours = civil_hours(site, first, last)
-    return hours, draw_arrivals(site, parameters(**different), hours, seed)
+    return hours, draw_arrivals(site, hours, mean_arrivals(site, parameters(**different), hours, seed), seed)
 
 
 def daily(hours, comings, sector=None):

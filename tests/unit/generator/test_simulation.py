@@ -479,6 +479,19 @@ def test_a_site_without_an_emergency_sector_is_refused():
         simulate(synthetic_site(WARD=3), parameters(), MONDAY, MONDAY, 1)
 
 
+def test_more_days_than_the_simulation_can_count_are_refused():
+    with pytest.raises(ConfigError, match="are 21,916 days; 21,915"):
+        simulate(synthetic_site(), parameters(), date(1965, 1, 1), date(2025, 1, 1), 1)
+
+
+@pytest.mark.parametrize("per_day", [4e6, 1e12, 1e300])
+def test_more_patients_than_the_simulation_can_tell_apart_are_refused(per_day):
+    chosen = parameters(warmup_days=0, emergency={"arrivals": {"per_day": per_day}})
+
+    with pytest.raises(ConfigError, match=r"site h would have about \S+ arrivals; 60,000,000 are the most"):
+        simulate(synthetic_site(), chosen, MONDAY, MONDAY + timedelta(days=19), 1)
+
+
 def test_days_in_the_wrong_order_are_refused():
     with pytest.raises(ConfigError, match="before the first"):
         simulate(synthetic_site(), parameters(), MONDAY, MONDAY - timedelta(days=1), 1)
