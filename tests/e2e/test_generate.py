@@ -243,6 +243,40 @@ def test_somebody_who_stops_following_gets_the_account_and_no_traceback(tmp_path
     assert not list(tmp_path.glob("**/.new-*"))
 
 
+@pytest.mark.parametrize("files", [1, 40])
+def test_a_process_that_is_killed_while_it_delivers_leaves_nothing_lost_doubled_or_half(
+    hops, tmp_path, scenario, files
+):
+    site = tmp_path / "site.toml"
+    site.write_text(SITE)
+    options = ("generate", "--site", site, *days(), "--scenario", scenario, "--every", 30)
+    out = tmp_path / "followed"
+    follow = (*options, "--follow", "--as-of", "2026-03-09T00:00:00-03:00", "--out", out, "--json")
+    hops(*options, "--out", tmp_path / "whole")
+
+    process = subprocess.Popen(
+        [sys.executable, "-c", HEARING_CTRL_C, *map(str, follow)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    )
+    deadline = time.monotonic() + 60
+    while len(list(out.glob("deliveries/*/*.csv"))) < files and time.monotonic() < deadline:
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    until = (out / "delivered_until.txt").read_text()
+    again = hops(*follow)
+
+    assert (process.returncode, again.exit_code) == (-signal.SIGKILL, 0)
+    assert until < "2026"
+    followed, whole = contents(out), contents(tmp_path / "whole")
+    faults = "truth/faults.ndjson"
+    assert followed.keys() == whole.keys() | {"delivered_until.txt"}
+    assert {name: hashed for name, hashed in whole.items() if followed[name] != hashed}.keys() <= {faults}
+    assert lines_of(out / faults) == lines_of(tmp_path / "whole" / faults)
+
+
 @pytest.mark.slow
 def test_a_lake_teaches_the_generator_its_hospital(hops, tmp_path, site):
     made, state, learnt = tmp_path / "made", tmp_path / "state", tmp_path / "learnt.toml"

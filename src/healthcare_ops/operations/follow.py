@@ -112,6 +112,7 @@ class Follower:
     def __post_init__(self) -> None:
         self.since = datetime.fromisoformat((self.folder / _DELIVERED_UNTIL).read_text(encoding="utf-8"))
         _repair_faults(self.folder, self.since)
+        _remove_unfinished(self.folder)
 
     def deliver_until(self, now: datetime, clock: Clock, *, is_patient: bool) -> None:
         """Deliver what came due; the folder remembers an instant only when everything until then is in its place."""
@@ -205,6 +206,12 @@ def _repair_faults(folder: Path, since: datetime) -> None:
     whole, _, _ = path.read_bytes().rpartition(b"\n")
     known = [line for line in whole.decode().split("\n") if line and not _is_after(line, since)]
     write_bytes(path, "".join(f"{line}\n" for line in known).encode())
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed had begun to write; deliveries are all that is written one by one."""
+    for left in folder.rglob(".new-*"):
+        left.unlink()
 
 
 def _add_faults(folder: Path, injected: Iterable[Injected]) -> None:

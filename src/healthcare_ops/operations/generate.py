@@ -260,6 +260,11 @@ def _by_fault(injected: Iterable[Injected]) -> list[dict[str, Any]]:
 
 
 def _require_own_folder(folder: Path) -> None:
+    if folder.is_mount():
+        raise ConfigError(
+            f"{folder} is where a disk is mounted, and cannot be replaced as a whole.",
+            next_step="Give a folder below it as --out.",
+        )
     if not folder.exists() or (folder / MANIFEST).is_file():
         return
     if not folder.is_dir() or any(folder.iterdir()):

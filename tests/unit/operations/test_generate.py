@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -169,6 +171,24 @@ def test_what_a_crash_left_of_the_record_of_faults_is_mended(order, left):
 
     assert record.read_bytes() == whole
     assert whole.count(b"\n") > 5
+
+
+def test_what_a_killed_process_had_begun_to_write_is_removed(order):
+    follow(order, AsOfClock(MIDNIGHT + timedelta(hours=3)), None)
+    left = order.out / "deliveries" / "events" / ".new-abc"
+    left.write_bytes(b"half a fi")
+
+    follow(order, AsOfClock(MIDNIGHT + timedelta(hours=6)), None)
+
+    assert not left.exists()
+    assert len(delivered(order)) == 12
+
+
+def test_a_disk_is_not_replaced(order):
+    with pytest.raises(ConfigError, match="/ is where a disk is mounted") as refused:
+        generate(replace(order, out=Path("/")))
+
+    assert refused.value.next_step == "Give a folder below it as --out."
 
 
 def test_following_does_not_go_on_with_other_versions_and_names_them(order):
