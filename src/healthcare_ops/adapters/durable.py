@@ -44,12 +44,13 @@ class DurableRuns:
 
     def __init__(self, database_url: str, body: Body) -> None:
         self._ended = threading.Condition()
+        self._closed = threading.Event()
         self._live: set[str] = set()
         over: set[str] = set()
 
         def run(run_id: str, order: Any) -> None:
             try:
-                body(_Steps(run_id), run_id, order)
+                body(_Steps(run_id, self._closed), run_id, order)
             finally:
                 with self._ended:
                     over.add(run_id)
@@ -68,7 +69,8 @@ class DurableRuns:
             "scheduler_polling_interval_sec": _SELDOM_S,
         }
         DBOS(config=config)
-        self._run = DBOS.workflow(name=_WORKFLOW)(run)
+        # A run is given up by people, not after so many crashes.
+        self._run = DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=None)(run)
         DBOS.launch()
         with self._ended:
             # DBOS may know a moment longer than `body` that a run goes on.
@@ -105,7 +107,12 @@ class DurableRuns:
             time.sleep(0.01)
         with self._ended:
             self._live.add(run_id)
-        DBOS.rewind_workflow(run_id, start_step=step)
+        try:
+            DBOS.rewind_workflow(run_id, start_step=step)
+        except BaseException:
+            with self._ended:
+                self._live.discard(run_id)
+            raise
 
     def forget(self, before: datetime) -> int:
         """Remove the runs that ended before an instant; return how many."""
@@ -116,14 +123,31 @@ class DurableRuns:
         return len(found)
 
     def close(self) -> None:
-        """Stop; what has not ended goes on when the database is opened again."""
+        """Stop; what has not ended goes on when the database is opened again.
+
+        A step that is being done is neither waited for nor recorded; after it, its `body` comes to no other.
+        """
+        self._closed.set()
         DBOS.destroy(destroy_registry=True)
+
+
+class _Closed(BaseException):
+    """The run goes on in another process: nothing in this one may take it for its end."""
+
+
+class _NotDone(BaseException):
+    """A step raised something. DBOS would record an `Exception` as the step's result, but not this."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class _Steps:
     """The journal of one run, as steps of a DBOS workflow."""
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, closed: threading.Event) -> None:
+        self._closed = closed
         # In a context of its own, where DBOS knows of no workflow: else the look itself would become a step.
         steps = Context().run(DBOS.list_workflow_steps, run_id)
         self._recorded = [step["output"] for step in steps]
@@ -134,7 +158,25 @@ class _Steps:
 
     def once(self, name: str, work: Callable[[], Any]) -> Any:
         """Do the next step, unless it was done before; return its result."""
-        return DBOS.run_step({"name": name}, work)
+
+        def done() -> Any:
+            try:
+                result = work()
+            except Exception as error:  # noqa: BLE001  # raised again below
+                self._check_open()
+                raise _NotDone(error) from None
+            self._check_open()
+            return result
+
+        self._check_open()
+        try:
+            return DBOS.run_step({"name": name}, done)
+        except _NotDone as raised:
+            raise raised.error from None
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise _Closed
 
 
 class _Json(Serializer):
