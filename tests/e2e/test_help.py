@@ -68,7 +68,8 @@ def test_a_command_with_results_prints_them_for_machines_too(words):
     assert ("--json" in options_of(words)) == (words not in SCHEMAS)
 
 
-# How each command is run on the loaded hospital. `backfill`, `demo`, `generate` and `run` have tests of their own.
+# How each command is run on the loaded hospital. `backfill`, `demo`, `generate` and runs have tests of
+# their own.
 ARGUMENTS: dict[tuple[str, ...], str] = {
     ("asl", "graph"): "{machine}",
     ("asl", "test"): "{cases}",
@@ -90,7 +91,8 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
 }
 # The others end well. Two visits would be held; the hospital has too few days to calibrate to, and no model yet.
 EXIT_CODES = {("feed", "check"): 6, ("generate", "calibrate"): 5, ("predict",): 3}
-TESTED_ELSEWHERE = {("backfill",), ("demo",), ("generate", "calibrate"), ("generate", "run"), ("run",)}
+RUNS = {("redrive",), ("run",), *(("runs", name) for name in ("graph", "list", "logs", "resume", "show", "stop"))}
+TESTED_ELSEWHERE = {("backfill",), ("demo",), ("generate", "calibrate"), ("generate", "run")} | RUNS
 
 
 def test_no_command_is_left_out_here():

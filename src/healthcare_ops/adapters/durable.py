@@ -78,7 +78,7 @@ class DurableRuns:
 
     def start(self, run_id: str, order: Any) -> None:
         """Begin a run with plain JSON as its order; one that was begun before is left alone."""
-        if DBOS.get_workflow_status(run_id) is not None:
+        if self.knows(run_id):
             return
         with self._ended:
             self._live.add(run_id)
@@ -90,10 +90,14 @@ class DurableRuns:
         found = DBOS.list_workflows(status=["PENDING", "ENQUEUED"], load_input=False, load_output=False)
         return [run.workflow_id for run in found]
 
-    def is_live(self, run_id: str) -> bool:
-        """Tell whether the run has yet to end here."""
+    def knows(self, run_id: str) -> bool:
+        """Tell whether the run was begun, and not removed since."""
+        return DBOS.get_workflow_status(run_id) is not None
+
+    def live(self) -> set[str]:
+        """Return the runs that have yet to end here."""
         with self._ended:
-            return run_id in self._live
+            return set(self._live)
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Wait until a run ends, or for so long."""

@@ -38,6 +38,10 @@ class LocalObjects:
         keys = (path.relative_to(self._root).as_posix() for path in start.rglob("*") if path.is_file())
         return sorted(key for key in keys if key.startswith(prefix) and is_object_key(key))
 
+    def delete(self, key: str) -> None:
+        """Remove the object, if there is one."""
+        self._path(key).unlink(missing_ok=True)
+
     def path(self, key: str) -> str:
         """Return where a person can open the object."""
         return str(self._path(key))

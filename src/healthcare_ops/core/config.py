@@ -14,6 +14,7 @@ SITE_FILE = "site.toml"
 FEEDS_DIR = "feeds"
 # The secret that turns identifiers into pseudonyms: a key and its id.
 PSEUDONYM_KEY = "pseudonymisation"
+_TIME_OF_DAY = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
 class Settings(Strict):
@@ -27,6 +28,14 @@ class Settings(Strict):
         pattern=r"^$|^postgresql(\+psycopg)?://",
         description="PostgreSQL for the steps of runs, without a password; empty = a file of the state directory.",
     )
+    inference_every_min: Literal[5, 10, 15, 20, 30, 60] = Field(default=15, description="Minutes between two ticks.")
+    daily_at: str = Field(
+        default="04:00", pattern=_TIME_OF_DAY, description="When the last closed day is run, in the site's time."
+    )
+    weekly_train_at: str = Field(
+        default="05:00", pattern=_TIME_OF_DAY, description="When models are trained on Sundays, in the site's time."
+    )
+    keep_runs_days: int = Field(default=30, ge=15, description="Days for which runs and their logs are kept.")
     keep_snapshots: int = Field(default=20, ge=2, description="Untagged snapshots kept per table.")
     horizon_h: int = Field(default=48, ge=1, le=48, description="Farthest hour of a forecast.")
     train_days: int = Field(default=728, ge=21, description="Longest history a model is trained on.")

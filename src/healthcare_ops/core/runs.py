@@ -24,7 +24,8 @@ RunType = Literal["daily", "inference", "weekly_train"]
 RUN_TYPES: tuple[RunType, ...] = ("daily", "inference", "weekly_train")
 RUNS_PREFIX = "ops/runs/"
 LOGS_PREFIX = "ops/logs/"
-RUNNING, SUCCEEDED, ABORTED = "RUNNING", "SUCCEEDED", "ABORTED"
+RUNNING, PENDING_REDRIVE = "RUNNING", "PENDING_REDRIVE"
+SUCCEEDED, ABORTED = "SUCCEEDED", "ABORTED"
 _KINDS: Mapping[str, type[OpsError]] = {
     kind.__name__: kind
     for kind in (
@@ -132,7 +133,10 @@ class StateRecord:
 
 @dataclass
 class RunRecord:
-    """One run. `status` is RUNNING until it is SUCCEEDED, FAILED, TIMED_OUT or ABORTED.
+    """One run.
+
+    `status` is RUNNING until it is SUCCEEDED, FAILED, TIMED_OUT or ABORTED; PENDING_REDRIVE before it goes on from
+    there.
 
     Instants are ISO text in UTC. `as_of` is the instant that the run took for the present, and that its id names; the
     others are of the machine's clock, also where history is replayed. `definition` is the SHA-256 of the state machine
@@ -140,7 +144,7 @@ class RunRecord:
     """
 
     run_id: str
-    run_type: str
+    run_type: RunType
     run_date: str
     started_at: str
     as_of: str = field(default="", kw_only=True)

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, cast
 
 from healthcare_ops.adapters.durable import DurableRuns
 from healthcare_ops.adapters.local_objects import LocalObjects
@@ -18,8 +19,18 @@ from healthcare_ops.adapters.worker import CallStopped, CallTimeout
 from healthcare_ops.bootstrap.engine import job_worker, open_durable_runs
 from healthcare_ops.core.clock import SystemClock
 from healthcare_ops.core.config import SITE_FILE
-from healthcare_ops.core.errors import LockedError, NotFoundError, Reason, TransientError
-from healthcare_ops.core.runs import RUNS_PREFIX, Answer, Failure, RunRecord, RunType, record_key
+from healthcare_ops.core.errors import ConfigError, LockedError, NotFoundError, Reason, TransientError
+from healthcare_ops.core.runs import (
+    PENDING_REDRIVE,
+    RUNNING,
+    SUCCEEDED,
+    Answer,
+    Failure,
+    RunRecord,
+    RunType,
+    log_key,
+)
+from healthcare_ops.operations.history import find_run, read_runs
 from healthcare_ops.operations.runner import RunOrder, Stopped, Surroundings, carry_out, store_definition
 from healthcare_ops.operations.tasks import name_of
 from healthcare_ops.ports import Journal, ObjectStore
@@ -27,6 +38,7 @@ from healthcare_ops.ports import Journal, ObjectStore
 # An engine that was killed a moment ago may not be quite gone.
 _PATIENCE_S = 2.0
 _STOPS_PREFIX = "ops/stops/"
+_REDRIVABLE = timedelta(days=14)
 _CLOCK = SystemClock()
 
 
@@ -60,9 +72,15 @@ def open_engine(
     if not (state / SITE_FILE).exists():
         raise NotFoundError(f"{state} is not a state directory.", next_step="Run `hops init --site SITE.toml`.")
     with lock_state(state, Lock.ENGINE, wait_s=_PATIENCE_S, role=role):
-        objects, jobs = LocalObjects(state), _Workers(state)
+        objects, jobs, closing = LocalObjects(state), _Workers(state), Event()
         jobs.get_ready()
-        around = Surroundings(objects, jobs, now, sleep, progress, lambda run_id: objects.exists(stop_key(run_id)))
+
+        def is_stopped(run_id: str) -> bool:
+            if closing.is_set():
+                raise _Closed
+            return objects.exists(stop_key(run_id))
+
+        around = Surroundings(objects, jobs, now, sleep, progress, is_stopped)
 
         def body(journal: Journal, run_id: str, order: Any) -> None:
             carry_out(RunOrder(**order), journal, around)
@@ -71,15 +89,21 @@ def open_engine(
         try:
             yield Engine(objects, durable, now)
         finally:
-            jobs.close()
+            # In this order: that a process was ended is no failure of the run that it was at work for.
             durable.close()
+            closing.set()
+            jobs.close()
+
+
+class _Closed(BaseException):
+    """The engine closes; a run that is not at its end goes on when it is opened again."""
 
 
 @dataclass(frozen=True)
 class Engine:
     """Starts runs, and waits for them."""
 
-    objects: ObjectStore
+    objects: LocalObjects
     durable: DurableRuns
     now: Callable[[], datetime]
 
@@ -100,9 +124,17 @@ class Engine:
             The operational day; None for what the type of run means by itself.
         as_of
             The instant that every job takes for the present; None for the present itself.
+
+        Raises
+        ------
+        LockedError
+            If a run of that type is at work.
         """
         instant = (as_of or self.now()).astimezone(UTC)
         run_id = run_id or new_run_id(run_type, instant)
+        if self.durable.knows(run_id):
+            return run_id
+        self._require_idle(run_type)
         order = RunOrder(
             run_id,
             {"type": run_type} | ({"run_date": run_date.isoformat()} if run_date else {}),
@@ -116,31 +148,92 @@ class Engine:
 
     def finish(self, run_id: str) -> RunRecord:
         """Wait for the end of a run; return its record."""
-        while self.durable.is_live(run_id):
+        while run_id in self.durable.live():
             self.durable.wait(1.0)
-        return read_record(self.objects, run_id)
+        return find_run(self.objects, run_id)
 
-    def stop(self, run_id: str) -> None:
-        """Have a run end as soon as possible, its job in the middle of its work."""
-        self.objects.write(stop_key(run_id), b"")
+    def running(self, run_type: RunType) -> str:
+        """Return the run of that type which is at work, or an empty string."""
+        return next((run_id for run_id in sorted(self.durable.live()) if type_of(run_id) == run_type), "")
+
+    def redrive(self, run_id: str) -> None:
+        """Go on with an unsuccessful run from the state that failed; earlier states are not run again.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be redriven; the message says which condition it does not meet.
+        LockedError
+            If a run of its type is at work.
+        """
+        record = find_run(self.objects, run_id)
+        require_redrivable(record, self.now())
+        if not self.durable.knows(run_id):
+            raise ConfigError(f"the steps of run {run_id} are not kept any more.", next_step=anew(record))
+        self._require_idle(type_of(run_id))
+        first_step = record.failed_state.step if record.failed_state else 1
+        record.status = PENDING_REDRIVE
+        record.redriven_at.append(self.now().isoformat())
+        self.objects.delete(stop_key(run_id))
+        self.objects.write(record.key, record.to_json())
+        self.durable.rewind(run_id, first_step)
+
+    def expire(self, keep: timedelta) -> int:
+        """Remove the runs, with their steps and logs, that ended longer ago than `keep`; return how many."""
+        before = self.now() - keep
+        self.durable.forget(before)
+        ended = [record for record in read_runs(self.objects) if record.ended_at]
+        old = [record for record in ended if datetime.fromisoformat(record.ended_at) < before]
+        for record in old:
+            for key in (log_key(record.run_id), stop_key(record.run_id), record.key):
+                self.objects.delete(key)
+        return len(old)
+
+    def _require_idle(self, run_type: RunType) -> None:
+        if other := self.running(run_type):
+            raise LockedError(
+                f"run {other} of the same type is at work.",
+                next_step=f"Wait for it, or stop it: `hops runs stop {other}`.",
+            )
+
+
+def require_redrivable(record: RunRecord, now: datetime) -> None:
+    """Do nothing if the run meets the conditions of the service for a redrive; else `ConfigError` says which not.
+
+    Source: AWS Step Functions, Developer Guide, "Redriving executions": not succeeded, ended no longer than 14 days
+    ago. Definition and input are those of the run, which keeps both.
+    """
+    if record.status == RUNNING:
+        raise ConfigError(f"run {record.run_id} has not ended.", next_step="Wait for its end, or stop it.")
+    if record.status == SUCCEEDED:
+        raise ConfigError(f"run {record.run_id} succeeded; only others are redriven.", next_step=anew(record))
+    if now - datetime.fromisoformat(record.ended_at) > _REDRIVABLE:
+        what = f"run {record.run_id} ended at {record.ended_at}, more than {_REDRIVABLE.days} days ago"
+        raise ConfigError(f"{what}: it cannot be redriven.", next_step=anew(record))
+
+
+def anew(record: RunRecord) -> str:
+    """Return how to start a new run in the place of another."""
+    run_date = f" --date {record.run_date}" if record.run_date else ""
+    return f"Start a new one: `hops run --type {record.run_type}{run_date}`."
+
+
+def type_of(run_id: str) -> RunType:
+    """Return the type of the run that has this id."""
+    return cast("RunType", run_id.partition("-")[0])
+
+
+def stop_run(objects: ObjectStore, run_id: str) -> None:
+    """Have a run end as soon as possible, its job in the middle of its work; one that is left ends when resumed."""
+    record = find_run(objects, run_id)
+    if record.status != RUNNING:
+        raise ConfigError(f"run {run_id} has ended: {record.status}.", next_step="There is nothing to stop.")
+    objects.write(stop_key(run_id), b"")
 
 
 def new_run_id(run_type: RunType, instant: datetime) -> str:
     """Return an id that no other run has, and that tells of what kind and when it is."""
     return f"{run_type}-{instant.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-
-
-def read_record(objects: ObjectStore, run_id: str) -> RunRecord:
-    """Return the record of a run; `NotFoundError` if there is none."""
-    if not objects.exists(record_key(run_id)):
-        raise NotFoundError(f"there is no run {run_id!r}.", next_step="`hops runs list` shows what there is.")
-    return RunRecord.of_json(objects.read(record_key(run_id)))
-
-
-def read_records(objects: ObjectStore) -> list[RunRecord]:
-    """Return the records of all runs that are kept, the newest first."""
-    records = [RunRecord.of_json(objects.read(key)) for key in objects.list(RUNS_PREFIX)]
-    return sorted(records, key=lambda record: record.started_at, reverse=True)
 
 
 def stop_key(run_id: str) -> str:
@@ -154,6 +247,7 @@ class _Workers:
     def __init__(self, state: Path) -> None:
         self._state = state
         self._warm = job_worker(state, is_warm=True)
+        self._fresh = job_worker(state, is_warm=False)
 
     def get_ready(self) -> None:
         """Let the process that stays import what it needs, while others go on."""
@@ -162,7 +256,7 @@ class _Workers:
     def answer(self, call: dict[str, Any], *, timeout_s: float | None, is_stopped: Callable[[], bool]) -> Answer:
         """Return what came of a call; see `Jobs`."""
         name = name_of(call["resource"], call["parameters"])
-        worker = job_worker(self._state, is_warm=False) if name == "weekly_train" else self._warm
+        worker = self._fresh if name == "weekly_train" else self._warm
         try:
             return Answer.of_json(worker.call(call, timeout_s=timeout_s, is_stopped=is_stopped))
         except CallTimeout:
@@ -177,9 +271,10 @@ class _Workers:
         except TransientError as error:
             return Answer(None, {}, Failure.of(error.about(name)))
         finally:
-            if worker is not self._warm:
+            if worker is self._fresh:
                 worker.close()
 
     def close(self) -> None:
         """End the processes."""
         self._warm.close()
+        self._fresh.close()

@@ -177,8 +177,8 @@ def _begin(order: RunOrder, memory: _Memory, around: Surroundings) -> RunRecord:
     if around.objects.exists(record.key):
         before = RunRecord.of_json(around.objects.read(record.key))
         record.resumed_at, record.redriven_at = before.resumed_at, before.redriven_at
-        again = record.resumed_at if before.status == RUNNING else record.redriven_at
-        again.append(around.now().isoformat())
+        if before.status == RUNNING:
+            record.resumed_at.append(around.now().isoformat())
     return record
 
 

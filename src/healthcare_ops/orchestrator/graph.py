@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ _BOXES = {"Choice": "<{}>", "Succeed": "({})", "Fail": "({})", "Parallel": "[[{}
 _ENDS = {"Succeed": "succeeds", "Fail": "fails"}
 
 Kind = Literal["next", "choice", "default", "catch"]
+Notes = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,16 @@ def all_states(machine: StateMachine) -> Iterator[tuple[str, Mapping[str, Any]]]
             yield from all_states(inner)
 
 
-def draw(machine: StateMachine, notes: Mapping[str, str] | None = None, width: int = WIDTH) -> list[str]:
+def draw(machine: StateMachine, notes: Notes | None = None, width: int = WIDTH) -> list[str]:
     """Return the lines of a drawing, none wider than `width`: the main line first, then what leaves it.
 
-    `notes` by state stand under the state, marked with `!`.
+    `notes` by state stand under the state, a line each.
     """
     lines = ["(start)", "   |", *_machine_lines(machine, notes or {}, "run")]
     return [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
 
 
-def _machine_lines(machine: StateMachine, notes: Mapping[str, str], whole: str) -> Iterator[str]:
+def _machine_lines(machine: StateMachine, notes: Notes, whole: str) -> Iterator[str]:
     """Yield the lines of a machine, or of a branch; `whole` is what ends where it ends."""
     lanes, drawn = [machine.start_at], set[str]()
     is_first = True
@@ -97,11 +98,10 @@ def _onward(ways: list[Edge]) -> Edge | None:
     return usual[0] if usual else None
 
 
-def _state_lines(name: str, state: Mapping[str, Any], notes: Mapping[str, str], onward: Edge | None) -> Iterator[str]:
+def _state_lines(name: str, state: Mapping[str, Any], notes: Notes, onward: Edge | None) -> Iterator[str]:
     box = _BOXES.get(state["Type"], "[{}]").format(name)
     yield f"{box}  {' · '.join(_facts(state))}"
-    if name in notes:
-        yield f"   |  ! {notes[name]}"
+    yield from (f"   |  {line}" for line in notes.get(name, ()))
     for number, inner in enumerate(inner_machines(state), start=1):
         title, whole = ("each item", "item") if state["Type"] == "Map" else (f"branch {number}", "branch")
         yield f"   |  .-- {title}"

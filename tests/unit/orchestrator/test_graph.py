@@ -39,7 +39,7 @@ def test_the_usual_way_goes_down_and_the_rest_leaves_at_the_side():
         },
     }
 
-    assert drawn(machine(**states), {"Job": "Busy: no beds"}) == "\n".join(
+    assert drawn(machine(**states), {"Job": ["! Busy: no beds"]}) == "\n".join(
         [
             "(start)",
             "   |",
@@ -67,7 +67,7 @@ def test_branches_and_items_are_drawn_within_their_state():
         "Each": {"Type": "Map", "ItemsPath": "$.l", "ItemProcessor": items, "End": True},
     }
 
-    picture = drawn(machine(**states), {"A": "Busy"})
+    picture = drawn(machine(**states), {"A": ["! Busy"]})
 
     branch_lines = [
         "   |  .-- branch 1",

@@ -8,7 +8,19 @@ import os
 import typer
 
 from healthcare_ops.core.errors import ConfigError
-from healthcare_ops.entrypoints.cli import asl, demo, feeds, forecasts, generate, lake, quality, report, runs, setup
+from healthcare_ops.entrypoints.cli import (
+    asl,
+    demo,
+    feeds,
+    forecasts,
+    generate,
+    history,
+    lake,
+    quality,
+    report,
+    runs,
+    setup,
+)
 from healthcare_ops.entrypoints.cli.options import DEFAULT_LOG_LEVEL, LOG_LEVELS
 
 app = typer.Typer(
@@ -28,6 +40,7 @@ for _command in (
     lake.ingest,
     lake.backfill,
     runs.run,
+    runs.redrive,
     runs.status,
     forecasts.predict,
     report.report,
@@ -39,6 +52,7 @@ app.add_typer(feeds.feed_app, name="feed")
 app.add_typer(feeds.site_app, name="site")
 app.add_typer(quality.app, name="dq")
 app.add_typer(generate.app, name="generate")
+app.add_typer(history.app, name="runs")
 app.add_typer(asl.app, name="asl")
 
 

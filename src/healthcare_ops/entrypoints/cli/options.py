@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from healthcare_ops.adapters.local_objects import LocalObjects
     from healthcare_ops.core.clock import Clock
 
 State = Annotated[Path, typer.Option("--state", envvar="HOPS_STATE", help="State directory.", show_default=True)]
@@ -17,10 +18,24 @@ YEARS = range(1900, 2301)
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 DEFAULT_LOG_LEVEL = "critical"  # a failed command tells so itself
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Run = Annotated[
+    str, typer.Argument(help="Id of a run, as much of it as no other run has, or `last`.", show_default=False)
+]
 AsOf = Annotated[
     str,
     typer.Option("--as-of", metavar="INSTANT", help="Pretend that now is this instant (ISO 8601 with offset)."),
 ]
+
+
+def objects_of(state: Path) -> LocalObjects:
+    """Return the objects of a state directory; `NotFoundError` if it is none."""
+    from healthcare_ops.adapters.local_objects import LocalObjects
+    from healthcare_ops.core.config import SITE_FILE
+    from healthcare_ops.core.errors import NotFoundError
+
+    if not (state / SITE_FILE).exists():
+        raise NotFoundError(f"{state} is not a state directory.", next_step="Run `hops init --site SITE.toml`.")
+    return LocalObjects(state)
 
 
 def clock_at(as_of: str) -> Clock:

@@ -1,18 +1,28 @@
-"""`hops run`, `status`."""
+"""`hops run`, `redrive`, `status`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from healthcare_ops.core.runs import RUNNING, RunRecord, RunType, StateRecord
-from healthcare_ops.entrypoints.cli.failures import show_result
-from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day, instant
+from healthcare_ops.core.runs import RUNNING, RunRecord, StateRecord
+from healthcare_ops.entrypoints.cli.failures import say, show_result
+from healthcare_ops.entrypoints.cli.options import (
+    DEFAULT_STATE,
+    AsOf,
+    Json,
+    Run,
+    State,
+    clock_at,
+    day,
+    instant,
+    objects_of,
+)
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
 
 if TYPE_CHECKING:
@@ -35,35 +45,65 @@ def run(
 
     Example: hops run --type daily --date 2025-03-01
     """
-    from healthcare_ops.operations.runner import failure_of, states_of
+    from healthcare_ops.operations.runner import states_of
 
-    wanted = day(run_date, "--date") if run_date else None
+    wanted, present = day(run_date, "--date") if run_date else None, instant(as_of)
+    request = {
+        "do": "start",
+        "type": run_type,
+        "run_date": wanted.isoformat() if wanted else "",
+        "as_of": present.isoformat() if present else "",
+        "run_id": "",
+    }
     with steps(run_type, len(states_of(run_type))) as progress:
-        record, objects = _carried_out(state, run_type, wanted, instant(as_of), progress)
-    show_result(
-        describe_run(record),
-        failure_of(record),
-        as_json=as_json,
-        show=lambda _: print_run(record, _closing(objects, record.outcomes)),
-    )
+        record = _carried_out(state, request, progress)
+    _show(state, record, as_json=as_json)
 
 
-def _carried_out(
-    state: Path, run_type: RunType, run_date: date | None, as_of: datetime | None, progress: Callable[[str], None]
-) -> tuple[RunRecord, ObjectStore]:
-    from healthcare_ops.operations.engine import open_engine
+def redrive(run: Run, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
+    """Go on with an unsuccessful run from the state that failed, under the same id; earlier states are not run again.
 
-    def entered(run_id: str, name: str) -> None:
-        progress(name)
+    The conditions are those of AWS Step Functions: the run has not succeeded, and ended no longer than 14 days ago.
+    It keeps its definition and its input.
 
-    with open_engine(state, progress=entered) as engine:
-        run_id = engine.start(run_type, run_date, as_of=as_of)
+    Example: hops redrive last
+    """
+    from healthcare_ops.operations.history import find_run
+    from healthcare_ops.operations.runner import states_of
+
+    before = find_run(objects_of(state), run)
+    with steps(before.run_id, len(states_of(before.run_type))) as progress:
+        record = _carried_out(state, {"do": "redrive", "run_id": before.run_id}, progress)
+    _show(state, record, as_json=as_json)
+
+
+def _carried_out(state: Path, request: dict[str, str], progress: Callable[[str], None]) -> RunRecord:
+    """Have the request done by the `hops up` that serves the state directory, or else in this process."""
+    from healthcare_ops.adapters.state_lock import Lock, role_of_holder
+    from healthcare_ops.operations.engine import open_engine, stop_run
+    from healthcare_ops.operations.history import follow_run
+    from healthcare_ops.operations.requests import SERVING, ask, grant
+
+    objects = objects_of(state)
+    if role_of_holder(state, Lock.ENGINE) == SERVING:
+        return follow_run(objects, ask(objects, request), progress)
+    with open_engine(state, progress=lambda run_id, name: progress(name)) as engine:
+        for left in sorted(engine.durable.live()):
+            say(f"run {left} was left unfinished; it goes on first.")
+            engine.finish(left)
+        run_id = grant(engine, request)
         try:
-            record = engine.finish(run_id)
+            return engine.finish(run_id)
         except KeyboardInterrupt:
-            engine.stop(run_id)
-            record = engine.finish(run_id)
-        return record, engine.objects
+            stop_run(objects, run_id)
+            return engine.finish(run_id)
+
+
+def _show(state: Path, record: RunRecord, *, as_json: bool) -> None:
+    from healthcare_ops.operations.runner import failure_of
+
+    closing = _closing(objects_of(state), record.outcomes)
+    show_result(describe_run(record), failure_of(record), as_json=as_json, show=lambda _: print_run(record, closing))
 
 
 def status(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = False) -> None:
@@ -115,10 +155,10 @@ def _status(platform: Platform) -> dict[str, Any]:
     from healthcare_ops.forecasting.registry import champion_history
     from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
     from healthcare_ops.operations import bulk
-    from healthcare_ops.operations.engine import read_records
+    from healthcare_ops.operations.history import read_runs
 
     objects = platform.context.objects
-    records = read_records(objects)
+    records = read_runs(objects)
     history = champion_history(objects)
     return {
         "facility": platform.context.site.name,

@@ -1,0 +1,77 @@
+"""What runs did, read from their records, without the engine."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from healthcare_ops.core.errors import NotFoundError
+from healthcare_ops.core.runs import PENDING_REDRIVE, RUNNING, RUNS_PREFIX, RunRecord, log_key
+from healthcare_ops.operations.runner import read_definition
+from healthcare_ops.orchestrator.graph import WIDTH, draw
+from healthcare_ops.ports import ObjectStore
+
+LAST = "last"
+_LOOK_EVERY_S = 0.2
+_CAUSE_WIDTH = WIDTH - 8
+
+
+def read_runs(objects: ObjectStore) -> list[RunRecord]:
+    """Return the records of all runs that are kept, the newest first."""
+    records = [RunRecord.of_json(objects.read(key)) for key in objects.list(RUNS_PREFIX)]
+    return sorted(records, key=lambda record: record.started_at, reverse=True)
+
+
+def find_run(objects: ObjectStore, name: str) -> RunRecord:
+    """Return the run of that id, of the one id that begins so, or the `last` one; `NotFoundError` if there is none."""
+    if name == LAST:
+        found = read_runs(objects)[:1]
+    else:
+        keys = [key for key in objects.list(RUNS_PREFIX) if key.removeprefix(RUNS_PREFIX).startswith(name)]
+        exact = [key for key in keys if key == f"{RUNS_PREFIX}{name}.json"]
+        found = [RunRecord.of_json(objects.read(key)) for key in exact or keys]
+    if len(found) != 1:
+        what = f"{len(found)} runs begin with {name!r}" if found else f"there is no run {name!r}"
+        raise NotFoundError(f"{what}.", next_step="`hops runs list` shows what there is.")
+    return found[0]
+
+
+def follow_run(objects: ObjectStore, run_id: str, progress: Callable[[str], None]) -> RunRecord:
+    """Wait for the end of a run that another process carries out; return its record."""
+    told = 0
+    while True:
+        if objects.exists(f"{RUNS_PREFIX}{run_id}.json"):
+            record = find_run(objects, run_id)
+            for state in record.states[told:]:
+                progress(state.name)
+            told = len(record.states)
+            if record.status not in (RUNNING, PENDING_REDRIVE):
+                return record
+        time.sleep(_LOOK_EVERY_S)
+
+
+def draw_run(objects: ObjectStore, record: RunRecord) -> list[str]:
+    """Return the lines of a drawing of the run's state machine: how each state went, and why one failed."""
+    notes: dict[str, list[str]] = {}
+    for state in record.states:
+        tries = f", {len(state.attempts)} attempts" if len(state.attempts) > 1 else ""
+        notes[state.name] = [f"* {'done' if state.exited_at else 'at work'}, {state.seconds:.2f} s{tries}"]
+    if failed := record.failed_state:
+        attempt = failed.attempts[-1] if failed.attempts else None
+        error, cause = (attempt.error, attempt.cause) if attempt else (record.error, record.cause)
+        lines = textwrap.wrap(f"{error or record.status}: {cause or record.cause}", _CAUSE_WIDTH)
+        notes[failed.name] = [f"! {lines[0]}", *(f"  {line}" for line in lines[1:])]
+    return draw(read_definition(objects, record.definition), notes)
+
+
+def read_log(objects: ObjectStore, run_id: str) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a run's log, oldest first; a line that a crash cut short is left out."""
+    key = log_key(run_id)
+    for line in objects.read(key).decode(errors="replace").splitlines() if objects.exists(key) else ():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue

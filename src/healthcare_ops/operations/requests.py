@@ -1,0 +1,79 @@
+"""What other processes ask of the one that runs the engine, and its answers: objects of the state directory."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+
+from healthcare_ops.adapters.local_objects import LocalObjects
+from healthcare_ops.core.errors import LockedError, OpsError
+from healthcare_ops.core.runs import Failure
+from healthcare_ops.operations.engine import Engine
+
+# The role of an engine that answers requests.
+SERVING = "hops up"
+_REQUESTS_PREFIX = "ops/requests/"
+_ANSWERS_PREFIX = "ops/answers/"
+_LOOK_EVERY_S = 0.1
+_PATIENCE_S = 30.0
+
+Request = dict[str, Any]
+
+
+def grant(engine: Engine, request: Request) -> str:
+    """Do what a request asks for; return the id of the run that it is about.
+
+    A request is `{"do": "start", "type", "run_date", "as_of", "run_id"}` or `{"do": "redrive", "run_id"}`; instants
+    and days are ISO text, empty if they are left to the engine.
+    """
+    if request["do"] == "redrive":
+        engine.redrive(request["run_id"])
+        return str(request["run_id"])
+    return engine.start(
+        request["type"],
+        date.fromisoformat(request["run_date"]) if request["run_date"] else None,
+        as_of=datetime.fromisoformat(request["as_of"]) if request["as_of"] else None,
+        run_id=request["run_id"],
+    )
+
+
+def ask(objects: LocalObjects, request: Request) -> str:
+    """Leave a request; return the id of the run that came of it.
+
+    Raises
+    ------
+    OpsError
+        What the engine says against it.
+    LockedError
+        If it does not answer.
+    """
+    name = f"{secrets.token_hex(8)}.json"
+    objects.write(f"{_REQUESTS_PREFIX}{name}", json.dumps(request).encode())
+    until = time.monotonic() + _PATIENCE_S
+    while not objects.exists(f"{_ANSWERS_PREFIX}{name}"):
+        if time.monotonic() > until:
+            objects.delete(f"{_REQUESTS_PREFIX}{name}")
+            raise LockedError("`hops up` does not answer.", next_step="Look at what it says, or start it again.")
+        time.sleep(_LOOK_EVERY_S)
+    answer = json.loads(objects.read(f"{_ANSWERS_PREFIX}{name}"))
+    objects.delete(f"{_ANSWERS_PREFIX}{name}")
+    if answer["failure"]:
+        raise Failure(**answer["failure"]).error
+    return str(answer["run_id"])
+
+
+def answer_all(engine: Engine) -> None:
+    """Grant or refuse what was asked since last time."""
+    objects = engine.objects
+    for key in objects.list(_REQUESTS_PREFIX):
+        document: dict[str, Any] = {"run_id": "", "failure": None}
+        try:
+            document["run_id"] = grant(engine, json.loads(objects.read(key)))
+        except OpsError as error:
+            document["failure"] = asdict(Failure.of(error))
+        objects.write(key.replace(_REQUESTS_PREFIX, _ANSWERS_PREFIX, 1), json.dumps(document).encode())
+        objects.delete(key)
