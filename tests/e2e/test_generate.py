@@ -168,6 +168,25 @@ def test_without_anything_there_is_help(hops):
     assert all(word in outcome.out + outcome.err for word in ("run", "calibrate", "schema", "hops generate --site"))
 
 
+@pytest.mark.parametrize("command", ["run", "follow"])
+def test_help_shows_the_options_and_the_group_s_how_to_find_them(hops, command):
+    outcome = hops("generate", command, "-h")
+
+    assert outcome.exit_code == 0
+    assert all(option in outcome.out for option in ("--site", "--from", "--follow", "--as-of", "--state", "--every"))
+    assert f"hops generate {command}" in " ".join(hops("generate", "-h").out.split())
+
+
+def test_follow_is_run_with_follow(hops, tmp_path, site):
+    options = ("--site", site, *days(), "--out", tmp_path / "made", "--as-of", "2026-03-02T10:00:00-03:00", "--json")
+
+    first, again = hops("generate", "follow", *options), hops("generate", "run", "--follow", *options)
+
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert sum(feed["files"] for feed in first.document["feeds"]) > 100
+    assert again.document["feeds"] == []
+
+
 def test_following_in_steps_delivers_what_one_call_would(hops, tmp_path, site, scenario):
     options = ("generate", "--site", site, *days(), "--scenario", scenario, "--every", 240)
     follow = (*options, "--out", tmp_path / "followed", "--follow", "--json", "--as-of")

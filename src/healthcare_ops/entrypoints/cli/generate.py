@@ -27,10 +27,12 @@ _LONGEST_SLEEP_S = 1.0
 
 
 class RunByDefault(TyperGroup):
-    """A group whose options, given without a command, are those of `run`."""
+    """A group whose options, given without a command, are those of `run`; `follow` is `run --follow`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `run` before options that are not the group's own."""
+        if args[:1] == ["follow"]:
+            args = ["run", "--follow", *args[1:]]
         is_own = not args or args[0] in self.commands or args[0] in ctx.help_option_names
         return super().parse_args(ctx, args if is_own else ["run", *args])
 
@@ -39,7 +41,9 @@ app = typer.Typer(
     cls=RunByDefault,
     help="A synthetic hospital: what its feeds deliver, with faults on demand, and the truth beside it.\n\n"
     "Options without a command are those of `run`: hops generate --site site.toml --from 2026-01-01 "
-    "--to 2026-01-31 --out synthetic",
+    "--to 2026-01-31 --out synthetic\n\n"
+    "`hops generate run -h` shows all of them, and `hops generate COMMAND -h` those of another command. "
+    "`hops generate follow` is `hops generate run --follow`.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
