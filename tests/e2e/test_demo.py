@@ -69,6 +69,28 @@ def test_after_the_demo_every_reader_has_something_to_show(demo, state):
     assert len(predictions.document["predictions"]) == 49  # the hour after now, and 48 more
 
 
+def test_the_page_of_the_demo_s_state_can_be_written_again_with_its_backtest(demo, state, tmp_path):
+    page = tmp_path / "year.html"
+
+    outcome = run_hops("report", "--state", state, "--out", page, "--as-of", "2018-01-01T00:00:00+01:00", "--json")
+
+    assert (outcome.exit_code, outcome.document["warnings"]) == (0, [])
+    assert outcome.document["backtests"] == demo.document["backtests"]
+    assert "20,353" in page.read_text(encoding="utf-8")
+
+
+def test_a_forecast_from_data_of_years_ago_says_so(demo, state):
+    options = ("--state", state, "--as-of", "2026-11-29T00:00:00+01:00")
+
+    outcome = run_hops("predict", *options)
+    warned = run_hops("predict", *options, "--json").document["warnings"]
+
+    assert demo.exit_code == outcome.exit_code == 0
+    assert [warning["code"] for warning in warned] == ["DATA_OLD"]
+    assert outcome.message == f"warning: {warned[0]['message']}"
+    assert outcome.message.startswith("warning: the newest data of feed skane_e are 3254 d old")
+
+
 def test_a_second_demo_in_portuguese_changes_no_row_and_writes_its_page_where_it_is_told(demo, state, tmp_path):
     before, page = rows_of(state), tmp_path / "pagina.html"
     assert all(before[name] for name in ("silver.encounters", "gold.features", "gold.predictions"))

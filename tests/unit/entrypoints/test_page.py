@@ -141,6 +141,16 @@ def test_what_a_reader_must_know_stands_above_the_figures(language, shown):
     assert page.text.index(shown) < page.text.index("1,000" if language == "en" else "1.000")
 
 
+def test_a_forecast_that_is_past_is_not_shown_as_what_is_to_come():
+    caution = Caution(CautionCode.FORECAST_PAST, {"made_at": "10:00"})
+    report = make_report(cautions=(caution,), forecast_made_at=NOW)
+
+    page = Page(render(report))
+
+    assert "arrivals expected in 24 h" not in page.text
+    assert "Forecast · made on 2 Mar 2026, 12:00" in page.text
+
+
 @pytest.mark.parametrize("key", _PAIRS)
 def test_both_languages_have_the_same_places_to_fill(key):
     english, portuguese = _PAIRS[key]

@@ -15,6 +15,7 @@ from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.model import Ahead, Report, SectorView
 from healthcare_ops.entrypoints.page.texts import Language, Words
 from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD
+from healthcare_ops.operations.cautions import CautionCode
 from healthcare_ops.pipeline.quality.report import ACCOUNT
 
 _MARKS = {"pass": "✓", "warn": "▲", "fail": "✗", "not_applicable": "·"}
@@ -69,7 +70,7 @@ def _tiles(report: Report, words: Words) -> list[dict[str, str]]:
         note = words("skill_note") + _of_all(len(report.backtests), words)
         tiles.append(_tile(words.share(_gain(report.backtests)), words("skill"), note))
     forecast = [sector.ahead for sector in report.sectors if sector.ahead]
-    if forecast:
+    if forecast and not any(caution.code is CautionCode.FORECAST_PAST for caution in report.cautions):
         tiles.append(_next_day(forecast, words))
     return tiles
 
