@@ -135,9 +135,11 @@ class Hospital:
         return rows
 
 
-def make(folder: Path, *, parameters: str = PARAMETERS, scenario: str = "", **different: Any) -> Hospital:
+def make(
+    folder: Path, *, site: str = SITE, parameters: str = PARAMETERS, scenario: str = "", **different: Any
+) -> Hospital:
     folder.mkdir()
-    for name, text in (("site", SITE), ("parameters", parameters), ("scenario", scenario)):
+    for name, text in (("site", site), ("parameters", parameters), ("scenario", scenario)):
         (folder / f"{name}.toml").write_text(text)
     usual = {"first": FIRST, "last": LAST, "parameters_file": folder / "parameters.toml"}
     order = Order(folder / "site.toml", folder / "made", **(usual | different), scenario_file=folder / "scenario.toml")
@@ -246,6 +248,29 @@ def test_the_lake_is_the_truth_at_every_hour_when_the_clock_is_put_back(tmp_path
     # 02:00 to 03:00 in Stockholm, twice.
     twice = [datetime(2026, 10, 25, hour, tzinfo=UTC).replace(tzinfo=None) for hour in (0, 1)]
     assert all(sum(values["arrivals_count"] for key, values in known.items() if key[1] == hour) for hour in twice)
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "last"),
+    [
+        ("Europe/Stockholm", date(2026, 3, 28), date(2026, 3, 30)),
+        ("Europe/Stockholm", date(2024, 2, 28), date(2024, 3, 1)),
+        ("America/Sao_Paulo", date(2018, 11, 3), date(2018, 11, 5)),
+        ("America/Sao_Paulo", date(2018, 2, 16), date(2018, 2, 18)),
+    ],
+    ids=["an hour skipped", "a leap day", "midnight skipped", "an hour before midnight twice"],
+)
+def test_odd_days_of_the_clock_and_the_calendar_are_those_of_the_truth(tmp_path, zone, first, last):
+    site = SITE.replace("Europe/Stockholm", zone)
+    days = {"first": first, "last": last}
+    hospital = make(tmp_path / "h", site=site, parameters=BUSY, feeds=("events",), is_clean=True, **days)
+    assert hospital.load("events", hospital.files("events")).failure is None
+    truth = hourly(hospital.journeys, read_toml(hospital.folder / "site.toml", Site), **days)
+
+    gold = metrics(hospital.rows("events", OPS_METRICS_HOURLY))
+
+    assert gold == {key: values for key, values in truth.items() if key[1] < newest_event(hospital.journeys)}
+    assert sum(values["arrivals_count"] for values in gold.values()) > 150
 
 
 # Late, corrected and re-extracted deliveries

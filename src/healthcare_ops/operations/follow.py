@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -73,23 +75,24 @@ def follow(
     ConfigError
         As `read_order` does, or if the folder holds other deliveries.
     LockedError
-        If there is no waiting for a state directory that is in use.
+        If another process delivers into the folder, or there is no waiting for a state directory that is in use.
     """
     hospital = read_order(order)
     progress("simulating")
     journeys = simulate(hospital.site, hospital.parameters, order.first, order.last, order.seed)
     _prepare_folder(hospital, journeys, progress)
-    if state:
-        _prepare_state(state, order, clock)
-    plans = [plan_feed(feed, journeys, hospital.site, hospital.scenario, order.terms) for feed in order.feeds]
-    follower = Follower(order.out, plans, state)
-    is_interrupted = False
-    try:
-        for now in _moments(follower, clock, wait):
-            progress(f"delivering what is due by {now:%Y-%m-%d %H:%M} UTC")
-            follower.deliver_until(now, clock, is_patient=wait is not None)
-    except KeyboardInterrupt:
-        is_interrupted = True
+    with _alone(order.out):
+        if state:
+            _prepare_state(state, order, clock)
+        plans = [plan_feed(feed, journeys, hospital.site, hospital.scenario, order.terms) for feed in order.feeds]
+        follower = Follower(order.out, plans, state)
+        is_interrupted = False
+        try:
+            for now in _moments(follower, clock, wait):
+                progress(f"delivering what is due by {now:%Y-%m-%d %H:%M} UTC")
+                follower.deliver_until(now, clock, is_patient=wait is not None)
+        except KeyboardInterrupt:
+            is_interrupted = True
     document = follower.made.document(hospital, journeys)
     document |= {"refused": follower.refused, "is_interrupted": is_interrupted}
     return Followed(document, is_interrupted)
@@ -156,6 +159,19 @@ def _moments(follower: Follower, clock: Clock, wait: Wait | None) -> Iterator[da
             return
         while (seconds := (coming - clock.now()).total_seconds()) > 0:
             wait(seconds)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let nobody else deliver into the folder; the system lets go when the process dies, however it dies."""
+    with (folder / MANIFEST).open("rb") as holder:
+        try:
+            fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockedError(
+                f"another process delivers into {folder}.", next_step="Wait for it to end, or give another --out."
+            ) from error
+        yield
 
 
 def _prepare_folder(hospital: Hospital, journeys: Journeys, progress: Progress) -> None:

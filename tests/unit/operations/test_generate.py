@@ -173,6 +173,17 @@ def test_what_a_crash_left_of_the_record_of_faults_is_mended(order, left):
     assert whole.count(b"\n") > 5
 
 
+def test_two_at_once_do_not_deliver_into_one_folder(order):
+    def wait(seconds):
+        with pytest.raises(LockedError, match=r"another process delivers into .*made\."):
+            follow(order, AsOfClock(MIDNIGHT + timedelta(hours=5)), None)
+        raise KeyboardInterrupt
+
+    follow(order, VirtualTime(MIDNIGHT), wait)
+
+    assert follow(order, AsOfClock(MIDNIGHT + timedelta(hours=5)), None).document["feeds"]
+
+
 def test_what_a_killed_process_had_begun_to_write_is_removed(order):
     follow(order, AsOfClock(MIDNIGHT + timedelta(hours=3)), None)
     left = order.out / "deliveries" / "events" / ".new-abc"
