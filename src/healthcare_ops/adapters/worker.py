@@ -8,6 +8,7 @@ import select
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -42,18 +43,25 @@ class Worker:
         self._command = list(command)
         self._process: _Process | None = None
         self._busy = Lock()
+        self._starting = Lock()
+        self._is_closed = False
 
     def start(self) -> None:
         """Start the process, unless it runs; it gets ready while others go on."""
-        self._running()
+        with self._busy:
+            self._running()
 
     def _running(self) -> _Process:
-        if self._process is None or self._process.poll() is not None:
-            # Ends with the thread that starts it, on Linux; the threads that make calls last as long as the process.
-            self._process = subprocess.Popen(  # noqa: S603  # this product's own program
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
-        return self._process
+        if self._process is not None and self._process.poll() is not None:
+            self._end()
+        with self._starting:
+            if self._is_closed:
+                raise _closed()
+            if self._process is None:
+                self._process = subprocess.Popen(  # noqa: S603  # this product's own program
+                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                )
+            return self._process
 
     def call(self, request: Any, *, timeout_s: float | None, is_stopped: Callable[[], bool]) -> Any:
         """Return the answer. Calls wait for each other; the time counts from when the call is made to the process.
@@ -65,13 +73,17 @@ class Worker:
         CallStopped
             If `is_stopped`, which is asked all the while.
         TransientError
-            If the process died.
+            If the process died, or was closed.
         """
         while not self._busy.acquire(timeout=_LOOK_EVERY_S):
             if is_stopped():
                 raise CallStopped
         try:
             return self._ask(self._running(), request, timeout_s, is_stopped)
+        except BaseException:
+            # It may be at work still, and its answer would pass for that to the next call.
+            self._end()
+            raise
         finally:
             self._busy.release()
 
@@ -84,8 +96,10 @@ class Worker:
             requests.write(json.dumps(request).encode() + b"\n")
             requests.flush()
             while not answer.endswith(b"\n"):
-                self._end_if(is_stopped(), CallStopped)
-                self._end_if(until is not None and time.monotonic() >= until, CallTimeout)
+                if is_stopped():
+                    raise CallStopped
+                if until is not None and time.monotonic() >= until:
+                    raise CallTimeout
                 if select.select([answers], [], [], _LOOK_EVERY_S)[0]:
                     chunk = os.read(answers.fileno(), _CHUNK)
                     if not chunk:
@@ -95,13 +109,10 @@ class Worker:
             raise self._died(process) from None
         return json.loads(answer)
 
-    def _end_if(self, is_due: bool, why: type[Exception]) -> None:
-        if is_due:
-            self.close()
-            raise why
-
     def _died(self, process: _Process) -> TransientError:
-        self.close()
+        self._end()
+        if self._is_closed:
+            return _closed()
         code = process.returncode
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return TransientError(
@@ -110,12 +121,32 @@ class Worker:
             reason=Reason.WORKER_DIED,
         )
 
-    def close(self) -> None:
-        """End the process at once, whatever it does."""
+    def _end(self) -> None:
+        """End the process; for whoever makes a call."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait()
             for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
+                # A request that the process did not live to read is still to be sent.
+                with suppress(BrokenPipeError):
+                    if pipe is not None:
+                        pipe.close()
+
+    def close(self) -> None:
+        """End the process at once, whatever it does, and for good."""
+        with self._starting:
+            self._is_closed = True
+            process = self._process
+        if process is not None:
+            process.kill()  # whoever waits for its answer hears of that, and lets go
+        with self._busy:
+            self._end()
+
+
+def _closed() -> TransientError:
+    return TransientError(
+        "the worker process was ended by who runs it.",
+        next_step="The run goes on when the engine is started again.",
+        reason=Reason.WORKER_DIED,
+    )
