@@ -13,6 +13,8 @@ from pathlib import Path
 from healthcare_ops.core.errors import LockedError
 
 _LOOK_EVERY_S = 0.05
+# Whoever asks for the role of a holder holds a lock that is free for a moment.
+_LOOKS_AT_LEAST = 3
 
 
 class Lock(StrEnum):
@@ -39,14 +41,15 @@ def lock_state(state: Path, lock: Lock = Lock.LAKE, *, wait_s: float = 0.0, role
     LockedError
         If another process holds it; the message names that process.
     """
-    until = time.monotonic() + wait_s
+    until, looks = time.monotonic() + wait_s, 1
     with (state / lock).open("a+") as holder:
         while not _take(holder.fileno()):
-            if time.monotonic() >= until:
+            if looks >= _LOOKS_AT_LEAST and time.monotonic() >= until:
                 raise LockedError(
                     f"{state} is in use by process {' '.join(_holder(state, lock)) or 'unknown'}.",
                     next_step="Wait for it to finish, or use another --state.",
                 )
+            looks += 1
             time.sleep(_LOOK_EVERY_S)
         holder.truncate(0)
         holder.write(f"{os.getpid()} {role}".strip())
@@ -59,10 +62,10 @@ def role_of_holder(state: Path, lock: Lock) -> str | None:
     path = state / lock
     if not path.exists():
         return None
-    with path.open("a+") as holder:
+    with path.open("rb") as holder:
         if _take(holder.fileno()):
             return None
-    return "".join(_holder(state, lock)[1:])
+    return " ".join(_holder(state, lock)[1:])
 
 
 def _take(handle: int) -> bool:
