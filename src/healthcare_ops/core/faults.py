@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import socket
 
 from healthcare_ops.core.errors import ConfigError, OpsError, Reason, TransientError
 
@@ -32,18 +33,43 @@ _LOST_CONNECTIONS = {
     "EndpointConnectionError",
     "ReadTimeoutError",
 }
+# As botocore's own retries know them, and two of Glue.
 _THROTTLING = {
+    "BandwidthLimitExceeded",
     "ConcurrentRunsExceededException",
     "LimitExceededException",
+    "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
     "SlowDown",
+    "ThrottledException",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
+    "TransactionInProgressException",
 }
-_FAILING = {"InternalError", "InternalServerError", "InternalServiceException", "ServiceUnavailable", "503"}
-_DENIED = re.compile(r"^(AccessDenied|Unauthorized|InvalidAccessKey|InvalidClientToken|ExpiredToken|Signature)|Denied$")
+# An answer without a body has but its number.
+_FAILING = {
+    "500",
+    "502",
+    "503",
+    "504",
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "InternalServiceException",
+    "OperationTimeoutException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+}
+_DENIED = re.compile(
+    r"^(40[13]$|AccessDenied|AuthFailure|Unauthorized|InvalidAccessKey|InvalidClientToken|UnrecognizedClient"
+    r"|ExpiredToken|Signature)|Denied$"
+)
 
 
 def understood(error: BaseException) -> OpsError | None:
@@ -62,7 +88,7 @@ def _of_the_system(error: BaseException) -> OpsError | None:
         )
     if not isinstance(error, OSError):
         return None
-    if isinstance(error, ConnectionError | TimeoutError) or error.errno in _OF_THE_NETWORK:
+    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror) or error.errno in _OF_THE_NETWORK:
         return TransientError(f"the connection failed: {_said(error)}.", next_step=_AGAIN, reason=Reason.NETWORK)
     place = f"{error.filename}: " if error.filename else ""
     if error.errno in _OF_ROOM:
@@ -87,7 +113,8 @@ def _of_storage(error: BaseException) -> OpsError | None:
 
 def _of_a_service(error: BaseException) -> OpsError | None:
     response = getattr(error, "response", None)
-    code = str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+    fault = response.get("Error") if isinstance(response, dict) else None
+    code = str(fault.get("Code", "")) if isinstance(fault, dict) else ""
     if code in _THROTTLING:
         return TransientError(f"the service wants fewer calls: {code}.", next_step=_AGAIN, reason=Reason.THROTTLED)
     if code in _FAILING:
