@@ -57,14 +57,16 @@ class Failure:
     @classmethod
     def of(cls, error: OpsError) -> Self:
         """Return the failure as plain values."""
-        error_class = "transient" if isinstance(error, TransientError) else "permanent"
+        may_pass = isinstance(error, TransientError) or error.reason == Reason.TIMEOUT
+        error_class = "transient" if may_pass else "permanent"
         return cls(type(error).__name__, error.reason, error.message, error.next_step, error_class)
 
     @property
     def error(self) -> OpsError:
-        """Return the failure as the error that it was."""
+        """Return the failure as the error that it was; a reason that only another release knows is its kind's own."""
         kind = _KINDS.get(self.kind, StepError)
-        return kind(self.message, next_step=self.next_step, reason=Reason(self.reason))
+        known = next((reason for reason in Reason if reason == self.reason), None)
+        return kind(self.message, next_step=self.next_step, reason=known)
 
     @property
     def is_transient(self) -> bool:
