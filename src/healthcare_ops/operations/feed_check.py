@@ -101,7 +101,10 @@ class RecordFate:
 
 @dataclass(frozen=True)
 class FeedCheck:
-    """The findings over the first `records` records; more follow unless `is_whole_file`."""
+    """The findings over the first `records` records; more follow unless `is_whole_file`.
+
+    `incomplete` counts records of encounters of which another file must have the arrival, or the place.
+    """
 
     feed_id: str
     records: int = 0
@@ -112,6 +115,7 @@ class FeedCheck:
     fates: tuple[tuple[str, int], ...] = ()
     held: tuple[Held, ...] = ()
     first_records: tuple[RecordFate, ...] = ()
+    incomplete: int = 0
 
     @property
     def failure(self) -> QualityError | None:
@@ -130,8 +134,8 @@ class FeedCheck:
 def check_feed(path: Path, feed: Feed, site: Site | None = None, rows: int = 5) -> FeedCheck:
     """Return how the feed reads a file: samples of each mapped column, codes it lacks, fates, what is not mapped.
 
-    The file is judged by itself, as the first that a hospital delivers: of an encounter that began in an earlier
-    file, the arrival is missing.
+    The file is judged by itself. Where events come in many files, an encounter that lacks its arrival here is not
+    held against a file that has others with one.
 
     Identifiers appear only as pseudonyms of a key that lives as long as this call: equal values look equal,
     and no one can compute them again.
@@ -162,8 +166,10 @@ def check_feed(path: Path, feed: Feed, site: Site | None = None, rows: int = 5) 
             return FeedCheck(feed.feed_id)
         with (
             engine.stage(_judged(table, feed, sectors)) as judged,
-            engine.stage(_with_encounters(judged, feed, site)) as fates,
+            engine.stage(_encounters(judged, feed, site)) as encounters,
         ):
+            elsewhere = _told_elsewhere(encounters, feed, engine.collect)
+            fates = silver.with_encounter_fate(judged, encounters.anti_join(elsewhere, "encounter_id"))
             look = _Look(feed, table.inner_join(fates, RECORD_NO, rname="{name}_judged"), engine.collect)
             return FeedCheck(
                 feed.feed_id,
@@ -175,6 +181,7 @@ def check_feed(path: Path, feed: Feed, site: Site | None = None, rows: int = 5) 
                 tuple(look.fates()),
                 tuple(look.held()),
                 tuple(look.first_records(rows)),
+                look.applied_of(elsewhere),
             )
 
 
@@ -243,6 +250,13 @@ class _Look:
             reason = Reason(row["reason_code"])
             yield Held(reason.value, row["column"] or "", row["n"], row["first"], EXPLANATIONS[reason])
 
+    def applied_of(self, encounters: ir.Table) -> int:
+        applied = self.rows.filter(self.rows.fate == "applied")
+        (count,) = self.collect(applied.semi_join(encounters, "encounter_id").aggregate(n=ibis._.count()))[
+            "n"
+        ].to_pylist()
+        return int(count)
+
     def first_records(self, count: int) -> Iterator[RecordFate]:
         first = self.rows.order_by(RECORD_NO).limit(count).select(RECORD_NO, "fate", "reason_code", "column")
         for row in self.collect(first).to_pylist():
@@ -283,13 +297,22 @@ def _judged(table: ir.Table, feed: Feed, sectors: tuple[str, ...]) -> ir.Table:
     return records.judge(typed).inner_join(versions, RECORD_NO)
 
 
-def _with_encounters(judged: ir.Table, feed: Feed, site: Site | None) -> ir.Table:
-    """Return the records with the fate that their encounter gives them."""
+def _encounters(judged: ir.Table, feed: Feed, site: Site | None) -> ir.Table:
+    """Return what the sound records make of their encounters."""
     events_of = silver.events_of_encounters if feed.shape == "encounters" else silver.events_of_events
     hospital = site or _ANY_SITE
     events = events_of(judged)
-    encounters = silver.assemble(events, silver.places(events), hospital, _spans(feed))
-    return silver.with_encounter_fate(judged, encounters)
+    return silver.assemble(events, silver.places(events), hospital, _spans(feed))
+
+
+def _told_elsewhere(encounters: ir.Table, feed: Feed, collect: Collect) -> ir.Table:
+    """Return the encounters of which another file may tell what is missing.
+
+    A record of an encounter feed tells all, and events without one arrival among them are a mapping that has none.
+    """
+    is_missing = encounters.reason_code.isin([Reason.ARRIVAL_MISSING.value, Reason.SECTOR_MISSING.value])
+    (arrivals,) = collect(encounters.aggregate(n=encounters.arrival_time.count()))["n"].to_pylist()
+    return encounters.filter(is_missing & ibis.literal(feed.shape != "encounters" and arrivals > 0))
 
 
 def _spans(feed: Feed) -> tuple[OffsetSpan, ...]:

@@ -178,14 +178,34 @@ def test_a_patient_seen_before_they_came_would_be_held_and_the_others_applied(ma
     assert dict(result.fates) == {"applied": 1, "quarantined": 2}
 
 
-def test_all_events_of_an_encounter_without_arrival_would_be_held(make_event_feed, deliver):
-    path = deliver(
-        "visit,code,at,place\n1,IN,2026-03-01 10:00,PS\n1,OUT,2026-03-01 12:00,\n2,OUT,2026-03-01 12:00,PS\n"
-    )
+IN, OUT = "1,IN,2026-03-01 10:00,PS", "2,OUT,2026-03-01 12:00,PS"
+LEFT_AND_NOT_TOLD_WHERE = "3,OUT,2026-03-01 13:00,"
+
+
+def test_an_encounter_that_began_in_an_earlier_file_is_not_held_against_this_one(make_event_feed, deliver):
+    path = deliver("\n".join(["visit,code,at,place", IN, OUT, LEFT_AND_NOT_TOLD_WHERE, ""]))
 
     result = check_feed(path, make_event_feed(columns=FLOW, values=CODES), SITE)
 
-    assert held(result) == {("ARRIVAL_MISSING", ""): (1, 3)}
+    assert (held(result), result.failure, result.incomplete) == ({}, None, 2)
+    assert dict(result.fates) == {"applied": 3}
+
+
+def test_events_without_one_arrival_would_all_be_held(make_event_feed, deliver):
+    path = deliver("\n".join(["visit,code,at,place", OUT, LEFT_AND_NOT_TOLD_WHERE, ""]))
+
+    result = check_feed(path, make_event_feed(columns=FLOW, values=CODES), SITE)
+
+    assert (held(result), result.incomplete) == ({("ARRIVAL_MISSING", ""): (2, 1)}, 0)
+    assert result.failure.next_step.startswith("Compare columns and values.event_type")
+
+
+def test_events_in_reverse_order_would_be_held_also_where_others_are_incomplete(make_event_feed, deliver):
+    path = deliver("\n".join(["visit,code,at,place", IN, OUT, "1,OUT,2026-03-01 09:00,", ""]))
+
+    result = check_feed(path, make_event_feed(columns=FLOW, values=CODES), SITE)
+
+    assert (held(result), result.incomplete) == ({("EVENTS_REVERSED", ""): (2, 1)}, 1)
 
 
 @pytest.mark.parametrize(("max_stay_days", "reasons"), [(1, {("STAY_TOO_LONG", ""): (1, 1)}), (10, {})])

@@ -32,7 +32,7 @@ def check(
 ) -> None:
     """Show what the mapping makes of a file's first rows, and what would become of them; writes nothing.
 
-    The file is judged by itself, encounters as well as records. If any would be held, the exit code is 6.
+    Encounters are judged as well as records. If any would be held whatever other files say, the exit code is 6.
 
     Example: hops feed check feeds/ed.toml today.csv --site site.toml
     """
@@ -66,6 +66,11 @@ def _print_check(file: Path, result: FeedCheck) -> None:
     if result.held:
         held = [[i.reason_code, i.column, i.records, i.first_record, i.explanation] for i in result.held]
         out.print(table("Held, because", ["reason", "column", "records", "first", "meaning"], held))
+    if result.incomplete:
+        out.print(
+            f"{result.incomplete:,} applied records are of encounters of which this file lacks the arrival or the place: "
+            "they would be held unless another file has it."
+        )
     if result.unmapped_columns:
         out.print("Not mapped: " + ", ".join(result.unmapped_columns), markup=False)
 
