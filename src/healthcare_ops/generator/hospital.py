@@ -32,6 +32,9 @@ _SHIFT_CHANGES, _TRIAGE_OVER, _PREPARED, _CONTACT_OVER, _CARE_OVER, _RESULTS_THE
 _REVIEW_OVER, _FETCHED, _MOVES, _STAY_OVER, _GIVES_UP = range(6, 11)
 
 
+_Handlers = tuple[Callable[[int, int], None], ...]
+
+
 @dataclass(frozen=True)
 class House:
     """Beds of every sector of the site, which of them are an admission, and changes of staff.
@@ -101,19 +104,6 @@ class _Hospital:
         self._read(patients)
         places = range(len(house.beds))
         self._house = house
-        self._handlers: tuple[Callable[[int, int], None], ...] = (
-            self._shift_changes,
-            self._triage_over,
-            self._prepared,
-            self._contact_over,
-            self._care_over,
-            self._results_there,
-            self._review_over,
-            self._fetched,
-            self._moves,
-            self._stay_over,
-            self._gives_up,
-        )
         self._events: list[int] = []
         for number, (second, _, _) in enumerate(house.shifts):
             self._plan(second, number, _SHIFT_CHANGES)
@@ -157,16 +147,16 @@ class _Hospital:
 
     def run(self, order: Sequence[int], end_s: int) -> None:
         """Let everything happen that happens before `end_s`; `order` is that in which patients come to the desk."""
-        ready = self._ready
+        ready, handlers = self._ready, self._handlers()
         for patient in order:
             now = ready[patient]
             if now >= end_s:
                 break
-            self._let_happen(now)
+            self._let_happen(now, handlers)
             (self._urgent if self._level[patient] == 1 else self._at_desk).append(patient)
             if self._idle_nurses > 0:
                 self._call(now)
-        self._let_happen(end_s - 1)
+        self._let_happen(end_s - 1, handlers)
 
     def course(self) -> Course:
         """Return what has happened so far."""
@@ -185,9 +175,25 @@ class _Hospital:
     def _plan(self, second: int, patient: int, kind: int) -> None:
         heappush(self._events, second << _TIME_SHIFT | patient << _KIND_BITS | kind)
 
-    def _let_happen(self, until: int) -> None:
+    def _handlers(self) -> _Handlers:
+        """Return what is done at each kind of event; kept here, it would keep a hundred megabytes from being freed."""
+        return (
+            self._shift_changes,
+            self._triage_over,
+            self._prepared,
+            self._contact_over,
+            self._care_over,
+            self._results_there,
+            self._review_over,
+            self._fetched,
+            self._moves,
+            self._stay_over,
+            self._gives_up,
+        )
+
+    def _let_happen(self, until: int, handlers: _Handlers) -> None:
         """Let the events up to and including the second `until` happen."""
-        events, handlers = self._events, self._handlers
+        events = self._events
         limit = (until + 1) << _TIME_SHIFT
         while events and events[0] < limit:
             event = heappop(events)
