@@ -15,18 +15,23 @@ _PRODUCT = "healthcare_ops"
 
 @contextmanager
 def logging_to(path: Path, run_id: str, job: str) -> Iterator[logging.Logger]:
-    """Append what the product logs within the block; yield a logger for the run itself."""
+    """Append what the product logs within the block; yield a logger for the run itself.
+
+    What is logged for who looks closer is not kept: a traceback may tell what lies in the data.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(_Lines(run_id, job))
+    handler.setLevel(logging.INFO)
     logger = logging.getLogger(_PRODUCT)
-    level, logger.level = logger.level, logging.INFO
+    level = logger.level
+    logger.setLevel(min(logging.INFO, logger.getEffectiveLevel()))
     logger.addHandler(handler)
     try:
         yield logging.getLogger(__name__)
     finally:
         logger.removeHandler(handler)
-        logger.level = level
+        logger.setLevel(level)
         handler.close()
 
 
@@ -40,6 +45,4 @@ class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         document: dict[str, Any] = {"at": at, "level": record.levelname, **self._about, "message": record.getMessage()}
-        if record.exc_info:
-            document["traceback"] = self.formatException(record.exc_info)
         return json.dumps(document, ensure_ascii=False, default=str)

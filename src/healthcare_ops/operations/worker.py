@@ -89,9 +89,10 @@ def _opened(state: Path, name: str, as_of: str) -> Iterator[Context]:
 
 def _log_to_stderr() -> None:
     """Log as the command line does; what is kept in the run's log is more."""
+    level = (os.environ.get("HOPS_LOG") or "critical").upper()
     handler = logging.StreamHandler()
-    handler.setLevel((os.environ.get("HOPS_LOG") or "critical").upper())
-    logging.basicConfig(handlers=[handler], format="%(levelname)s %(name)s %(message)s")
+    handler.setLevel(level)
+    logging.basicConfig(level=level, handlers=[handler], format="%(levelname)s %(name)s %(message)s")
 
 
 if __name__ == "__main__":
