@@ -73,10 +73,19 @@ class Terms:
     seed: int
 
 
-def plan_feed(feed: FeedName, journeys: Journeys, site: Site, scenario: Scenario, terms: Terms) -> Plan:
-    """Return what the feed delivers of the journeys."""
+def plan_feed(
+    feed: FeedName,
+    journeys: Journeys,
+    site: Site,
+    scenario: Scenario,
+    terms: Terms,
+    *,
+    tidy: Callable[[], None] = lambda: None,
+) -> Plan:
+    """Return what the feed delivers of the journeys; `tidy` is called when much memory has become free."""
     reporting = scenario.reporting
     source = _READERS[feed](journeys, site.facility_id, reporting, terms.seed)
+    tidy()
     again = repeated_days(
         feed, site, terms.first, terms.last, reporting.reextract_share, reporting.reextract_after_h, terms.seed
     )

@@ -231,7 +231,9 @@ def _write_feed(
     folder: Path, feed: FeedName, hospital: Hospital, journeys: Journeys, made: Made, progress: Progress
 ) -> None:
     progress(f"planning {feed}")
-    plan = plan_feed(feed, journeys, hospital.site, hospital.scenario, hospital.order.terms)
+    terms = hospital.order.terms
+    plan = plan_feed(feed, journeys, hospital.site, hospital.scenario, terms, tidy=return_freed_memory)
+    return_freed_memory()
     total = len(plan.schedule.names)
     every = -(-total // _TOLD_STEPS)
     for number, file in enumerate(everything(plan)):
