@@ -68,8 +68,8 @@ def _print_check(file: Path, result: FeedCheck) -> None:
         out.print(table("Held, because", ["reason", "column", "records", "first", "meaning"], held))
     if result.incomplete:
         out.print(
-            f"{result.incomplete:,} applied records are of encounters of which this file lacks the arrival or the place: "
-            "they would be held unless another file has it."
+            f"{result.incomplete:,} applied records are of encounters of which this file lacks the arrival or the "
+            "place: they would be held unless another file has it."
         )
     if result.unmapped_columns:
         out.print("Not mapped: " + ", ".join(result.unmapped_columns), markup=False)
