@@ -2,18 +2,35 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from fakes import FlakyLake
+from fakes import FlakyLake, MemoryObjects, VirtualTime
 from healthcare_ops.core.errors import StepError
-from healthcare_ops.operations.runner import states_of
+from healthcare_ops.core.runs import Answer, Failure, RunRecord
+from healthcare_ops.operations.runner import (
+    RunOrder,
+    Stopped,
+    Surroundings,
+    carry_out,
+    failure_of,
+    read_definition,
+    states_of,
+    store_definition,
+)
 from hospital import open_hospital, visit
-from runs import run_orchestrator
+from runs import MemoryJournal, run_orchestrator
 
 LONG_AGO = "2018-01-01T00:00:00+01:00"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BUSY = Failure("TransientError", "Locked", "the catalog is in use.", "It is tried again.", "transient")
+BROKEN = Failure("QualityError", "DataQuality", "3 of 40 rows are from the future.", "See INC-02.")
+SLOW = Failure("LockedError", "Timeout", "predict took longer than 60 s and was ended.", "", "transient")
 
 
 @pytest.fixture
@@ -75,3 +92,309 @@ def test_a_run_that_succeeds_has_no_failure(hospital):
     finished = run_orchestrator(hospital.context, "inference")
 
     assert (finished.failure, finished.exit_code) == (None, 0)
+
+
+# A run that is left and taken up again
+
+
+def task(name, **more):
+    """Return a state that calls a function."""
+    parameters = {"FunctionName": name, "Payload": {"input.$": "$"}}
+    return {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": parameters} | more
+
+
+RETRY = {"ErrorEquals": ["TransientError"], "IntervalSeconds": 8, "MaxAttempts": 3, "JitterStrategy": "FULL"}
+TIMED_OUT = {"ErrorEquals": ["States.Timeout"], "IntervalSeconds": 30, "MaxAttempts": 1}
+CAUGHT = {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Repair"}
+MACHINE = {
+    "StartAt": "Ingest",
+    "States": {
+        "Ingest": task("ingest", Retry=[RETRY], ResultPath="$.ingested", Next="Draw"),
+        "Draw": {
+            "Type": "Pass",
+            "Parameters": {"drawn.$": "States.MathRandom(1, 1000000)", "run_date": "2026-02-28"},
+            "Next": "Check",
+        },
+        "Check": task("check", Catch=[CAUGHT], Next="Done"),
+        "Repair": task("repair", ResultPath="$.repaired", Next="Pause"),
+        "Pause": {"Type": "Wait", "Seconds": 60, "Next": "Predict"},
+        "Predict": task("predict", Retry=[TIMED_OUT], Next="Done"),
+        "Done": {"Type": "Succeed"},
+    },
+}
+SCRIPT = {
+    "ingest": [BUSY, BUSY, {"rows": 5}],
+    "check": [BROKEN],
+    "repair": [{"rows": 3}],
+    "predict": [SLOW, {"rows": 49}],
+}
+STEPS = ["ingest", "wait", "ingest", "wait", "ingest", "check", "repair", "wait", "predict", "wait", "predict"]
+CUTS = range(len(STEPS) + 1)
+
+
+class Killed(BaseException):
+    """The process ended in the middle of the run."""
+
+
+class DyingJournal(MemoryJournal):
+    """A journal whose process is killed when it holds so many steps, at once or when it comes to the next one."""
+
+    def __init__(self, dies_at: int, *, at_once: bool) -> None:
+        super().__init__()
+        self._dies_at = dies_at
+        self._at_once = at_once
+
+    def once(self, name, work):
+        if len(self.steps) == self._dies_at:
+            raise Killed
+        result = super().once(name, work)
+        if self._at_once and len(self.steps) == self._dies_at:
+            raise Killed
+        return result
+
+
+@dataclass
+class Scene:
+    """What outlives the process: stored objects, what jobs did, and time. Jobs answer from a script; each takes 3 s."""
+
+    script: dict[str, list[Any]]
+    objects: MemoryObjects = field(default_factory=MemoryObjects)
+    time: VirtualTime = field(default_factory=lambda: VirtualTime(NOON))
+    calls: list[str] = field(default_factory=list)
+    is_stopped: Callable[[Scene], bool] = lambda scene: False
+    heard: list[str] = field(default_factory=list)
+    taken_up_at: datetime = NOON
+
+    def answer(self, call, *, timeout_s, is_stopped):
+        name = call["parameters"]["FunctionName"]
+        self.calls.append(name)
+        self.time.advance(3)
+        found = self.script[name][self.calls.count(name) - 1]
+        if found is Stopped:
+            raise Stopped
+        if isinstance(found, Failure):
+            return Answer(None, {}, found)
+        return Answer({"Payload": found}, {name: found})
+
+    def run(self, journal) -> RunRecord:
+        self.objects.write("ops/definitions/small.asl.json", json.dumps(MACHINE).encode())
+        order = RunOrder("daily-1", {"type": "daily"}, NOON.isoformat(), "small")
+        time = self.time
+        around = Surroundings(
+            self.objects,
+            self,
+            time.now,
+            time.sleep,
+            lambda run_id, state: self.heard.append(state),
+            lambda run_id: self.is_stopped(self),
+        )
+        return carry_out(order, journal, around)
+
+    def stored(self) -> RunRecord:
+        return RunRecord.of_json(self.objects.read("ops/runs/daily-1.json"))
+
+
+def killed_and_resumed(cut, *, at_once, down_s=0.0):
+    """Return what comes of a run whose process is killed at a step, and that is taken up so much later."""
+    scene, journal = Scene(SCRIPT), DyingJournal(cut, at_once=at_once)
+    with suppress(Killed):
+        scene.run(journal)
+    scene.time.advance(down_s)
+    scene.taken_up_at = scene.time.now()
+    return scene, scene.run(MemoryJournal(journal.steps))
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    scene, journal = Scene(SCRIPT), MemoryJournal()
+    record = scene.run(journal)
+    return scene, record, journal
+
+
+def instants(record):
+    """Return every instant that the record tells of the run, in the order in which they came."""
+    told = [record.started_at]
+    for state in record.states:
+        attempts = [(attempt.started_at, attempt.ended_at) for attempt in state.attempts]
+        told += [state.entered_at, *(instant for attempt in attempts for instant in attempt), state.exited_at]
+    return [*told, record.ended_at]
+
+
+def test_a_run_in_which_much_fails_ends_as_its_state_machine_says(undisturbed):
+    scene, record, journal = undisturbed
+
+    attempts = {state.name: [attempt.error for attempt in state.attempts] for state in record.states}
+    assert (record.status, record.error, record.run_date) == ("SUCCEEDED", "", "2026-02-28")
+    assert [name for name, _ in journal.steps] == STEPS
+    assert attempts == {
+        "Ingest": ["TransientError", "TransientError", None],
+        "Draw": [],
+        "Check": ["States.TaskFailed"],
+        "Repair": [None],
+        "Pause": [],
+        "Predict": ["States.Timeout", None],
+        "Done": [],
+    }
+    assert [attempt.failure for attempt in record.states[0].attempts] == [BUSY, BUSY, None]
+    assert [state.step for state in record.states] == [1, 6, 6, 7, 8, 9, 12]
+    assert (record.resumed_at, record.redriven_at) == ([], [])
+    assert scene.stored() == record
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["after the step", "before the next"])
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_run_killed_between_any_two_steps_goes_on_and_ends_as_if_it_had_not_been(undisturbed, cut, at_once):
+    whole, record, _ = undisturbed
+
+    scene, resumed = killed_and_resumed(cut, at_once=at_once)
+
+    assert replace(resumed, resumed_at=[]) == record
+    assert scene.calls == whole.calls
+    assert scene.stored() == resumed
+
+
+@pytest.mark.parametrize("cut", CUTS[:-1])
+def test_a_run_that_is_taken_up_notes_when_and_tells_the_instants_of_before_again(undisturbed, cut):
+    _, record, journal = undisturbed
+
+    scene, resumed = killed_and_resumed(cut, at_once=False, down_s=3600)
+
+    past = {instant for _, step in journal.steps[:cut] for instant in step["told"]}
+    told = instants(resumed)
+    kept = [instant for instant in instants(record) if instant in past]
+    assert resumed.resumed_at == [scene.taken_up_at.isoformat()]
+    assert told[: len(kept)] == kept
+    assert told == sorted(told)
+    assert told[-1] == scene.time.now().isoformat()
+
+
+@pytest.mark.parametrize("cut", [2, 4, 8, 10], ids=["first retry", "second retry", "pause", "after a timeout"])
+def test_a_wait_that_was_begun_is_not_begun_anew(undisturbed, cut):
+    whole, record, _ = undisturbed
+
+    scene, resumed = killed_and_resumed(cut, at_once=True, down_s=0.25)
+
+    assert replace(resumed, resumed_at=[]) == record
+    assert sum(scene.time.slept_s) == pytest.approx(sum(whole.time.slept_s) - 0.25)
+
+
+def test_a_wait_that_ended_while_the_process_was_down_is_over(undisturbed):
+    whole, _, _ = undisturbed
+
+    scene, _ = killed_and_resumed(8, at_once=True, down_s=3600)
+
+    assert sum(scene.time.slept_s) == pytest.approx(sum(whole.time.slept_s) - 60)
+
+
+def test_what_was_left_to_chance_is_not_drawn_anew_and_differs_between_runs(undisturbed):
+    whole, record, _ = undisturbed
+    drawn = [state.output["drawn"] for state in record.states if state.name == "Draw"]
+    waits = whole.time.slept_s
+
+    scene, resumed = killed_and_resumed(5, at_once=True)
+
+    assert [state.output["drawn"] for state in resumed.states if state.name == "Draw"] == drawn
+    assert scene.time.slept_s == waits
+
+
+def test_a_run_taken_up_twice_notes_both_and_still_does_each_job_once(undisturbed):
+    whole, record, _ = undisturbed
+    scene, steps = Scene(SCRIPT), []
+    for cut in (3, 7):
+        journal = DyingJournal(cut, at_once=False)
+        journal.steps = list(steps)
+        with pytest.raises(Killed):
+            scene.run(journal)
+        steps = journal.steps
+
+    resumed = scene.run(MemoryJournal(steps))
+
+    assert len(resumed.resumed_at) == 2
+    assert replace(resumed, resumed_at=[]) == record
+    assert scene.calls == whole.calls
+
+
+def test_a_run_whose_process_died_after_the_last_word_was_neither_taken_up_nor_redriven(undisturbed):
+    _, record, journal = undisturbed
+    scene = Scene(SCRIPT)
+    scene.run(MemoryJournal())
+    scene.calls.clear()
+
+    again = scene.run(MemoryJournal(journal.steps))
+
+    assert again == record
+    assert scene.calls == []
+
+
+def test_the_record_never_tells_less_than_it_told_before():
+    scene, journal = Scene(SCRIPT), DyingJournal(9, at_once=False)
+    with pytest.raises(Killed):
+        scene.run(journal)
+    before = scene.stored()
+    told = []
+
+    class Looking(MemoryJournal):
+        def once(self, name, work):
+            told.append(scene.stored())
+            return super().once(name, work)
+
+    scene.run(Looking(journal.steps))
+
+    visits = [[(state.name, state.entered_at) for state in record.states] for record in told]
+    known = [(state.name, state.entered_at) for state in before.states]
+    assert all(visit[: len(known)] == known for visit in visits)
+
+
+# A run that is stopped
+
+
+@pytest.mark.parametrize("count", range(7))
+def test_a_run_that_is_stopped_between_two_steps_does_no_more_and_is_aborted(count):
+    scene = Scene(SCRIPT, is_stopped=lambda scene: len(scene.calls) == count)
+
+    record = scene.run(MemoryJournal())
+
+    assert len(scene.calls) == count
+    assert (record.status, record.cause, scene.stored()) == ("ABORTED", "stopped by an operator", record)
+    assert failure_of(record).message == "run daily-1 was stopped."
+    assert failure_of(record).next_step == "`hops redrive daily-1` goes on with it."
+
+
+def test_a_run_that_is_stopped_after_its_last_job_has_succeeded():
+    record = Scene(SCRIPT, is_stopped=lambda scene: len(scene.calls) == 7).run(MemoryJournal())
+
+    assert record.status == "SUCCEEDED"
+
+
+def test_a_run_that_is_stopped_in_the_middle_of_a_wait_does_not_wait_for_its_end():
+    def is_stopped(scene):
+        return scene.heard[-1] == "Pause" and sum(scene.time.slept_s) > 20
+
+    scene = Scene(SCRIPT, is_stopped=is_stopped)
+
+    record = scene.run(MemoryJournal())
+
+    assert (record.status, record.states[-1].name) == ("ABORTED", "Pause")
+    assert record.states[-1].seconds < 30
+
+
+def test_a_job_that_is_ended_because_the_run_was_stopped_leaves_no_step():
+    scene, journal = Scene(SCRIPT | {"check": [Stopped]}), MemoryJournal()
+
+    record = scene.run(journal)
+
+    assert (record.status, record.states[-1].name) == ("ABORTED", "Check")
+    assert [name for name, _ in journal.steps] == STEPS[:5]
+
+
+# The definition that a run follows
+
+
+def test_a_run_follows_the_state_machine_that_it_began_with():
+    objects = MemoryObjects()
+
+    sha256 = store_definition(objects)
+
+    assert store_definition(objects) == sha256
+    assert objects.list("ops/definitions/") == [f"ops/definitions/{sha256}.asl.json"]
+    assert read_definition(objects, sha256).start_at == "ResolveRunDate"
