@@ -31,11 +31,11 @@ INSTALL_CODE := $(PIP_INSTALL) --no-deps --no-build-isolation -e .
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --quiet
 
-.PHONY: help demo test lint unit full spark java bench docs lock clean
+.PHONY: help demo test lint unit full spark java torture cc bench docs lock clean
 
 help:  ## Show this list
 	@echo "Healthcare Ops Platform"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(CODE)  ## Install, run the whole job on a year of emergency visits, say where to look
 	@$(BIN)/hops demo
@@ -48,7 +48,7 @@ lint: $(DEV)  ## Format, lint, types, imports
 	$(call step,types,$(BIN)/mypy)
 	$(call step,imports,$(BIN)/lint-imports)
 
-unit: $(DEV)  ## The tests, without Spark and without the slow ones
+unit: $(DEV) cc  ## The tests, without Spark and without the slow ones
 	@$(BIN)/python -m pytest -n 2 $(SELECT)
 
 full: SELECT := -m "not spark"
@@ -58,6 +58,9 @@ full: test spark  ## Everything: slow tests, the same tests on Spark (long)
 spark: $(SPARK) java  ## The tests that compare Spark with DuckDB (Python 3.11 and Java 17)
 	@JAVA_HOME="$$(dirname "$$(dirname "$$(readlink -f "$(JAVA_17)")")")" \
 		$(SPARK_VENV)/bin/python -m pytest -m spark -W ignore::DeprecationWarning -W ignore::ResourceWarning
+
+torture: $(DEV) cc  ## Kill runs at every change of a file and take them up again (hours; goes on where it was)
+	@cd tests && ../$(BIN)/python -m torture --out ../.torture --report ../docs/reliability.md
 
 bench: $(CODE)  ## Speed and memory, beside their limits (an hour; 20 GB in bench/out)
 	@for part in commands pipeline generator; do \
@@ -98,6 +101,10 @@ $(SPARK): requirements/spark.lock
 
 java:
 	@test -n "$(JAVA_17)" || $(call apt_install,openjdk-17-jre-headless,Spark 3.5 needs Java 17)
+
+# Without it the tests that kill are skipped, and say so.
+cc:
+	@command -v cc >/dev/null || [ "$$(id -u)" != 0 ] || $(call apt_install,gcc,The tests that kill need cc)
 
 # $(call step,name,command): one line if all is well, everything the command said if not.
 define step
