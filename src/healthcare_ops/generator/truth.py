@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -30,6 +30,9 @@ MINUTES = pa.schema(
         ("from_before", pa.int32()),  # at minute_start: placed here too, but came before the first day; nowhere else
     ]
 )
+_NAME = pa.dictionary(pa.int32(), pa.string())
+# The same with each name once, as blocks of it are made and written.
+_WRITTEN = pa.schema([field.with_type(_NAME) if field.type == pa.string() else field for field in MINUTES])
 _MINUTE_S = 60
 _BLOCK_MIN = 31 * 1440
 _NEVER_S = np.iinfo(np.int64).max // 2
@@ -43,13 +46,21 @@ def minute_truth(journeys: Journeys, site: Site, first: date, last: date) -> pa.
     A patient is present at an instant t if start ≤ t < end; an end that has not come is later than every minute.
     The minutes are those of the local days `first` to `last`, both included.
     """
-    return pa.concat_tables(_blocks(journeys, site, first, last))
+    return pa.concat_tables(_blocks(journeys, site, first, last)).cast(MINUTES)
 
 
 def write_minute_truth(path: Path, journeys: Journeys, site: Site, first: date, last: date) -> None:
     """Write `minute_truth` as a Parquet file, some days at a time, so that memory stays small."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetWriter(path, MINUTES, compression="zstd") as writer:
+    # Without Arrow's own schema, names are read back as texts; minutes that rise evenly take next to no room as deltas.
+    with pq.ParquetWriter(
+        path,
+        _WRITTEN,
+        compression="zstd",
+        store_schema=False,
+        use_dictionary=[name for name in MINUTES.names if name != "minute_start"],
+        column_encoding={"minute_start": "DELTA_BINARY_PACKED"},
+    ) as writer:
         for table in _blocks(journeys, site, first, last):
             writer.write_table(table)
 
@@ -94,12 +105,16 @@ def _table(site: Site, start_s: int, counts: Mapping[str, Ints]) -> pa.Table:
     minutes, sectors = counts["arrivals"].shape
     minute_start_s = start_s + np.repeat(np.arange(minutes), sectors) * _MINUTE_S
     columns = {
-        "facility_id": pa.repeat(site.facility_id, minutes * sectors),
-        "sector_id": pa.array(site.sector_ids).take(pa.array(np.tile(np.arange(sectors), minutes))),
+        "facility_id": _named(np.zeros(minutes * sectors, np.int32), [site.facility_id]),
+        "sector_id": _named(np.tile(np.arange(sectors, dtype=np.int32), minutes), site.sector_ids),
         "minute_start": pa.array(minute_start_s * 1_000_000).cast(pa.timestamp("us")),
         **{name: values.ravel().astype(np.int32) for name, values in counts.items()},
     }
-    return pa.table(columns, schema=MINUTES)
+    return pa.table(columns, schema=_WRITTEN)
+
+
+def _named(numbers: NDArray[np.int32], names: Sequence[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(numbers), pa.array(names, pa.string()))
 
 
 def _arrivals(journeys: Journeys, site: Site, start_s: int) -> _Steps:
