@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -345,6 +346,21 @@ def test_with_every_fault_bad_files_are_refused_and_every_record_of_the_others_i
     assert accounted(accounts)
     assert sum(account["delivered"] for account in accounts) == sum(delivered.values()) > 1000
     assert all(sum(account[fate] for account in accounts) > 0 for fate in ("applied", "duplicate", "quarantined"))
+
+
+@every_feed
+def test_faults_that_all_strike_every_row_leave_no_record_unaccounted(tmp_path, feed):
+    whole_rows = re.sub(r"share = 0\.\d+", "share = 1.0", EVERYTHING.partition('{ kind = "truncated"')[0]) + "]\n"
+    days = {"first": date(2026, 3, 28), "last": date(2026, 3, 30)}
+    hospital = make(tmp_path / "h", parameters=BUSY, scenario=whole_rows, feeds=(feed,), **days)
+
+    hospital.load(feed, hospital.files(feed))
+
+    written = sum(path.read_text().count("\n") - 1 for path in hospital.files(feed))
+    accounts = hospital.rows(feed, BATCH_ACCOUNTS)
+    assert accounted(accounts)
+    assert sum(account["delivered"] for account in accounts) == written > 200
+    assert sum(account["applied"] for account in accounts) < written / 2
 
 
 def sizes(fault: Mapping[str, Any]) -> set[str]:
