@@ -236,6 +236,11 @@ def test_delays_follow_their_quantiles():
     assert drawn.min() >= 60
 
 
+@pytest.mark.parametrize("seed", [0, 2**63, 2**64 + 7, 10**30])
+def test_any_seed_chooses_its_share(seed):
+    assert chosen(np.arange(20_000), 0.3, seed).mean() == pytest.approx(0.3, abs=0.02)
+
+
 def test_what_is_chosen_does_not_depend_on_what_else_is_asked_about():
     numbers = np.arange(100_000)
 
