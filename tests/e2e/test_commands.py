@@ -533,3 +533,22 @@ def test_a_feed_with_a_version_time_says_itself_what_is_newer(hops, own_loaded):
     outcome = hops("load", own_loaded.visits, *options)
 
     assert (outcome.exit_code, outcome.err) == (0, "")
+
+
+def test_a_daily_run_of_a_day_without_any_record_says_so_and_ends_well(hops, own_loaded):
+    options = ("--date", "2026-02-20", "--state", own_loaded.state, "--as-of", NOW)
+
+    outcome = hops("run", *options)
+    warned = hops("run", *options, "--json").document["warnings"]
+
+    assert (outcome.exit_code, [warning["code"] for warning in warned]) == (0, ["NO_RECORDS", "DATA_OLD"])
+    assert outcome.message == "warning: no delivery has a record of 2026-02-20; nothing was built there."
+
+
+def test_status_warns_of_old_data_where_it_tells_their_age(hops, loaded):
+    options = ("--state", loaded.state, "--as-of")
+
+    soon, late = (hops("status", *options, f"2026-03-0{when}:00:00-03:00") for when in ("4T01", "6T12"))
+
+    assert "warning" not in soon.out
+    assert "warning: the newest data of feed visits are 3 d old" in " ".join(late.out.split())

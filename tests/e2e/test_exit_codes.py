@@ -266,7 +266,6 @@ WRITERS = {
     "load with a site": "{visits} --feed {feed} --site {site}",
     "ingest": "{visits} --feed visits",
     "init": "--site {site} --feed {feed}",
-    "run": "",
     "backfill": "--from 2026-03-01 --to 2026-03-01",
     "backfill from raw": "--from 2026-03-01 --to 2026-03-01 --from-raw",
     "predict": "",

@@ -91,7 +91,10 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
 }
 # The others end well. Two visits would be held; the hospital has too few days to calibrate to, and no model yet.
 EXIT_CODES = {("feed", "check"): 6, ("generate", "calibrate"): 5, ("predict",): 3}
-RUNS = {("redrive",), ("run",), *(("runs", name) for name in ("graph", "list", "logs", "resume", "show", "stop"))}
+RUNS = {
+    *((name,) for name in ("redrive", "run", "schedule", "simulate", "up")),
+    *(("runs", name) for name in ("graph", "list", "logs", "resume", "show", "stop")),
+}
 TESTED_ELSEWHERE = {("backfill",), ("demo",), ("generate", "calibrate"), ("generate", "run")} | RUNS
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Protocol
 
 
@@ -37,3 +38,25 @@ class AsOfClock:
     def now(self) -> datetime:
         """Return the fixed instant in UTC."""
         return self.as_of.astimezone(UTC)
+
+
+class VirtualClock:
+    """A clock that only waiting moves; several threads may ask it and wait on it."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start.astimezone(UTC)
+        self._moving = Lock()
+
+    def now(self) -> datetime:
+        """Return the virtual instant in UTC."""
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Let so much time go by at once."""
+        with self._moving:
+            self._now += timedelta(seconds=seconds)
+
+    def move_to(self, instant: datetime) -> None:
+        """Let time go by until an instant, if it is to come."""
+        with self._moving:
+            self._now = max(self._now, instant.astimezone(UTC))

@@ -15,7 +15,7 @@ from typing import Any, cast
 from healthcare_ops.adapters.durable import DurableRuns
 from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.adapters.state_lock import Lock, lock_state
-from healthcare_ops.adapters.worker import CallStopped, CallTimeout
+from healthcare_ops.adapters.worker import CallStopped, CallTimeout, Worker
 from healthcare_ops.bootstrap.engine import job_worker, open_durable_runs
 from healthcare_ops.core.clock import SystemClock
 from healthcare_ops.core.config import SITE_FILE
@@ -247,7 +247,7 @@ class _Workers:
     def __init__(self, state: Path) -> None:
         self._state = state
         self._warm = job_worker(state, is_warm=True)
-        self._fresh = job_worker(state, is_warm=False)
+        self._fresh: set[Worker] = set()
 
     def get_ready(self) -> None:
         """Let the process that stays import what it needs, while others go on."""
@@ -256,25 +256,35 @@ class _Workers:
     def answer(self, call: dict[str, Any], *, timeout_s: float | None, is_stopped: Callable[[], bool]) -> Answer:
         """Return what came of a call; see `Jobs`."""
         name = name_of(call["resource"], call["parameters"])
-        worker = self._fresh if name == "weekly_train" else self._warm
+        if name != "weekly_train":
+            return _answer(self._warm, call, name, timeout_s, is_stopped)
+        worker = job_worker(self._state, is_warm=False)
+        self._fresh.add(worker)
         try:
-            return Answer.of_json(worker.call(call, timeout_s=timeout_s, is_stopped=is_stopped))
-        except CallTimeout:
-            took = LockedError(
-                f"{name} took longer than {timeout_s:g} s and was ended.",
-                next_step="Look at its log; a longer time is `TimeoutSeconds` of its state.",
-                reason=Reason.TIMEOUT,
-            )
-            return Answer(None, {}, Failure.of(took))
-        except CallStopped:
-            raise Stopped from None
-        except TransientError as error:
-            return Answer(None, {}, Failure.of(error.about(name)))
+            return _answer(worker, call, name, timeout_s, is_stopped)
         finally:
-            if worker is self._fresh:
-                worker.close()
+            self._fresh.discard(worker)
+            worker.close()
 
     def close(self) -> None:
         """End the processes."""
-        self._warm.close()
-        self._fresh.close()
+        for worker in (self._warm, *self._fresh):
+            worker.close()
+
+
+def _answer(
+    worker: Worker, call: dict[str, Any], name: str, timeout_s: float | None, is_stopped: Callable[[], bool]
+) -> Answer:
+    try:
+        return Answer.of_json(worker.call(call, timeout_s=timeout_s, is_stopped=is_stopped))
+    except CallTimeout:
+        took = LockedError(
+            f"{name} took longer than {timeout_s:g} s and was ended.",
+            next_step="Look at its log; a longer time is `TimeoutSeconds` of its state.",
+            reason=Reason.TIMEOUT,
+        )
+        return Answer(None, {}, Failure.of(took))
+    except CallStopped:
+        raise Stopped from None
+    except TransientError as error:
+        return Answer(None, {}, Failure.of(error.about(name)))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from healthcare_ops.core.errors import NotFoundError
+from healthcare_ops.core.errors import LockedError, NotFoundError
 from healthcare_ops.core.runs import PENDING_REDRIVE, RUNNING, RUNS_PREFIX, RunRecord, log_key
 from healthcare_ops.operations.runner import read_definition
 from healthcare_ops.orchestrator.graph import WIDTH, draw
@@ -39,10 +39,16 @@ def find_run(objects: ObjectStore, name: str) -> RunRecord:
     return found[0]
 
 
-def follow_run(objects: ObjectStore, run_id: str, progress: Callable[[str], None]) -> RunRecord:
-    """Wait for the end of a run that another process carries out; return its record."""
+def follow_run(
+    objects: ObjectStore, run_id: str, progress: Callable[[str], None], is_served: Callable[[], bool]
+) -> RunRecord:
+    """Wait for the end of a run that another process carries out; return its record.
+
+    `LockedError` if nobody carries it out any more.
+    """
     told = 0
     while True:
+        is_last_look = not is_served()
         if objects.exists(f"{RUNS_PREFIX}{run_id}.json"):
             record = find_run(objects, run_id)
             for state in record.states[told:]:
@@ -50,6 +56,10 @@ def follow_run(objects: ObjectStore, run_id: str, progress: Callable[[str], None
             told = len(record.states)
             if record.status not in (RUNNING, PENDING_REDRIVE):
                 return record
+        if is_last_look:
+            raise LockedError(
+                f"`hops up` has ended, and run {run_id} has not.", next_step="Start it again: the run then goes on."
+            )
         time.sleep(_LOOK_EVERY_S)
 
 

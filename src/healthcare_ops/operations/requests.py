@@ -15,7 +15,7 @@ from healthcare_ops.core.runs import Failure
 from healthcare_ops.operations.engine import Engine
 
 # The role of an engine that answers requests.
-SERVING = "hops up"
+SERVING = "hops-up"
 _REQUESTS_PREFIX = "ops/requests/"
 _ANSWERS_PREFIX = "ops/answers/"
 _LOOK_EVERY_S = 0.1

@@ -179,6 +179,8 @@ def _begin(order: RunOrder, memory: _Memory, around: Surroundings) -> RunRecord:
         record.resumed_at, record.redriven_at = before.resumed_at, before.redriven_at
         if before.status == RUNNING:
             record.resumed_at.append(around.now().isoformat())
+        else:
+            memory.begin_anew()
     return record
 
 
@@ -192,6 +194,7 @@ class _Memory:
         recorded = journal.recorded()
         self._known = len(recorded)
         self._told = deque(instant for step in recorded for instant in step["told"])
+        self._ended_at = recorded[-1]["ended_at"] if recorded else ""
         self._since: list[str] = []
         self.steps = 0
 
@@ -202,17 +205,29 @@ class _Memory:
 
     def now(self) -> datetime:
         """Return the present, or what was the present when the run came here first."""
-        instant = datetime.fromisoformat(self._told.popleft()) if self._told else self._around.now()
-        self._since.append(instant.isoformat())
-        return instant
+        # What followed the last step followed it at once, though the process ended before the next one.
+        past = self._told.popleft() if self._told else self._ended_at
+        instant = past or self._around.now().isoformat()
+        self._since.append(instant)
+        return datetime.fromisoformat(instant)
+
+    def begin_anew(self) -> None:
+        """Let the clock go on with the present after the last step: somebody had the run go on from there."""
+        self._ended_at = ""
 
     def once(self, name: str, work: Callable[[], Any]) -> Any:
         """Do the next step, unless it was done before; return its result. `Stopped` if the run was stopped."""
         self._check_stopped()
         # What the clock told is stored with the step after it: to store it by itself would cost as much again.
         told, self._since = self._since, []
+        self._ended_at = self._ended_at if self.is_past else ""
         self.steps += 1
-        return self._journal.once(name, lambda: {"told": told, "result": work()})["result"]
+
+        def step() -> dict[str, Any]:
+            result = work()
+            return {"told": told, "result": result, "ended_at": self._around.now().isoformat()}
+
+        return self._journal.once(name, step)["result"]
 
     def sleep(self, seconds: float) -> None:
         """Wait, all in all for so long, also if the process does not last."""
@@ -224,6 +239,8 @@ class _Memory:
         while (left_s := (until - self._around.now()).total_seconds()) > 0:
             self._check_stopped()
             self._around.sleep(min(left_s, _SLICE_S))
+        if self._ended_at and not self.is_past:  # the wait was the last that is known
+            self._ended_at = until.isoformat()
 
     def is_stopped(self) -> bool:
         """Tell whether somebody stopped the run."""

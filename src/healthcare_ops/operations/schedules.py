@@ -77,9 +77,13 @@ def schedules_of(settings: Settings, zone: ZoneInfo) -> list[Schedule]:
 
 @dataclass
 class Tally:
-    """What became of a schedule's instants so far; `until` is the last one that was decided about (ISO text, UTC)."""
+    """What became of a schedule's instants so far.
 
-    until: str = ""
+    `until` is the last one that was decided about (ISO text, UTC); `starting` tells that its run is not begun yet.
+    """
+
+    until: str
+    starting: bool = False
     started: int = 0
     skipped: int = 0
     missed: int = 0

@@ -19,6 +19,7 @@ from healthcare_ops.entrypoints.cli import (
     quality,
     report,
     runs,
+    service,
     setup,
 )
 from healthcare_ops.entrypoints.cli.options import DEFAULT_LOG_LEVEL, LOG_LEVELS
@@ -41,6 +42,9 @@ for _command in (
     lake.backfill,
     runs.run,
     runs.redrive,
+    service.up,
+    service.schedule,
+    service.simulate,
     runs.status,
     forecasts.predict,
     report.report,

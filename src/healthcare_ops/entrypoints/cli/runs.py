@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from healthcare_ops.core.runs import RUNNING, RunRecord, StateRecord
-from healthcare_ops.entrypoints.cli.failures import say, show_result
+from healthcare_ops.entrypoints.cli.failures import say, show_result, warn
 from healthcare_ops.entrypoints.cli.options import (
     DEFAULT_STATE,
     AsOf,
@@ -85,8 +85,12 @@ def _carried_out(state: Path, request: dict[str, str], progress: Callable[[str],
     from healthcare_ops.operations.requests import SERVING, ask, grant
 
     objects = objects_of(state)
-    if role_of_holder(state, Lock.ENGINE) == SERVING:
-        return follow_run(objects, ask(objects, request), progress)
+
+    def is_served() -> bool:
+        return role_of_holder(state, Lock.ENGINE) == SERVING
+
+    if is_served():
+        return follow_run(objects, ask(objects, request), progress, is_served)
     with open_engine(state, progress=lambda run_id, name: progress(name)) as engine:
         for left in sorted(engine.durable.live()):
             say(f"run {left} was left unfinished; it goes on first.")
@@ -102,8 +106,24 @@ def _carried_out(state: Path, request: dict[str, str], progress: Callable[[str],
 def _show(state: Path, record: RunRecord, *, as_json: bool) -> None:
     from healthcare_ops.operations.runner import failure_of
 
-    closing = _closing(objects_of(state), record.outcomes)
-    show_result(describe_run(record), failure_of(record), as_json=as_json, show=lambda _: print_run(record, closing))
+    closing, failure = _closing(objects_of(state), record.outcomes), failure_of(record)
+    cautions = [] if failure else _cautions(state, record)
+    if not as_json:
+        warn(cautions)
+    document = {**describe_run(record), "warnings": cautions}
+    show_result(document, failure, as_json=as_json, show=lambda _: print_run(record, closing))
+
+
+def _cautions(state: Path, record: RunRecord) -> list[dict[str, str]]:
+    """Return what there is to know of the data and the model that a run worked with."""
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.core.clock import AsOfClock
+    from healthcare_ops.operations.cautions import days_without_records, find_cautions
+
+    days = [date.fromisoformat(record.run_date)] if record.run_type == "daily" else []
+    with open_platform(state, AsOfClock(datetime.fromisoformat(record.as_of)), exclusive=False) as platform:
+        found = (*days_without_records(platform, days), *find_cautions(platform))
+        return [caution.document for caution in found]
 
 
 def status(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = False) -> None:
@@ -135,6 +155,8 @@ def status(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = False
             [[t["table"], t["rows"], t["first"], t["last"]] for t in document["tables"]],
         )
     )
+    for warning in document["warnings"]:
+        out.print(f"warning: {warning['message']} {warning['next_step']}", markup=False)
 
 
 def _data_age(document: dict[str, Any], now: datetime) -> str:
@@ -155,7 +177,9 @@ def _status(platform: Platform) -> dict[str, Any]:
     from healthcare_ops.forecasting.registry import champion_history
     from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
     from healthcare_ops.operations import bulk
+    from healthcare_ops.operations.cautions import find_cautions
     from healthcare_ops.operations.history import read_runs
+    from healthcare_ops.operations.reading import newest_predictions
 
     objects = platform.context.objects
     records = read_runs(objects)
@@ -167,6 +191,7 @@ def _status(platform: Platform) -> dict[str, Any]:
         "model": history[-1]["version"] if history else "",
         "last_run": describe_run(records[0]) if records else None,
         **bulk.summary(platform),
+        "warnings": [caution.document for caution in find_cautions(platform, newest_predictions(platform))],
     }
 
 

@@ -1,0 +1,213 @@
+"""`hops up`, `schedule`, `simulate`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State, day, objects_of
+from healthcare_ops.entrypoints.cli.output import console, emit_json, inert, steps, table
+
+_LOOK_EVERY_S = 1.0
+_SHOWN = 10
+
+
+def up(
+    state: State = DEFAULT_STATE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, as things happen.")] = False,
+) -> None:
+    """Run the platform: the schedules, what other commands ask for, and whatever a crash left unfinished.
+
+    Daily runs, trainings and ticks start as settings.toml says, in the site's time. A tick or training that finds its
+    predecessor at work is skipped; of those missed while nobody ran this, the latest is made good, and each day is.
+    Ends on Ctrl-C or SIGTERM; a run at work then goes on when it is started again.
+
+    Example: hops up
+    """
+    import signal
+    from datetime import timedelta
+    from threading import Event
+
+    from healthcare_ops.core.config import SITE_FILE, read_settings
+    from healthcare_ops.core.site import Site
+    from healthcare_ops.core.validated import read_toml
+    from healthcare_ops.operations.engine import open_engine
+    from healthcare_ops.operations.requests import SERVING
+    from healthcare_ops.operations.schedules import schedules_of
+    from healthcare_ops.operations.service import Service
+
+    objects_of(state)
+    settings, site = read_settings(state), read_toml(state / SITE_FILE, Site)
+    ending = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ending.set())
+
+    def tell(event: Mapping[str, Any]) -> None:
+        text = json.dumps({"schema_version": 1, **event}) if as_json else inert(_sentence(event))
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+    with open_engine(state, role=SERVING) as engine:
+        service = Service(engine, schedules_of(settings, site.tz), timedelta(days=settings.keep_runs_days), tell)
+        tell({"event": "up", "facility": site.name, "next_due": service.next_due().isoformat()})
+        while not ending.is_set():
+            service.step()
+            ending.wait(_LOOK_EVERY_S)
+        left = sorted(engine.durable.live())
+    tell({"event": "down", "left": left})
+
+
+def simulate(
+    first: Annotated[str, typer.Option("--from", metavar="DAY", help="First operational day.", show_default=False)],
+    last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last operational day.", show_default=False)],
+    site: Annotated[
+        Path | None, typer.Option("--site", help="Site of a synthetic hospital that delivers; default: nothing comes.")
+    ] = None,
+    parameters: Annotated[
+        Path | None, typer.Option("--parameters", help="Its demand, staff, care and beds; see `hops generate`.")
+    ] = None,
+    scenario: Annotated[Path | None, typer.Option("--scenario", help="Its reporting and faults.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same deliveries.")] = 1,
+    feed: Annotated[Literal["encounters", "events"], typer.Option("--feed", help="What comes.")] = "events",
+    every: Annotated[int, typer.Option("--every", min=1, metavar="MIN", help="Minutes between files.")] = 15,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Let days go by as fast as the machine allows: schedules, runs, and a synthetic hospital that delivers.
+
+    Every run takes the instant at which it is due for the present. The deliveries, and the truth behind them, lie in
+    the state directory's `synthetic/`. For drills: use a state directory of its own.
+
+    Example: hops simulate --from 2026-03-01 --to 2026-03-02 --site site.toml --state drill
+    """
+    from datetime import timedelta
+
+    from healthcare_ops.core.civil_time import day_start
+    from healthcare_ops.core.config import SITE_FILE
+    from healthcare_ops.core.errors import StepError
+    from healthcare_ops.core.site import Site
+    from healthcare_ops.core.validated import read_toml
+    from healthcare_ops.entrypoints.cli.failures import show_result
+    from healthcare_ops.operations.generate import Order
+    from healthcare_ops.operations.simulate import simulate as let_go_by
+
+    begin, end = day(first, "--from"), day(last, "--to")
+    if end < begin:
+        raise typer.BadParameter(f"{last} is before --from {first}.", param_hint="--to")
+    order = None
+    if site:
+        order = Order(
+            site,
+            state / "synthetic",
+            begin,
+            end,
+            seed=seed,
+            parameters_file=parameters,
+            scenario_file=scenario,
+            feeds=(feed,),
+            every_min=every,
+        )
+    else:
+        objects_of(state)
+    zone = read_toml(site or state / SITE_FILE, Site).tz
+    with steps("simulate") as progress:
+        done = let_go_by(state, day_start(begin, zone), day_start(end + timedelta(days=1), zone), order, progress)
+    bad = [event for event in done.events if event["event"] == "ended" and event["status"] != "SUCCEEDED"]
+    document = {
+        "from": first,
+        "to": last,
+        "runs": {name: dict(counts) for name, counts in done.counts.items()},
+        "unsuccessful": bad,
+        "delivered": done.delivered,
+    }
+    failure = None
+    if bad:
+        failure = StepError(
+            f"{len(bad)} runs did not succeed; the first: {bad[0]['run_id']}: {bad[0]['cause']}",
+            next_step=f"hops runs show {bad[0]['run_id']} --state {shlex.quote(str(state))}",
+        )
+    show_result(document, failure, as_json=as_json, show=_print_simulated)
+
+
+def _print_simulated(document: Mapping[str, Any]) -> None:
+    kinds = ("started", "SUCCEEDED", "FAILED", "TIMED_OUT", "skipped", "missed")
+    rows = [[name, *(counts.get(kind, 0) for kind in kinds)] for name, counts in document["runs"].items()]
+    out = console()
+    out.print(table(f"Runs from {document['from']} to {document['to']}", ["type", *(k.lower() for k in kinds)], rows))
+    for run in document["unsuccessful"][:_SHOWN]:
+        out.print(f"{run['run_id']} {run['status']} at {run['failed_state']}: {run['cause']}", markup=False)
+
+
+def schedule(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
+    """Show when each type of run is due next, how the last one went, and how many were skipped or missed.
+
+    Example: hops schedule
+    """
+    from datetime import UTC, datetime
+
+    from healthcare_ops.core.config import SITE_FILE, read_settings
+    from healthcare_ops.core.site import Site
+    from healthcare_ops.core.validated import read_toml
+    from healthcare_ops.operations.history import read_runs
+    from healthcare_ops.operations.schedules import Tally, schedules_of
+    from healthcare_ops.operations.service import read_tallies
+
+    objects = objects_of(state)
+    site = read_toml(state / SITE_FILE, Site)
+    now = datetime.now(UTC)
+    tallies, runs = read_tallies(objects), read_runs(objects)
+    rows = []
+    for one in schedules_of(read_settings(state), site.tz):
+        tally = tallies.get(one.run_type, Tally(until=""))
+        last = next((run for run in runs if run.run_type == one.run_type), None)
+        rows.append(
+            {
+                "run_type": one.run_type,
+                "next_due": one.next(now).isoformat(),
+                "next_local": f"{one.next(now).astimezone(site.tz):%a %Y-%m-%d %H:%M}",
+                "last_run": last.run_id if last else "",
+                "last_status": last.status if last else "",
+                "started": tally.started,
+                "skipped": tally.skipped,
+                "missed": tally.missed,
+            }
+        )
+    serving = _serving(state)
+    if as_json:
+        emit_json({"zone": site.zone, "is_up": serving, "schedules": rows})
+        return
+    shown = ["run_type", "next_local", "last_run", "last_status", "started", "skipped", "missed"]
+    columns = ["type", f"next ({site.zone})", "last run", "status", "started", "skipped", "missed"]
+    console().print(table("Schedules", columns, [[row[name] for name in shown] for row in rows]))
+    if not serving:
+        console().print("nobody keeps them: start `hops up`", markup=False)
+
+
+def _serving(state: Any) -> bool:
+    from healthcare_ops.adapters.state_lock import Lock, role_of_holder
+    from healthcare_ops.operations.requests import SERVING
+
+    return role_of_holder(state, Lock.ENGINE) == SERVING
+
+
+def _sentence(event: Mapping[str, Any]) -> str:
+    """Return an event as a line for people."""
+    match event["event"]:
+        case "up":
+            return f"{event['facility']} is up; the next run is due at {event['next_due']}. Ctrl-C ends it."
+        case "down":
+            left = f"; left unfinished: {', '.join(event['left'])}" if event["left"] else ""
+            return f"down{left}"
+        case "started":
+            return f"{event['run_id']} started"
+        case "ended":
+            why = f" at {event['failed_state']}: {event['cause']}" if event["failed_state"] else ""
+            return f"{event['run_id']} {event['status']} after {event['took_s']} s{why}"
+        case _:
+            return f"{event['run_type']}: {event['count']} {event['event']} until {event['until']}"

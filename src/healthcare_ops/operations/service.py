@@ -1,0 +1,146 @@
+"""`hops up`: starts what is due and what is asked for, as long as it is wanted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from healthcare_ops.core.runs import RUNNING, RunRecord, RunType
+from healthcare_ops.operations.engine import Engine
+from healthcare_ops.operations.history import find_run
+from healthcare_ops.operations.requests import answer_all
+from healthcare_ops.operations.schedules import Schedule, Tally, decide
+from healthcare_ops.ports import ObjectStore
+
+TALLIES_KEY = "ops/schedule.json"
+
+Tell = Callable[[Mapping[str, Any]], None]
+
+
+def read_tallies(objects: ObjectStore) -> dict[str, Tally]:
+    """Return what became of the instants of each schedule so far, by type of run."""
+    if not objects.exists(TALLIES_KEY):
+        return {}
+    return {name: Tally(**tally) for name, tally in json.loads(objects.read(TALLIES_KEY)).items()}
+
+
+class Service:
+    """Keeps the schedules of one state directory.
+
+    Parameters
+    ----------
+    keep
+        How long runs that ended are kept.
+    is_replay
+        Whether the clock is not the present: each run then takes the instant at which it was due for the present.
+    tell
+        Hears of what happens: a document with `event` (`started`, `ended`, `skipped`, `missed`) and its facts.
+    """
+
+    def __init__(
+        self, engine: Engine, schedules: Sequence[Schedule], keep: timedelta, tell: Tell, *, is_replay: bool = False
+    ) -> None:
+        self._engine = engine
+        self._schedules = schedules
+        self._keep = keep
+        self._tell = tell
+        self._is_replay = is_replay
+        self._expired_on: date | None = None
+        self._watched = engine.durable.live()
+        # What a replay decides is about another time than what is kept.
+        self.tallies = {} if is_replay else read_tallies(engine.objects)
+        for schedule in schedules:
+            tally = self.tallies.setdefault(schedule.run_type, Tally(until=engine.now().isoformat()))
+            if tally.starting:  # a crash came between the decision and the start
+                self._start(schedule, datetime.fromisoformat(tally.until))
+
+    def step(self) -> None:
+        """Do what is to be done now."""
+        now = self._engine.now()
+        answer_all(self._engine)
+        for schedule in self._schedules:
+            self._keep_to(schedule, now)
+        self._watched |= self._engine.durable.live()
+        self._tell_ends()
+        if self._expired_on != now.date():
+            self._expired_on = now.date()
+            self._engine.expire(self._keep)
+
+    def finish(self) -> None:
+        """Wait until no run is at work, and start what had to wait for that."""
+        while live := self._engine.durable.live():
+            for run_id in live:
+                self._engine.finish(run_id)
+            self.step()
+
+    def next_due(self) -> datetime:
+        """Return when the next schedule is due."""
+        return min(
+            schedule.next(datetime.fromisoformat(self.tallies[schedule.run_type].until)) for schedule in self._schedules
+        )
+
+    def _keep_to(self, schedule: Schedule, now: datetime) -> None:
+        tally = self.tallies[schedule.run_type]
+        since = datetime.fromisoformat(tally.until)
+        decided = decide(schedule, since, now, is_busy=bool(self._engine.running(schedule.run_type)))
+        if decided is None:
+            return
+        tally.until = decided.until.isoformat()
+        tally.skipped += decided.skipped
+        tally.missed += decided.missed
+        for event, count in (("skipped", decided.skipped), ("missed", decided.missed)):
+            if count:
+                self._tell({"event": event, "run_type": schedule.run_type, "until": tally.until, "count": count})
+        if decided.run:
+            # The decision is kept before it is carried out: a run of this id is begun once, however often it is asked.
+            tally.starting, tally.last_run = True, _run_id(schedule.run_type, decided.run)
+            self._save()
+            self._start(schedule, decided.run)
+        self._save()
+
+    def _start(self, schedule: Schedule, due: datetime) -> None:
+        tally = self.tallies[schedule.run_type]
+        run_id = self._engine.start(
+            schedule.run_type,
+            schedule.run_date(due),
+            as_of=due if self._is_replay else None,
+            run_id=_run_id(schedule.run_type, due),
+            trigger="schedule",
+        )
+        tally.starting = False
+        tally.started += 1
+        self._tell({"event": "started", "run_id": run_id, "due": due.isoformat()})
+
+    def _save(self) -> None:
+        if self._is_replay:
+            return
+        document = {name: asdict(tally) for name, tally in self.tallies.items()}
+        self._engine.objects.write(TALLIES_KEY, json.dumps(document, indent=1).encode())
+
+    def _tell_ends(self) -> None:
+        ended = self._watched - self._engine.durable.live()
+        self._watched -= ended
+        for run_id in sorted(ended):
+            record = find_run(self._engine.objects, run_id)
+            if record.status != RUNNING:
+                self._tell({"event": "ended", **_outcome(record)})
+
+
+def _run_id(run_type: RunType, due: datetime) -> str:
+    return f"{run_type}-{due:%Y%m%dT%H%M%SZ}"
+
+
+def _outcome(record: RunRecord) -> dict[str, Any]:
+    took = datetime.fromisoformat(record.ended_at) - datetime.fromisoformat(record.started_at)
+    failed, failure = record.failed_state, record.failure
+    return {
+        "run_id": record.run_id,
+        "status": record.status,
+        "took_s": round(took.total_seconds(), 2),
+        "failed_state": failed.name if failed else "",
+        "reason": failure.reason if failure else record.error,
+        "cause": record.cause,
+    }

@@ -1,0 +1,107 @@
+"""`hops simulate`: schedules, runs and deliveries on a clock that goes as fast as the machine allows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from healthcare_ops.core.clock import VirtualClock
+from healthcare_ops.core.config import SITE_FILE, read_settings
+from healthcare_ops.core.site import Site
+from healthcare_ops.core.validated import read_toml
+from healthcare_ops.operations.engine import open_engine
+from healthcare_ops.operations.follow import follow
+from healthcare_ops.operations.generate import Order
+from healthcare_ops.operations.schedules import schedules_of
+from healthcare_ops.operations.service import Service
+
+
+@dataclass
+class Simulated:
+    """What happened: runs by type and status, and the events that tell of each."""
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    delivered: dict[str, Any] | None = None
+
+    def tell(self, event: Mapping[str, Any]) -> None:
+        """Hear of something that the service did."""
+        self.events.append(dict(event))
+
+    @property
+    def counts(self) -> dict[str, Counter[str]]:
+        """Return, by type of run, how many ended in each status, and how many were skipped or missed."""
+        counts: dict[str, Counter[str]] = {}
+        for event in self.events:
+            run_type = event.get("run_type") or event["run_id"].partition("-")[0]
+            of_type = counts.setdefault(run_type, Counter())
+            what = event["status"] if event["event"] == "ended" else event["event"]
+            of_type[what] += event.get("count", 1)
+        return counts
+
+
+def simulate(
+    state: Path, first: datetime, until: datetime, order: Order | None, progress: Callable[[str], None]
+) -> Simulated:
+    """Let time go by from `first` to `until`; every run takes the instant at which it is due for the present.
+
+    Parameters
+    ----------
+    order
+        A synthetic hospital that delivers to the state directory, which is made if there is none; None to deliver
+        nothing.
+
+    Raises
+    ------
+    OpsError
+        As `follow` and `open_engine` do. A run that fails is in the result.
+    """
+    clock, simulated = VirtualClock(first), Simulated()
+    with ExitStack() as stack:
+        simulation = _Simulation(state, clock, simulated, progress, stack)
+
+        def wait(seconds: float) -> None:
+            simulation.advance(min(clock.now() + timedelta(seconds=seconds), until))
+            if clock.now() >= until:
+                raise KeyboardInterrupt  # nobody waits for what is delivered later
+
+        if order:
+            simulated.delivered = follow(order, clock, wait, progress, state).document
+        simulation.advance(until)
+    return simulated
+
+
+@dataclass
+class _Simulation:
+    """Moves the clock, and has done whatever is due on the way."""
+
+    state: Path
+    clock: VirtualClock
+    simulated: Simulated
+    progress: Callable[[str], None]
+    stack: ExitStack
+
+    @cached_property
+    def service(self) -> Service:
+        """The schedules of the state directory, from when it is there."""
+        settings, site = read_settings(self.state), read_toml(self.state / SITE_FILE, Site)
+        engine = self.stack.enter_context(
+            open_engine(self.state, role="simulate", now=self.clock.now, sleep=self.clock.sleep)
+        )
+        keep = timedelta(days=settings.keep_runs_days)
+        schedules = schedules_of(settings, site.tz)
+        return Service(engine, schedules, keep, self.simulated.tell, is_replay=True)
+
+    def advance(self, until: datetime) -> None:
+        """Let time go by; each run is at its end before the clock goes on, but for the waits of the run itself."""
+        while (due := self.service.next_due()) <= until:
+            self.clock.move_to(due)
+            self.progress(f"{due:%Y-%m-%d %H:%M} UTC")
+            self.service.step()
+            self.service.finish()
+        self.clock.move_to(until)
