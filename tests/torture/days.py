@@ -10,17 +10,19 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from typer.testing import CliRunner
 
+from healthcare_ops.bootstrap.platform import open_platform
+from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.tables import TABLES
 from healthcare_ops.entrypoints.cli.app import app
+from healthcare_ops.operations import bulk
 from hospital import FLOW, SITE, VISITS, event, visit, write_rows
 
 HOPS = (sys.executable, "-c", "from healthcare_ops.entrypoints.cli import program; program()")
@@ -29,7 +31,6 @@ _HISTORY_DAYS = 24  # a model needs 21
 _EVE, _MORNING, _NOON, _SUNDAY = (
     f"2026-03-{moment}-03:00" for moment in ("10T05:00", "11T05:00", "11T12:00", "15T05:00")
 )
-_here = Lock()
 
 Tables = Mapping[str, list[list[str]]]
 
@@ -53,8 +54,7 @@ ACTS = (
 
 def hops(*arguments: Any) -> dict[str, Any]:
     """Run a command in this process and return its one JSON document."""
-    with _here:
-        result = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+    result = CliRunner().invoke(app, [*map(str, arguments), "--json"])
     assert result.exit_code == 0, f"hops {' '.join(map(str, arguments))}: {result.output} {result.exception!r}"
     found: dict[str, Any] = json.loads(result.stdout)
     return found
@@ -106,10 +106,14 @@ class Lane:
         if secrets:
             shutil.copytree(secrets, self.state / "secrets")
 
-    def prepare(self, acts: tuple[Act, ...] = ACTS) -> None:
-        """Bring the state to the moment before each act, in their order, and keep it."""
+    def init(self) -> None:
+        """Make the state directory, with a key unless it has one."""
         feeds = [part for name in ("visits", "flow") for part in ("--feed", self._inbox / f"{name}.toml")]
         hops("init", "--site", self._inbox / "site.toml", *feeds, "--state", self.state)
+
+    def prepare(self, acts: tuple[Act, ...] = ACTS) -> None:
+        """Bring the state to the moment before each act, in their order, and keep it."""
+        self.init()
         for name in ("visits-0.csv", "flow-0.ndjson"):
             feed = self._inbox / f"{name.partition('-')[0]}.toml"
             hops("load", "--feed", feed, "--state", self.state, "--as-of", _EVE, self._inbox / name)
@@ -126,13 +130,9 @@ class Lane:
                 self.finish(act)
 
     def _land(self, feed: str, name: str) -> None:
-        from healthcare_ops.bootstrap.platform import open_platform  # noqa: PLC0415
-        from healthcare_ops.core.clock import AsOfClock  # noqa: PLC0415
-        from healthcare_ops.operations import bulk  # noqa: PLC0415
-
-        clock = AsOfClock(instant(_MORNING if name != "flow-2.ndjson" else _NOON))
+        clock = AsOfClock(datetime.fromisoformat(_MORNING if name != "flow-2.ndjson" else _NOON))
         path = self._inbox / name
-        with _here, open_platform(self.state, clock) as platform:
+        with open_platform(self.state, clock) as platform:
             bulk.land(platform, platform.context.feeds[feed], {path: bulk.sha256_of(path)})
 
     def _keep(self, name: str) -> None:
@@ -188,13 +188,6 @@ class Lane:
         return {"deliveries": facts, "hashes": hashes}
 
 
-def instant(text: str) -> Any:
-    """Return an instant."""
-    from datetime import datetime  # noqa: PLC0415
-
-    return datetime.fromisoformat(text)
-
-
 def differences(found: Tables, expected: Tables) -> list[str]:
     """Return in which tables rows differ, numbers by more than 1e-9."""
     return [name for name, rows in expected.items() if not _same(found[name], rows)]
@@ -215,6 +208,3 @@ def _is_equal(mine: str, theirs: str) -> bool:
         return math.isclose(float(mine), float(theirs), rel_tol=0, abs_tol=1e-9)
     except ValueError:
         return False
-
-
-Progress = Callable[[str], None]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import random
 import sys
+from pathlib import PurePosixPath
 
 import pytest
 
 from torture.days import ACTS, Lane
-from torture.killer import COMPILER_MISSING, PARTS, Killer, compile_killer, has_compiler
+from torture.killer import COMPILER_MISSING, PARTS, Killer, Point, compile_killer, has_compiler
 from torture.survival import sampled, survive, trials, undisturbed
 
 pytestmark = [
@@ -18,7 +19,8 @@ pytestmark = [
 ]
 
 SEED = int(os.environ.get("TORTURE_SEED", "1"))
-DEATHS = 10
+DEATHS = 8
+RELIED_ON_BY_NOBODY = ("log", "lock", "scratch")
 INGEST, DAILY = ACTS[:2]
 
 
@@ -72,3 +74,48 @@ def test_the_changes_of_every_part_of_the_state_are_seen(references):
     assert {"create", "pwrite"} <= calls["lake data"]
     assert {"create", "write"} <= calls["lake metadata"]
     assert {"create", "write"} <= calls["log"]
+
+
+@pytest.mark.parametrize("act", [INGEST, DAILY], ids=lambda act: act.name)
+def test_what_a_database_names_is_on_the_disk_before_it_names_it(references, act):
+    assert named_too_early(references[act.name].points) == set()
+
+
+def named_too_early(points):
+    """Return what a loss of power could take though a commit of the catalog or of the run store relies on it."""
+    unsaved, early = set(), set()
+    for point in points:
+        path = PurePosixPath("/") / point.path
+        if path.name in ("catalog.db-journal", "runs.db-journal") and point.call == "unlink":
+            early |= unsaved
+        if point.part in ("run store", "catalog", *RELIED_ON_BY_NOBODY) and point.call != "sync":
+            continue
+        if point.call == "sync":
+            unsaved -= {("content", path), ("names", path)}
+        elif point.call == "unlink":
+            unsaved -= {("content", path)}
+        elif point.call in ("create", "mkdir", "rename", "link"):
+            unsaved.add(("names", path.parent))
+        else:
+            unsaved.add(("content", path))
+    return {(kind, str(path)) for kind, path in early if not path.name.startswith(".new-")}
+
+
+@pytest.mark.parametrize(
+    ("calls", "expected"),
+    [
+        ("create a, write a, sync a, sync ., commit", set()),
+        ("create a, write a, sync a, commit", {("names", "/lake/gold/data")}),
+        ("create a, write a, sync ., commit", {("content", "/lake/gold/data/a")}),
+        ("create a, write a, commit, sync a, sync .", {("content", "/lake/gold/data/a"), ("names", "/lake/gold/data")}),
+    ],
+)
+def test_a_file_that_is_named_too_early_is_seen(calls, expected):
+    folder = "/lake/gold/data"
+    points = []
+    for number, call in enumerate(calls.split(", ")):
+        what, _, name = call.partition(" ")
+        path = {"": "/lake/catalog.db-journal", ".": folder}.get(name, f"{folder}/{name}")
+        points.append(Point(number, 1, "unlink" if what == "commit" else what, path))
+
+    assert named_too_early(points) == expected

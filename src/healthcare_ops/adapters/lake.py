@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
+from pyiceberg.io import PY_IO_IMPL
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -33,12 +34,15 @@ from pyiceberg.types import (
 from sqlalchemy.engine import URL
 
 from healthcare_ops.adapters.engines import DuckDBEngine
+from healthcare_ops.adapters.local_files import sync
 from healthcare_ops.adapters.snapshots import Snapshots, day_of, partition_of
+from healthcare_ops.adapters.synced_files import SyncedFiles
 from healthcare_ops.core.days import day_runs, days_between
 from healthcare_ops.core.errors import ConfigError, Reason, TransientError
 from healthcare_ops.core.tables import ColumnType, Table
 from healthcare_ops.ports import DayChanges
 
+_FILES = f"{SyncedFiles.__module__}.{SyncedFiles.__qualname__}"
 _DAYS = "hops.days"
 _NOTE = "hops.note."
 _MOVED = "If the state directory was moved or copied, move it back, or load its raw files into a new one."
@@ -70,7 +74,7 @@ class IcebergLake:
         # Plain paths, not file:// addresses: readers of those disagree on escapes, so that the metadata of a
         # folder such as "São Paulo" would lie outside it.
         database = URL.create("sqlite", database=str(root / "catalog.db")).render_as_string()
-        self._catalog = SqlCatalog("hops", uri=database, warehouse=str(root))
+        self._catalog = SqlCatalog("hops", uri=database, warehouse=str(root), **{PY_IO_IMPL: _FILES})
         self._snapshots = Snapshots(self._catalog, keep=keep_snapshots)
 
     def read(self, table: Table, first: date | None = None, last: date | None = None) -> ir.Table:
@@ -122,6 +126,7 @@ class IcebergLake:
         iceberg = self._load_or_create(table)
         folder = self.location(table) / "data" / uuid.uuid4().hex
         files = self._engine.write_files(rows, folder, table.partition, table.types())
+        self._sync(files)
         added = [_describe(iceberg, file) for file in files]
         touched = {day_of(file) for file in added} | set(days)
         try:
@@ -139,6 +144,12 @@ class IcebergLake:
                 reason=Reason.COMMIT_CONFLICT,
             ) from error
         return sum(file.record_count for file in added)
+
+    def _sync(self, files: Sequence[Path]) -> None:
+        """Have files and their folders on the disk, before the catalog, which is synced, names them."""
+        folders = {folder for file in files for folder in file.parents if folder.is_relative_to(self._root)}
+        for path in (*files, *folders):
+            sync(path)
 
     def _days(self, table: Table) -> set[date]:
         iceberg = self._load(table)

@@ -17,7 +17,8 @@ _BLOCK = 1 << 20
 
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
-    """Yield a stream whose content takes the place of `path` when the block ends without an error."""
+    """Yield a stream whose content takes the place of `path`, for good, when the block ends without an error."""
+    new_folders = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
@@ -30,6 +31,17 @@ def replacing(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    for folder in (path.parent, *(folder.parent for folder in new_folders)):
+        sync(folder)
+
+
+def sync(path: Path) -> None:
+    """Have the content of a file, or the names in a folder, on the disk: a loss of power does not take them."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -51,6 +63,7 @@ def create_private(path: Path, data: bytes) -> None:
             path.hardlink_to(temporary)
     finally:
         Path(temporary).unlink()
+    sync(path.parent)
 
 
 def copy_file(source: Path, target: Path, sha256: str) -> None:
