@@ -53,9 +53,7 @@ class Service:
         # What a replay decides is about another time than what is kept.
         self.tallies = {} if is_replay else read_tallies(engine.objects)
         for schedule in schedules:
-            tally = self.tallies.setdefault(schedule.run_type, Tally(until=engine.now().isoformat()))
-            if tally.starting:  # a crash came between the decision and the start
-                self._start(schedule, datetime.fromisoformat(tally.until))
+            self.tallies.setdefault(schedule.run_type, Tally(until=engine.now().isoformat()))
 
     def step(self) -> None:
         """Do what is to be done now."""
@@ -84,8 +82,12 @@ class Service:
 
     def _keep_to(self, schedule: Schedule, now: datetime) -> None:
         tally = self.tallies[schedule.run_type]
-        since = datetime.fromisoformat(tally.until)
-        decided = decide(schedule, since, now, is_busy=bool(self._engine.running(schedule.run_type)))
+        at_work = self._engine.running(schedule.run_type)
+        if tally.starting:  # a crash came between the decision and the start
+            if at_work in ("", tally.last_run):
+                self._start(schedule, datetime.fromisoformat(tally.until))
+            return
+        decided = decide(schedule, datetime.fromisoformat(tally.until), now, is_busy=bool(at_work))
         if decided is None:
             return
         tally.until = decided.until.isoformat()
@@ -99,7 +101,8 @@ class Service:
             tally.starting, tally.last_run = True, _run_id(schedule.run_type, decided.run)
             self._save()
             self._start(schedule, decided.run)
-        self._save()
+        else:
+            self._save()
 
     def _start(self, schedule: Schedule, due: datetime) -> None:
         tally = self.tallies[schedule.run_type]
@@ -112,6 +115,7 @@ class Service:
         )
         tally.starting = False
         tally.started += 1
+        self._save()
         self._tell({"event": "started", "run_id": run_id, "due": due.isoformat()})
 
     def _save(self) -> None:
