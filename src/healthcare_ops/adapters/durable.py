@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import Context
 from datetime import datetime
 from typing import Any
@@ -80,9 +81,7 @@ class DurableRuns:
         """Begin a run with plain JSON as its order; one that was begun before is left alone."""
         if self.knows(run_id):
             return
-        with self._ended:
-            self._live.add(run_id)
-        with SetWorkflowID(run_id):
+        with self._going_on(run_id), SetWorkflowID(run_id):
             DBOS.start_workflow(self._run, run_id, order)
 
     def unfinished(self) -> list[str]:
@@ -109,13 +108,20 @@ class DurableRuns:
         until = time.monotonic() + _SETTLED_WITHIN_S
         while run_id in self.unfinished() and time.monotonic() < until:
             time.sleep(0.01)
+        with self._going_on(run_id):
+            DBOS.rewind_workflow(run_id, start_step=step)
+
+    @contextmanager
+    def _going_on(self, run_id: str) -> Iterator[None]:
+        """Count the run as one that has yet to end, unless what sets it going fails."""
         with self._ended:
             self._live.add(run_id)
         try:
-            DBOS.rewind_workflow(run_id, start_step=step)
+            yield
         except BaseException:
             with self._ended:
                 self._live.discard(run_id)
+                self._ended.notify_all()
             raise
 
     def forget(self, before: datetime) -> int:

@@ -277,3 +277,13 @@ def test_nothing_is_recorded_of_a_job_that_ends_after_the_store_was_closed(url):
     assert reached == []
     assert jobs.remembered == [["done"]]
     assert jobs.done == ["dq_check", "silver_to_gold"]
+
+
+def test_a_run_whose_order_cannot_be_stored_is_not_waited_for(url):
+    with opened(url, Jobs()) as runs:
+        circular = {}
+        circular["itself"] = circular
+        with pytest.raises(ValueError, match="Circular reference"):
+            runs.start("daily-1", circular)
+
+        assert (runs.live(), runs.knows("daily-1")) == (set(), False)
