@@ -39,7 +39,7 @@ def answer(call: Mapping[str, Any], opened: AbstractContextManager[Context]) -> 
         with opened as context:
             return Answer(_Call(context, outcomes).result(call["resource"], call["parameters"]), outcomes)
     except Exception as error:  # noqa: BLE001  # every failure is an answer
-        return Answer(None, outcomes, Failure.of(_explained(error, call["run_id"])))
+        return Answer(None, outcomes, Failure.of(explained(error, call["run_id"])))
 
 
 @dataclass
@@ -97,10 +97,10 @@ class _Call:
         try:
             self.outcomes[name] = load_job(name)(self.context, request)
         except Exception as error:
-            raise _explained(error, request.run_id).about(name) from error
+            raise explained(error, request.run_id).about(name) from error
 
 
-def _explained(error: Exception, run_id: str) -> OpsError:
+def explained(error: Exception, run_id: str) -> OpsError:
     """Return the error as what it means for the run."""
     if isinstance(error, LockedError):  # whoever holds the lake now will let go of it
         return TransientError(error.message, next_step=error.next_step, reason=error.reason)

@@ -23,11 +23,11 @@ from typing import IO, Any
 from healthcare_ops.adapters.state_lock import Lock, lock_state
 from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.clock import AsOfClock, SystemClock
-from healthcare_ops.core.runs import log_key
+from healthcare_ops.core.runs import Answer, Failure, log_key
 from healthcare_ops.jobs import TICK_JOBS, load_job
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.operations.run_log import logging_to
-from healthcare_ops.operations.tasks import answer, name_of
+from healthcare_ops.operations.tasks import answer, explained, name_of
 
 # A command that brings files in is done sooner; a bulk load may not be, and then the call is made again.
 _PATIENCE_S = 60.0
@@ -64,6 +64,13 @@ def _calls(lines: IO[str]) -> Iterator[Any]:
 
 
 def _answer(state: Path, call: Any) -> dict[str, Any]:
+    try:
+        return _logged_answer(state, call).to_json()
+    except OSError as error:  # there is no place for the log
+        return Answer(None, {}, Failure.of(explained(error, call["run_id"]))).to_json()
+
+
+def _logged_answer(state: Path, call: Any) -> Answer:
     name = name_of(call["resource"], call["parameters"])
     with logging_to(state / log_key(call["run_id"]), call["run_id"], name) as log:
         began = time.monotonic()
@@ -74,7 +81,7 @@ def _answer(state: Path, call: Any) -> dict[str, Any]:
             log.error("failed after %.2f s: %s: %s", took_s, answered.failure.reason, answered.failure.error)
         else:
             log.info("ended after %.2f s: %s", took_s, json.dumps(answered.outcomes, default=str))
-    return answered.to_json()
+    return answered
 
 
 @contextmanager

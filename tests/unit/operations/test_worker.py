@@ -100,6 +100,16 @@ def test_what_nobody_foresaw_is_an_answer_and_the_process_does_the_next_call(ask
     assert answers[1].failure is None
 
 
+def test_a_run_for_whose_log_there_is_no_place_fails_with_an_answer(tmp_path):
+    (tmp_path / "ops").mkdir()
+    (tmp_path / "ops" / "logs").touch()
+
+    failure = Answer.of_json(process._answer(tmp_path, lambda_call("resolve_run_date", {}))).failure
+
+    assert failure.error_class == "permanent"
+    assert str(tmp_path / "ops" / "logs") in failure.message
+
+
 def test_the_log_of_a_run_has_one_object_a_line_that_names_run_and_job(ask, hospital):
     for name in ("resolve_run_date", "make\ncoffee"):
         ask(lambda_call(name, {"input": {}}, "logged-1"))
