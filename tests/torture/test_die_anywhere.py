@@ -48,7 +48,9 @@ def deaths(references):
     found = [*trials(INGEST, references[INGEST.name].points, "group", SEED)]
     for whom in ("group", "self"):
         found += trials(DAILY, references[DAILY.name].points, whom, SEED)
-    return sampled(found, luck)
+    # A run makes a few changes more or fewer each time: the last ones may not come.
+    sure = {act: 0.97 * len(reference.points) for act, reference in references.items()}
+    return sampled([(trial, part) for trial, part in found if trial.number < sure[trial.act]], luck)
 
 
 @pytest.mark.parametrize("number", range(DEATHS))
