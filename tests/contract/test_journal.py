@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -45,7 +46,9 @@ class DurableRun:
         runs = DurableRuns(self._database_url, lambda journal, run_id, order: told.append(story(journal)))
         try:
             runs.start("daily-1", {})
+            until = time.monotonic() + 30
             while runs.live():
+                assert time.monotonic() < until
                 runs.wait(0.05)
         finally:
             runs.close()

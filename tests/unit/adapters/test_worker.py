@@ -184,11 +184,17 @@ def test_a_process_that_died_between_two_calls_is_replaced_without_a_word(worker
     assert ask(worker)["pid"] != first
 
 
-def test_a_process_that_ends_before_it_reads_the_call_fails_it_for_now():
-    worker = Worker([sys.executable, "-c", "import os; os.close(0); os.close(1)"])
+@pytest.mark.parametrize("size", [1, 1_000_000])
+def test_a_process_that_does_not_live_to_read_the_call_fails_it_for_now(tmp_path, size):
+    is_deaf = tmp_path / "deaf"
+    worker = Worker(
+        [sys.executable, "-c", f"import os, time; os.close(0); open({str(is_deaf)!r}, 'w'); time.sleep(60)"]
+    )
+    worker.start()
+    wait_for(is_deaf.exists)
 
     with pytest.raises(TransientError) as died:
-        ask(worker, echo="x" * 1_000_000)
+        ask(worker, echo="x" * size)
 
     worker.close()
     assert died.value.reason is Reason.WORKER_DIED
