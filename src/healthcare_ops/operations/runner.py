@@ -180,7 +180,7 @@ def _begin(order: RunOrder, memory: _Memory, around: Surroundings) -> RunRecord:
         if before.status == RUNNING:
             record.resumed_at.append(around.now().isoformat())
         else:
-            memory.begin_anew()
+            memory.redrive()
     return record
 
 
@@ -196,6 +196,8 @@ class _Memory:
         self._told = deque(instant for step in recorded for instant in step["told"])
         self._ended_at = recorded[-1]["ended_at"] if recorded else ""
         self._since: list[str] = []
+        self._is_redriven = False
+        self._ends_left = 2
         self.steps = 0
 
     @property
@@ -206,14 +208,20 @@ class _Memory:
     def now(self) -> datetime:
         """Return the present, or what was the present when the run came here first."""
         # What followed the last step followed it at once, though the process ended before the next one.
-        past = self._told.popleft() if self._told else self._ended_at
-        instant = past or self._around.now().isoformat()
+        instant = self._told.popleft() if self._told else self._told_last() or self._around.now().isoformat()
         self._since.append(instant)
         return datetime.fromisoformat(instant)
 
-    def begin_anew(self) -> None:
+    def _told_last(self) -> str:
+        if not self._is_redriven:
+            return self._ended_at
+        # Between the two there may be days: only the attempt and its state ended with the last step.
+        self._ends_left -= 1
+        return self._ended_at if self._ends_left >= 0 else ""
+
+    def redrive(self) -> None:
         """Let the clock go on with the present after the last step: somebody had the run go on from there."""
-        self._ended_at = ""
+        self._is_redriven = True
 
     def once(self, name: str, work: Callable[[], Any]) -> Any:
         """Do the next step, unless it was done before; return its result. `Stopped` if the run was stopped."""

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+
+from e2e.command import PROGRAM, environment
+from e2e.deliveries import NOW
+
+REFINED = ["ResolveRunDate", "ChoosePath", "RunBronzeIngest", "RunBronzeToSilver", "RunDQ"]
+
+
+def run_daily(hops, desk, *more):
+    return hops("run", "--date", "2026-03-01", "--state", desk.state, "--as-of", NOW, *more)
+
+
+def record_of(desk, run_id):
+    return desk.state / "ops" / "runs" / f"{run_id}.json"
+
+
+@contextmanager
+def nowhere_to_report(desk):
+    """Let the data-quality report have no place: a file stands where its folder should be."""
+    folder = desk.state / "gold" / "data_quality_runs"
+    kept = folder.with_name("kept")
+    folder.rename(kept)
+    folder.write_text("in the way")
+    yield
+    folder.unlink()
+    kept.rename(folder)
+
+
+@pytest.fixture
+def failed(hops, own_loaded):
+    """Return the hospital and a daily run that failed at RunDQ, for a cause that has since been mended."""
+    with nowhere_to_report(own_loaded):
+        outcome = run_daily(hops, own_loaded, "--json")
+    assert outcome.exit_code != 0
+    return own_loaded, outcome.document
+
+
+def test_a_run_is_listed_and_shown_with_what_it_did(hops, own_loaded):
+    done = run_daily(hops, own_loaded, "--json").document
+
+    listed = hops("runs", "list", "--state", own_loaded.state, "--json").document
+    shown = hops("runs", "show", done["run_id"], "--state", own_loaded.state, "--json").document
+
+    assert [(run["run_id"], run["status"], run["run_date"]) for run in listed["runs"]] == [
+        (done["run_id"], "SUCCEEDED", "2026-03-01")
+    ]
+    assert [state["name"] for state in shown["states"]][: len(REFINED)] == REFINED
+    assert shown["states"][2]["input"] == {"type": "daily", "run_date": "2026-03-01"}
+    assert all(len(state["attempts"]) <= 1 for state in shown["states"])
+    assert shown["outcomes"]["ingest_bronze"]["deliveries"] == 0
+
+
+def test_a_run_is_named_by_as_much_of_its_id_as_no_other_has(hops, own_loaded):
+    run_id = run_daily(hops, own_loaded, "--json").document["run_id"]
+    state = ("--state", own_loaded.state, "--json")
+
+    assert hops("runs", "show", "last", *state).document["run_id"] == run_id
+    assert hops("runs", "show", run_id[:-3], *state).document["run_id"] == run_id
+    lost = hops("runs", "show", "yearly", *state)
+    assert (lost.exit_code, lost.document["error"]["message"]) == (3, "there is no run 'yearly'.")
+
+
+def test_a_run_that_failed_is_drawn_with_the_cause_under_the_state_that_failed(hops, failed):
+    desk, record = failed
+
+    drawn = hops("runs", "graph", "last", "--state", desk.state).out.splitlines()
+
+    at = next(number for number, line in enumerate(drawn) if line.startswith("[RunDQ]"))
+    assert drawn[0] == f"{record['run_id']}: FAILED"
+    assert drawn[at + 1].startswith("   |  ! States.TaskFailed: ")
+    assert "dq_check" in drawn[at + 1]
+    assert drawn[at - 4].startswith("   |  * done, ")
+
+
+def test_a_run_that_failed_says_of_what_kind_that_was_and_what_to_do(hops, failed):
+    desk, record = failed
+
+    shown = hops("runs", "show", "last", "--state", desk.state)
+    listed = hops("runs", "list", "--status", "failed", "--state", desk.state, "--json").document["runs"]
+
+    assert (listed[0]["failed_state"], listed[0]["error_class"]) == ("RunDQ", "permanent")
+    assert f"then: hops redrive {record['run_id']}" in shown.out
+    assert f"log: {desk.state}/ops/logs/{record['run_id']}.jsonl" in shown.out
+
+
+def test_the_log_of_a_run_has_what_each_job_said_and_can_be_asked_for_one(hops, failed):
+    desk, record = failed
+
+    lines = hops("runs", "logs", "last", "--job", "dq_check", "--state", desk.state, "--json").document["lines"]
+
+    assert {(line["run_id"], line["job"]) for line in lines} == {(record["run_id"], "dq_check")}
+    assert [line["message"].split()[0] for line in lines if line["level"] == "INFO"] == ["started"]
+    assert lines[-1]["message"].startswith("failed after ")
+
+
+def test_a_redriven_run_goes_on_from_the_state_that_failed_under_the_same_id(hops, failed):
+    desk, before = failed
+
+    outcome = hops("redrive", "last", "--state", desk.state, "--json")
+
+    after = outcome.document
+    assert (outcome.exit_code, after["status"], after["run_id"]) == (0, "SUCCEEDED", before["run_id"])
+    assert after["states"][:3] == before["states"][:3]
+    # What came after the last step that is kept is told by the end of that step.
+    assert after["states"][3]["entered_at"] == before["states"][3]["entered_at"]
+    assert after["states"][3]["exited_at"] <= before["states"][3]["exited_at"]
+    assert after["states"][4]["name"] == "RunDQ"
+    assert after["states"][4]["entered_at"] > before["ended_at"]
+    assert len(after["redriven_at"]) == 1
+    assert after["resumed_at"] == []
+    log = hops("runs", "logs", "last", "--state", desk.state, "--json").document["lines"]
+    begun = [line["job"] for line in log if line["message"] == "started"]
+    assert begun.count("ingest_bronze") == 1
+    assert begun.count("dq_check") == 2
+
+
+def test_what_fails_again_after_a_redrive_can_be_redriven_again(hops, failed):
+    desk, before = failed
+    with nowhere_to_report(desk):
+        again = hops("redrive", "last", "--state", desk.state, "--json")
+    at_last = hops("redrive", "last", "--state", desk.state, "--json")
+
+    assert (again.exit_code, again.document["status"]) == (5, "FAILED")
+    assert (at_last.document["status"], at_last.document["run_id"]) == ("SUCCEEDED", before["run_id"])
+    assert len(at_last.document["redriven_at"]) == 2
+
+
+def test_a_run_that_succeeded_is_not_redriven_and_a_new_one_is_offered(hops, own_loaded):
+    run_id = run_daily(hops, own_loaded, "--json").document["run_id"]
+
+    refused = hops("redrive", "last", "--state", own_loaded.state)
+
+    assert (refused.exit_code, refused.message) == (4, f"run {run_id} succeeded; only others are redriven.")
+    assert refused.next_step == "Start a new one: `hops run --type daily --date 2026-03-01`."
+
+
+def test_a_run_that_ended_longer_than_two_weeks_ago_is_not_redriven(hops, failed):
+    desk, before = failed
+    path = record_of(desk, before["run_id"])
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"ended_at": "2026-03-03T00:00:00+00:00"}))
+
+    refused = hops("redrive", "last", "--state", desk.state)
+
+    assert refused.exit_code == 4
+    assert "more than 14 days ago: it cannot be redriven" in refused.message
+
+
+def test_a_run_that_has_ended_cannot_be_stopped(hops, failed):
+    desk, _ = failed
+
+    refused = hops("runs", "stop", "last", "--state", desk.state)
+
+    assert (refused.exit_code, refused.message.endswith("has ended: FAILED.")) == (4, True)
+
+
+def test_where_no_run_was_left_unfinished_there_is_nothing_to_resume(hops, own_loaded):
+    outcome = hops("runs", "resume", "--state", own_loaded.state)
+
+    assert (outcome.exit_code, outcome.out) == (0, "no run was left unfinished\n")
+
+
+@pytest.mark.parametrize("command", ["runs list", "runs show last", "redrive last", "schedule", "runs resume", "run"])
+def test_runs_of_a_folder_that_is_no_state_directory_are_not_found(hops, tmp_path, command):
+    outcome = hops(*command.split(), "--state", tmp_path)
+
+    assert (outcome.exit_code, outcome.message) == (3, f"{tmp_path} is not a state directory.")
+
+
+# A platform that is up
+
+
+@contextmanager
+def up(desk):
+    """Yield the process of `hops up`, once it says that it is."""
+    with subprocess.Popen(
+        [PROGRAM, "up", "--state", desk.state, "--json"], stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        try:
+            assert json.loads(process.stdout.readline())["event"] == "up"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_hops_up_serves_alone_does_what_others_ask_and_ends_in_order(hops, own_loaded):
+    state = ("--state", own_loaded.state)
+    with up(own_loaded) as serving:
+        second = hops("up", *state)
+        schedule = hops("schedule", *state, "--json").document
+        asked = run_daily(hops, own_loaded, "--json")
+        resumed = hops("runs", "resume", *state)
+        serving.send_signal(signal.SIGTERM)
+        told = [json.loads(line) for line in serving.stdout]
+        exit_code = serving.wait()
+
+    for refused in (second, resumed):
+        assert refused.exit_code == 8
+        assert refused.message.endswith(f"is in use by process {serving.pid} hops-up.")
+    assert schedule["is_up"]
+    assert [one["run_type"] for one in schedule["schedules"]] == ["daily", "weekly_train", "inference"]
+    assert (asked.exit_code, asked.document["status"]) == (0, "SUCCEEDED")
+    ended = next(event for event in told if event["event"] == "ended" and event["run_id"] == asked.document["run_id"])
+    assert ended["status"] == "SUCCEEDED"
+    assert (told[-1], exit_code) == ({"schema_version": 1, "event": "down", "left": []}, 0)
+
+
+def test_what_hops_up_refuses_is_said_to_who_asked(hops, failed):
+    desk, before = failed
+    run_id = before["run_id"]
+    with up(desk):
+        redriven = hops("redrive", run_id, "--state", desk.state, "--json")
+        refused = hops("redrive", run_id, "--state", desk.state)
+
+    assert redriven.document["status"] == "SUCCEEDED"
+    assert (refused.exit_code, refused.message) == (4, f"run {run_id} succeeded; only others are redriven.")
+
+
+def test_a_platform_killed_in_the_middle_of_a_run_finishes_it_when_it_is_up_again(hops, own_loaded):
+    with up(own_loaded) as killed:
+        asking = subprocess.Popen(
+            [PROGRAM, "run", "--date", "2026-03-01", "--as-of", NOW, "--state", own_loaded.state],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        started = None
+        while started is None:  # killed as soon as there is a record of the run
+            started = next(iter((own_loaded.state / "ops" / "runs").glob("*.json")), None)
+        os.kill(killed.pid, signal.SIGKILL)
+        _, told = asking.communicate()
+
+    run_id = started.stem
+    left = hops("runs", "list", "--state", own_loaded.state, "--json").document["runs"]
+    with up(own_loaded) as again:
+        ended = next(json.loads(line) for line in again.stdout)
+    record = json.loads(record_of(own_loaded, run_id).read_text())
+
+    assert (asking.returncode, told.splitlines()[0]) == (8, f"hops: `hops up` has ended, and run {run_id} has not.")
+    assert [run["status_now"] for run in left] == ["RUNNING (left)"]
+    assert (ended["event"], ended["run_id"], ended["status"]) == ("ended", run_id, "SUCCEEDED")
+    assert len(record["resumed_at"]) == 1
