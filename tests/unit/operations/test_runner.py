@@ -345,6 +345,25 @@ def test_the_record_never_tells_less_than_it_told_before():
     assert all(visit[: len(known)] == known for visit in visits)
 
 
+def test_a_redriven_run_goes_on_from_the_state_that_failed_first_and_keeps_what_was_before():
+    scene, journal = Scene(SCRIPT | {"check": [BROKEN, {"verdict": "pass"}], "repair": [BROKEN]}), MemoryJournal()
+    failed = scene.run(journal)
+    redriven_at = "2026-03-02T08:00:00+00:00"
+    asked = replace(failed, status="PENDING_REDRIVE", redriven_at=[redriven_at])
+    scene.objects.write(failed.key, asked.to_json())
+    scene.time.advance(20 * 3600)
+    calls = len(scene.calls)
+
+    record = scene.run(MemoryJournal(journal.steps[: failed.failed_state.step - 1]))
+
+    assert (failed.status, failed.failed_state.name) == ("FAILED", "Check")
+    assert (record.status, record.redriven_at, record.resumed_at) == ("SUCCEEDED", [redriven_at], [])
+    assert scene.calls[calls:] == ["check"]
+    assert record.states[0] == failed.states[0]
+    assert [state.name for state in record.states] == ["Ingest", "Draw", "Check", "Done"]
+    assert scene.stored() == record
+
+
 # A run that is stopped
 
 
@@ -376,6 +395,20 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_wait_does_not_wait_for_its_end
 
     assert (record.status, record.states[-1].name) == ("ABORTED", "Pause")
     assert record.states[-1].seconds < 30
+
+
+def test_a_run_that_is_stopped_while_its_process_is_down_still_tells_what_it_did():
+    scene, journal = Scene(SCRIPT), DyingJournal(7, at_once=False)
+    with pytest.raises(Killed):
+        scene.run(journal)
+    did, calls = scene.stored(), list(scene.calls)
+    scene.is_stopped = lambda scene: True
+
+    record = scene.run(MemoryJournal(journal.steps))
+
+    assert (record.status, len(record.resumed_at), scene.calls) == ("ABORTED", 1, calls)
+    assert [state.name for state in record.states] == [state.name for state in did.states]
+    assert record.states[:-1] == did.states[:-1]
 
 
 def test_a_job_that_is_ended_because_the_run_was_stopped_leaves_no_step():
