@@ -274,11 +274,14 @@ def test_a_worker_that_is_closed_in_the_middle_of_calls_fails_them_and_takes_no_
     assert not is_alive(pid)
 
 
-def test_a_worker_that_was_never_started_can_be_closed():
+def test_a_worker_that_was_never_started_can_be_closed_and_starts_no_more():
     worker = Worker(["no such program"])
 
-    worker.close()
-    worker.close()
+    for _ in range(2):
+        worker.close()
+
+    with pytest.raises(TransientError, match="was ended by who runs it"):
+        worker.start()
 
 
 def test_what_jobs_and_their_children_print_is_no_answer(capfd):
