@@ -20,6 +20,7 @@ from torture.survival import Reference, Result, Trial, sampled, survive, trials,
 
 _SEED = 1
 _TWICE_EVERY = 10
+_AGAIN_EVERY = 4
 
 
 class Arena:
@@ -97,9 +98,10 @@ def _die(trial: Trial, until: float) -> Result | None:
     if time.time() > until:
         return None
     (at,) = _open
-    twice = trial.number % _TWICE_EVERY == 0
+    act, reference = at.acts[trial.act], at.references[trial.act]
+    twice, again = trial.number % _TWICE_EVERY == 0, trial.number % _AGAIN_EVERY == 1
     try:
-        return survive(at.lane, at.killer, at.acts[trial.act], trial, at.references[trial.act], twice=twice)
+        return survive(at.lane, at.killer, act, trial, reference, twice=twice, again=again)
     except Exception:  # noqa: BLE001  # a state that cannot be read is a fault as well
         return Result(trial, "unknown", "unknown", True, faults=[traceback.format_exc()[-2000:]])
 

@@ -10,7 +10,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -143,16 +143,23 @@ class Lane:
         shutil.rmtree(self.state, ignore_errors=True)
         shutil.copytree(self.folder / "kept" / act.name, self.state, symlinks=True)
 
-    def command(self, act: Act) -> list[str]:
-        """Return the command line of the act."""
-        files = {path.name: str(path) for path in self._inbox.iterdir()}
-        return [*HOPS, *(files.get(part, part) for part in act.arguments), "--state", str(self.state)]
-
     def begin(self, act: Act, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start the act in a process group of its own."""
+        files = {path.name: str(path) for path in self._inbox.iterdir()}
+        arguments = [*(files.get(part, part) for part in act.arguments), "--state", str(self.state)]
+        return self.start(arguments, environment)
+
+    @staticmethod
+    def start(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start a command in a process group of its own."""
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            self.command(act), env=environment, start_new_session=True, stdout=pipe, stderr=subprocess.STDOUT, text=True
+            [*HOPS, *arguments],
+            env=environment,
+            start_new_session=True,
+            stdout=pipe,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def finish(self, act: Act) -> None:

@@ -46,6 +46,7 @@ def describe(
     hours = sum(result.seconds for result in done) / 3600
     changes = ", ".join(f"`{act}` {len(found)}" for act, found in points.items())
     sides = Counter((result.trial.whom, result.is_worker) for result in dead)
+    again = sum(result.is_dead_twice for result in done)
     ways = Counter(result.trial.when for result in dead)
     return (
         f"\nOn {datetime.now(UTC):%Y-%m-%d}, {machine}; {hours:.1f} hours of deaths and restarts, several at a time. "
@@ -57,6 +58,7 @@ def describe(
         f"- {ways['before']} died before the call, {ways['after']} after it, {ways['half']} with half of it written.\n"
         f"- Killed alone: {sides['self', True]} times the worker, {sides['self', False]} times the engine or "
         "the command.\n"
+        f"- {again} times what took it up was killed as well, and that taken up.\n"
         f"- {sum(result.is_repeated for result in done)} times the whole command was given once more afterwards, and "
         "its rows compared again.\n"
     )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import random
-import subprocess
+import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
 from healthcare_ops.pipeline.quality.report import ACCOUNT
-from torture.days import HOPS, Act, Lane, Tables, differences, hops
+from torture.days import Act, Lane, Tables, differences, hops
 from torture.killer import OTHER, PARTS, Killer, Point, When, Whom
+
+# Restarts have a few hundred changes before them; one that has fewer lives.
+_AGAIN_WITHIN = 250
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Result:
     is_dead: bool
     is_worker: bool = False
     is_repeated: bool = False
+    is_dead_twice: bool = False
     seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
 
@@ -75,8 +80,18 @@ def undisturbed(lane: Lane, killer: Killer, act: Act) -> Reference:
     return Reference(lane.tables(), lane.objects(), killer.points(), took)
 
 
-def survive(lane: Lane, killer: Killer, act: Act, trial: Trial, reference: Reference, *, twice: bool) -> Result:
-    """Kill the act at the trial's point, take it up again, and compare; `twice`: then do all of it once more."""
+def survive(
+    lane: Lane, killer: Killer, act: Act, trial: Trial, reference: Reference, *, twice: bool, again: bool = False
+) -> Result:
+    """Kill the act at the trial's point, take it up again, and compare.
+
+    Parameters
+    ----------
+    twice
+        Then do all of it once more, and compare again.
+    again
+        Kill what takes it up as well.
+    """
     lane.restore(act)
     began = time.monotonic()
     before = _runs(lane)
@@ -88,7 +103,8 @@ def survive(lane: Lane, killer: Killer, act: Act, trial: Trial, reference: Refer
     result = Result(trial, point.part, point.call, point.number > 0, is_worker)
     if point.number and code != (0 if lives_on else -9):
         result.faults.append(f"it ended with {code}: {said[-500:]}")
-    result.faults += _take_up(lane, act, before, result)
+    again_at = random.Random(trial.key).randint(1, _AGAIN_WITHIN) if again else 0
+    result.faults += _take_up(lane, killer, act, before, result, again_at)
     result.faults += _compare(lane, act, reference, before)
     if twice and not result.faults:
         lane.finish(act)
@@ -98,19 +114,27 @@ def survive(lane: Lane, killer: Killer, act: Act, trial: Trial, reference: Refer
     return result
 
 
-def _take_up(lane: Lane, act: Act, before: set[str], result: Result) -> Iterator[str]:
-    """Start the product again after a death; the command is given again only if nothing was begun."""
+def _take_up(lane: Lane, killer: Killer, act: Act, before: set[str], result: Result, again_at: int) -> Iterator[str]:
+    """Start the product again after a death; with `again_at` to die at that point, and once more."""
+    if again_at:
+        _, code = _restarted(lane, act, before, result, killer.armed(lane.state, again_at))
+        result.is_dead_twice = code == -signal.SIGKILL
+    said, code = _restarted(lane, act, before, result, dict(os.environ))
+    if code:
+        yield f"the restart ended with {code}: {said[-500:]}"
+
+
+def _restarted(
+    lane: Lane, act: Act, before: set[str], result: Result, environment: Mapping[str, str]
+) -> tuple[str, int]:
+    """Return what a restart said and how it ended; the command is given again only if no run of it was begun."""
     if act.run_type:
-        command = [*HOPS, "runs", "resume", "--state", str(lane.state)]
-        resumed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        if resumed.returncode:
-            yield f"runs resume ended with {resumed.returncode}: {(resumed.stdout + resumed.stderr)[-500:]}"
-        if _runs(lane) - before:
-            return
-    if result.is_dead:
-        said, code = lane.ended(lane.begin(act))
-        if code:
-            yield f"given again, it ended with {code}: {said[-500:]}"
+        said, code = lane.ended(lane.start(["runs", "resume", "--state", str(lane.state)], environment))
+        if code or _runs(lane) - before or not result.is_dead:
+            return said, code
+    elif not result.is_dead:
+        return "", 0
+    return lane.ended(lane.begin(act, environment))
 
 
 def _runs(lane: Lane) -> set[str]:

@@ -60,7 +60,7 @@ def test_whatever_is_killed_at_any_change_of_a_file_ends_as_if_nothing_had_happe
     trial = deaths[number]
     act = next(act for act in ACTS if act.name == trial.act)
 
-    result = survive(lane, killer, act, trial, references[trial.act], twice=number == 0)
+    result = survive(lane, killer, act, trial, references[trial.act], twice=number == 0, again=number == 1)
 
     assert result.faults == [], result
     assert result.is_dead, result
