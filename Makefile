@@ -31,7 +31,7 @@ INSTALL_CODE := $(PIP_INSTALL) --no-deps --no-build-isolation -e .
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --quiet
 
-.PHONY: help demo test lint unit full spark java torture cc bench docs lock clean
+.PHONY: help demo test test-postgres lint unit full spark java postgres torture cc bench docs lock clean
 
 help:  ## Show this list
 	@echo "Healthcare Ops Platform"
@@ -48,7 +48,7 @@ lint: $(DEV)  ## Format, lint, types, imports
 	$(call step,types,$(BIN)/mypy)
 	$(call step,imports,$(BIN)/lint-imports)
 
-unit: $(DEV) cc  ## The tests, without Spark and without the slow ones
+unit: $(DEV) cc postgres  ## The tests, without Spark and without the slow ones
 	@$(BIN)/python -m pytest -n 2 $(SELECT)
 
 full: SELECT := -m "not spark"
@@ -58,6 +58,9 @@ full: test spark  ## Everything: slow tests, the same tests on Spark (long)
 spark: $(SPARK) java  ## The tests that compare Spark with DuckDB (Python 3.11 and Java 17)
 	@JAVA_HOME="$$(dirname "$$(dirname "$$(readlink -f "$(JAVA_17)")")")" \
 		$(SPARK_VENV)/bin/python -m pytest -m spark -W ignore::DeprecationWarning -W ignore::ResourceWarning
+
+test-postgres: SELECT := -m postgres
+test-postgres: unit  ## The tests of runs whose steps are kept by a PostgreSQL server (it is started for them)
 
 torture: $(DEV) cc  ## Kill runs at every change of a file and take them up again (hours; goes on where it was)
 	@cd tests && ../$(BIN)/python -m torture --out ../.torture --report ../docs/reliability.md
@@ -105,6 +108,11 @@ java:
 # Without it the tests that kill are skipped, and say so.
 cc:
 	@command -v cc >/dev/null || [ "$$(id -u)" != 0 ] || $(call apt_install,gcc,The tests that kill need cc)
+
+# Without it the tests that need a server are skipped, and say so.
+postgres:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || [ "$$(id -u)" != 0 ] || \
+		$(call apt_install,postgresql,Some tests of runs need PostgreSQL)
 
 # $(call step,name,command): one line if all is well, everything the command said if not.
 define step

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from databases import DATABASES, INSTALL, database, postgres_folder, postgres_server
 from engines import StageEngine, duckdb_engine, spark_engine
 
 
@@ -20,3 +21,19 @@ def engine(request) -> Iterator[StageEngine]:
     """Run a stage test on DuckDB and, with `make spark`, on Spark."""
     with duckdb_engine() if request.param == "duckdb" else spark_engine() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Run a PostgreSQL server for the tests of this process."""
+    if postgres_folder() is None:
+        pytest.skip(INSTALL)
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request, tmp_path) -> Iterator[str]:
+    """Return a new database for the steps of runs: a file, or one on a server."""
+    with database(request.param, tmp_path, request.getfixturevalue) as url:
+        yield url

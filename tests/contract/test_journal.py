@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import pytest
 
+from databases import DATABASES, database
 from healthcare_ops.adapters.durable import DurableRuns
 from healthcare_ops.ports import Journal
 from runs import MemoryJournal
@@ -55,9 +56,13 @@ class DurableRun:
         return told
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def run(request, tmp_path) -> Run:
-    return MemoryRun() if request.param == "memory" else DurableRun(f"sqlite:///{tmp_path / 'runs.db'}")
+@pytest.fixture(params=["memory", *DATABASES])
+def run(request, tmp_path) -> Iterator[Run]:
+    if request.param == "memory":
+        yield MemoryRun()
+        return
+    with database(request.param, tmp_path, request.getfixturevalue) as url:
+        yield DurableRun(url)
 
 
 def die():

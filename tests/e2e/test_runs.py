@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from databases import DATABASES, database
 from e2e.command import PROGRAM, environment
 from e2e.deliveries import NOW
 
@@ -34,13 +35,24 @@ def nowhere_to_report(desk):
     kept.rename(folder)
 
 
+@pytest.fixture(params=DATABASES)
+def stored(request, own_loaded, tmp_path):
+    """Return the hospital, with the steps of its runs in a file, and on a server."""
+    if request.param == "sqlite":
+        yield own_loaded
+        return
+    with database(request.param, tmp_path, request.getfixturevalue) as url:
+        (own_loaded.state / "settings.toml").write_text(f'database_url = "{url}"')
+        yield own_loaded
+
+
 @pytest.fixture
-def failed(hops, own_loaded):
+def failed(hops, stored):
     """Return the hospital and a daily run that failed at RunDQ, for a cause that has since been mended."""
-    with nowhere_to_report(own_loaded):
-        outcome = run_daily(hops, own_loaded, "--json")
+    with nowhere_to_report(stored):
+        outcome = run_daily(hops, stored, "--json")
     assert outcome.exit_code != 0
-    return own_loaded, outcome.document
+    return stored, outcome.document
 
 
 def test_a_run_is_listed_and_shown_with_what_it_did(hops, own_loaded):
@@ -224,10 +236,10 @@ def test_what_hops_up_refuses_is_said_to_who_asked(hops, failed):
     assert (refused.exit_code, refused.message) == (4, f"run {run_id} succeeded; only others are redriven.")
 
 
-def test_a_platform_killed_in_the_middle_of_a_run_finishes_it_when_it_is_up_again(hops, own_loaded):
-    with up(own_loaded) as killed:
+def test_a_platform_killed_in_the_middle_of_a_run_finishes_it_when_it_is_up_again(hops, stored):
+    with up(stored) as killed:
         asking = subprocess.Popen(
-            [PROGRAM, "run", "--date", "2026-03-01", "--as-of", NOW, "--state", own_loaded.state],
+            [PROGRAM, "run", "--date", "2026-03-01", "--as-of", NOW, "--state", stored.state],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -235,15 +247,15 @@ def test_a_platform_killed_in_the_middle_of_a_run_finishes_it_when_it_is_up_agai
         )
         started = None
         while started is None:  # killed as soon as there is a record of the run
-            started = next(iter((own_loaded.state / "ops" / "runs").glob("*.json")), None)
+            started = next(iter((stored.state / "ops" / "runs").glob("*.json")), None)
         os.kill(killed.pid, signal.SIGKILL)
         _, told = asking.communicate()
 
     run_id = started.stem
-    left = hops("runs", "list", "--state", own_loaded.state, "--json").document["runs"]
-    with up(own_loaded) as again:
+    left = hops("runs", "list", "--state", stored.state, "--json").document["runs"]
+    with up(stored) as again:
         ended = next(json.loads(line) for line in again.stdout)
-    record = json.loads(record_of(own_loaded, run_id).read_text())
+    record = json.loads(record_of(stored, run_id).read_text())
 
     assert (asking.returncode, told.splitlines()[0]) == (8, f"hops: `hops up` has ended, and run {run_id} has not.")
     assert [run["status_now"] for run in left] == ["RUNNING (left)"]

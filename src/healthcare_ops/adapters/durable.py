@@ -11,8 +11,10 @@ from contextvars import Context
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 
+from healthcare_ops.core.errors import ConfigError, LockedError
 from healthcare_ops.ports import Journal
 
 Body = Callable[[Journal, str, Any], None]
@@ -41,9 +43,19 @@ class DurableRuns:
         SQLite or PostgreSQL, as SQLAlchemy writes it.
     body
         Gets the run's journal, its id and its order.
+    schema
+        Where the steps are kept in a PostgreSQL database, which others may then use as well.
+
+    Raises
+    ------
+    ConfigError
+        If the server refuses.
+    LockedError
+        If another process has opened the same schema.
     """
 
-    def __init__(self, database_url: str, body: Body) -> None:
+    def __init__(self, database_url: str, body: Body, schema: str = "hops") -> None:
+        self._alone = _lock_schema(database_url, schema)
         self._ended = threading.Condition()
         self._closed = threading.Event()
         self._live: set[str] = set()
@@ -63,6 +75,7 @@ class DurableRuns:
             "system_database_url": database_url,
             "application_version": _STEPS_VERSION,
             "executor_id": _EXECUTOR,
+            "dbos_system_schema": schema,
             "serializer": _Json(),
             "log_level": "CRITICAL",
             "use_listen_notify": False,
@@ -72,7 +85,11 @@ class DurableRuns:
         DBOS(config=config)
         # A run is given up by people, not after so many crashes.
         self._run = DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=None)(run)
-        DBOS.launch()
+        try:
+            DBOS.launch()
+        except BaseException:
+            self.close()
+            raise
         with self._ended:
             # DBOS may know a moment longer than `body` that a run goes on.
             self._live.update(set(self.unfinished()) - over)
@@ -139,6 +156,8 @@ class DurableRuns:
         """
         self._closed.set()
         DBOS.destroy(destroy_registry=True)
+        if self._alone:
+            self._alone.close()
 
 
 class _Closed(BaseException):
@@ -151,6 +170,30 @@ class _NotDone(BaseException):
     def __init__(self, error: Exception) -> None:
         super().__init__(error)
         self.error = error
+
+
+def _lock_schema(database_url: str, schema: str) -> psycopg.Connection[Any] | None:
+    """Return the connection that keeps other processes, on whatever machine, out of a schema; None for a file."""
+    if not database_url.startswith("postgresql"):
+        return None
+    try:
+        connection = psycopg.connect(database_url.replace("+psycopg", "", 1), autocommit=True)
+    except psycopg.OperationalError as error:
+        raise ConfigError(
+            f"the database of runs cannot be opened: {' '.join(str(error).split())}.",
+            next_step="Check `database_url` in settings.toml, PGPASSWORD or ~/.pgpass, and the server.",
+        ) from error
+    try:
+        # The server may take a moment to see that a process is gone.
+        connection.execute("SET lock_timeout = '2s'")
+        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [schema])
+    except psycopg.errors.LockNotAvailable as error:
+        connection.close()
+        raise LockedError(
+            "another process, maybe on another machine, has opened the same runs.",
+            next_step="End it, or give this state directory a database of its own.",
+        ) from error
+    return connection
 
 
 class _Steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -13,9 +14,14 @@ _STEPS_FILE = "runs.db"
 
 
 def open_durable_runs(state: Path, body: Body) -> DurableRuns:
-    """Open the store of steps that the settings name; runs that were left in it go on at once."""
+    """Open the store of steps that the settings name; runs that were left in it go on at once.
+
+    Raises what `DurableRuns` does.
+    """
     url = read_settings(state).database_url or f"sqlite:///{(state / _STEPS_FILE).resolve()}"
-    return DurableRuns(url, body)
+    # A name of its own: on one server there may be the runs of several state directories.
+    schema = f"hops_{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]}"
+    return DurableRuns(url, body, schema)
 
 
 def job_worker(state: Path, *, is_warm: bool) -> Worker:

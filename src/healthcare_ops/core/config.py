@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from healthcare_ops.core.validated import Strict, read_toml
 
@@ -39,6 +40,12 @@ class Settings(Strict):
     keep_snapshots: int = Field(default=20, ge=2, description="Untagged snapshots kept per table.")
     horizon_h: int = Field(default=48, ge=1, le=48, description="Farthest hour of a forecast.")
     train_days: int = Field(default=728, ge=21, description="Longest history a model is trained on.")
+
+    @model_validator(mode="after")
+    def _keeps_no_password(self) -> Self:
+        if urlsplit(self.database_url).password is not None:
+            raise ValueError("`database_url` holds a password; leave it to PGPASSWORD or ~/.pgpass")
+        return self
 
 
 def read_settings(state: Path) -> Settings:

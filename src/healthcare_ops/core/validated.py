@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -22,6 +23,7 @@ class Strict(BaseModel):
 
 
 Model = TypeVar("Model", bound=Strict)
+_PASSWORD = re.compile(r"(//[^:/@\s]*:)[^/\s]*@")
 
 
 def read_toml(path: Path, model: type[Model]) -> Model:
@@ -55,10 +57,15 @@ def _in_words(error: ValidationError) -> str:
 def _finding(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        return f"unknown key `{key}` = {item['input']!r}."
+        return f"unknown key `{key}` = {_shown(item['input'])}."
     if item["type"] == "missing":
         return f"key `{key}` is missing."
     message = item["msg"].removeprefix("Value error, ").rstrip(".")
     if not key:  # a rule between keys, whose input is the whole file
         return f"{message}."
-    return f"key `{key}` = {item['input']!r}: {message}."
+    return f"key `{key}` = {_shown(item['input'])}: {message}."
+
+
+def _shown(value: Any) -> str:
+    """Return the value as it stands in the file, less the password of a URL."""
+    return _PASSWORD.sub(r"\1…@", repr(value))

@@ -194,7 +194,7 @@ class _Memory:
         recorded = journal.recorded()
         self._known = len(recorded)
         self._told = deque(instant for step in recorded for instant in step["told"])
-        self._ended_at = recorded[-1]["ended_at"] if recorded else ""
+        self._ended_at = recorded[-1].get("ended_at", "") if recorded else ""
         self._since: list[str] = []
         self._is_redriven = False
         self._ends_left = 2

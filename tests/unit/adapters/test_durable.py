@@ -9,9 +9,12 @@ import time
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
+from databases import database
 from healthcare_ops.adapters.durable import DurableRuns
+from healthcare_ops.core.errors import ConfigError, LockedError
 
 JOBS = ("ingest_bronze", "dq_check", "silver_to_gold")
 # A process that is killed in the middle of its second job.
@@ -34,7 +37,12 @@ runs.wait()
 
 
 @pytest.fixture
-def url(tmp_path):
+def url(database_url):
+    return database_url
+
+
+@pytest.fixture
+def file_url(tmp_path):
     return f"sqlite:///{tmp_path / 'runs.db'}"
 
 
@@ -135,13 +143,13 @@ def test_a_run_whose_process_was_killed_in_the_middle_of_a_job_goes_on_with_that
     assert jobs.done == ["dq_check", "silver_to_gold"]
 
 
-def test_what_is_stored_is_text_that_people_read_and_nothing_that_runs_when_it_is_loaded(url, tmp_path):
+def test_what_is_stored_is_text_that_people_read_and_nothing_that_runs_when_it_is_loaded(file_url, tmp_path):
     def body(journal, run_id, order):
         journal.once("dq_check", lambda: {"verdict": "réussi", "rows": [1, None]})
         if run_id == "daily-2":
             raise ValueError("not a body as it should be")
 
-    with opened(url, body) as runs:
+    with opened(file_url, body) as runs:
         for run_id in ("daily-1", "daily-2"):
             runs.start(run_id, {"sector": "Emergência"})
         end_all(runs)
@@ -230,8 +238,8 @@ def test_a_body_that_raises_does_not_keep_whoever_waits(url):
         assert runs.knows("daily-1")
 
 
-def test_a_run_that_an_earlier_release_began_and_that_was_killed_many_times_is_finished(url, tmp_path):
-    with opened(url, lambda journal, run_id, order: journal.once("ingest_bronze", lambda: "done")) as runs:
+def test_a_run_that_an_earlier_release_began_and_that_was_killed_many_times_is_finished(file_url, tmp_path):
+    with opened(file_url, lambda journal, run_id, order: journal.once("ingest_bronze", lambda: "done")) as runs:
         runs.start("daily-1", {})
         end_all(runs)
         while runs.unfinished():
@@ -242,7 +250,7 @@ def test_a_run_that_an_earlier_release_began_and_that_was_killed_many_times_is_f
         database.execute("UPDATE workflow_status SET status = 'PENDING', output = NULL, recovery_attempts = 500")
     jobs = Jobs()
 
-    with opened(url, jobs) as runs:
+    with opened(file_url, jobs) as runs:
         end_all(runs)
 
     # Not of the product: `1` for as long as the steps of a run mean the same to whoever takes it up.
@@ -294,3 +302,17 @@ def test_a_run_whose_order_cannot_be_stored_is_not_waited_for(url):
             runs.start("daily-1", circular)
 
         assert (runs.live(), runs.knows("daily-1")) == (set(), False)
+
+
+@pytest.mark.postgres
+def test_runs_on_a_server_are_opened_by_one_process_at_a_time_whatever_machine_it_is_on(postgres_url, tmp_path):
+    with database("postgres", tmp_path, lambda name: postgres_url) as url, psycopg.connect(url) as elsewhere:
+        elsewhere.execute("SELECT pg_advisory_lock(hashtextextended('hops', 0))")
+
+        with pytest.raises(LockedError, match="another process, maybe on another machine"):
+            DurableRuns(url, Jobs())
+
+
+def test_a_server_that_does_not_answer_is_a_matter_of_the_settings():
+    with pytest.raises(ConfigError, match="the database of runs cannot be opened: connection failed"):
+        DurableRuns("postgresql://hops@127.0.0.1:1/runs", Jobs())
