@@ -179,11 +179,11 @@ class Hospital:
 
 
 @contextmanager
-def open_hospital(folder: Path, now: str, secrets: Path | None = None) -> Iterator[Hospital]:
+def open_hospital(folder: Path, now: str, secrets: Path | None = None, site: str = SITE) -> Iterator[Hospital]:
     """Make a state directory in the folder, with the key of another one if its secrets are given, and open it."""
     inbox, state, clock = folder / "inbox", folder / "state", AsOfClock(datetime.fromisoformat(now))
     inbox.mkdir(parents=True)
-    for name, text in (("site", SITE), ("visits", VISITS), ("flow", FLOW)):
+    for name, text in (("site", site), ("visits", VISITS), ("flow", FLOW)):
         (inbox / f"{name}.toml").write_text(text)
     if secrets:
         shutil.copytree(secrets, state / "secrets")

@@ -10,7 +10,6 @@ import pytest
 
 import healthcare_ops
 from healthcare_ops.adapters.local_objects import LocalObjects
-from healthcare_ops.bootstrap.configuration import create_state
 from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.civil_time import day_start
 from healthcare_ops.core.tables import ENCOUNTERS
@@ -20,7 +19,6 @@ from healthcare_ops.operations.simulate import simulate
 from hospital import SITE, open_hospital, visit
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
-BEFORE = "2026-03-22T00:00:00-03:00"
 SAMPLES = Path(healthcare_ops.__file__).parent / "samples"
 
 
@@ -28,14 +26,21 @@ def quiet(text):
     """Do nothing about what is told."""
 
 
+def delivered(folder, last, site=SITE):
+    """Return the state directory of a hospital to which three weeks of visits were delivered."""
+    with open_hospital(folder, f"{last + timedelta(days=1)}T00:00:00-03:00", site=site) as hospital:
+        noon = datetime(last.year, last.month, last.day, 12, tzinfo=UTC)
+        arrivals = [noon + timedelta(hours=hour, days=-day) for day in range(22) for hour in (-4, 6)]
+        visits = [
+            visit(f"V-{at:%m%d%H}", f"{at:%Y-%m-%dT%H:%M:%S}", changed=f"{at:%Y-%m-%dT23:00:00}") for at in arrivals
+        ]
+        hospital.deliver("visits", visits, "a.csv")
+    return folder / "state"
+
+
 @pytest.fixture
 def state(tmp_path):
-    """Return the state directory of a hospital to which three weeks of visits were delivered."""
-    with open_hospital(tmp_path, BEFORE) as hospital:
-        days = [datetime(2026, 3, 21, hour, 10, tzinfo=UTC) - timedelta(days=n) for n in range(22) for hour in (8, 18)]
-        visits = [visit(f"V-{at:%m%d%H}", f"{at:%Y-%m-%dT%H:%M:%S}", changed=f"{at:%Y-%m-%dT23:00:00}") for at in days]
-        hospital.deliver("visits", visits, "a.csv")
-    return tmp_path / "state"
+    return delivered(tmp_path, date(2026, 3, 21))
 
 
 def runs_of(state):
@@ -94,9 +99,8 @@ def test_a_simulated_time_that_is_simulated_again_runs_nothing_twice(state):
     ids=["a Sunday", "a Sunday of 23 hours", "a Sunday of 25 hours"],
 )
 def test_a_day_misses_and_doubles_no_tick(tmp_path, zone, day, count):
-    site, state, tz = tmp_path / "site.toml", tmp_path / "state", ZoneInfo(zone)
-    site.write_text(SITE.replace("America/Sao_Paulo", zone))
-    create_state(state, site)
+    tz = ZoneInfo(zone)
+    state = delivered(tmp_path, day - timedelta(days=1), SITE.replace("America/Sao_Paulo", zone))
     start = day_start(day, tz)
 
     simulated = simulate(state, start, day_start(day + timedelta(days=1), tz), None, quiet)
