@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from dataclasses import asdict
@@ -10,9 +11,9 @@ from datetime import date, datetime
 from typing import Any
 
 from healthcare_ops.adapters.local_objects import LocalObjects
-from healthcare_ops.core.errors import LockedError, OpsError
-from healthcare_ops.core.runs import Failure
-from healthcare_ops.operations.engine import Engine
+from healthcare_ops.core.errors import ConfigError, LockedError, OpsError
+from healthcare_ops.core.runs import RUN_TYPES, Failure
+from healthcare_ops.operations.engine import Engine, type_of
 
 # The role of an engine that answers requests.
 SERVING = "hops-up"
@@ -20,6 +21,7 @@ _REQUESTS_PREFIX = "ops/requests/"
 _ANSWERS_PREFIX = "ops/answers/"
 _LOOK_EVERY_S = 0.1
 _PATIENCE_S = 30.0
+_RUN_ID = re.compile(r"[a-z_]+-[A-Za-z0-9-]+")
 
 Request = dict[str, Any]
 
@@ -29,16 +31,30 @@ def grant(engine: Engine, request: Request) -> str:
 
     A request is `{"do": "start", "type", "run_date", "as_of", "run_id"}` or `{"do": "redrive", "run_id"}`; instants
     and days are ISO text, empty if they are left to the engine.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of these.
+    OpsError
+        What the engine says against it.
     """
+    try:
+        if request["do"] not in ("start", "redrive"):
+            raise ValueError(f"{request['do']!r} is nothing to do")
+        run_id = str(request["run_id"])
+        if request["do"] == "start":
+            run_type = RUN_TYPES[RUN_TYPES.index(request["type"])]
+            run_date = date.fromisoformat(request["run_date"]) if request["run_date"] else None
+            as_of = datetime.fromisoformat(request["as_of"]) if request["as_of"] else None
+            if run_id and not (_RUN_ID.fullmatch(run_id) and type_of(run_id) == run_type):
+                raise ValueError(f"{run_id!r} is no id of a {run_type} run")
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"the request is not understood: {error}.", next_step="Ask by `hops run`.") from error
     if request["do"] == "redrive":
-        engine.redrive(request["run_id"])
-        return str(request["run_id"])
-    return engine.start(
-        request["type"],
-        date.fromisoformat(request["run_date"]) if request["run_date"] else None,
-        as_of=datetime.fromisoformat(request["as_of"]) if request["as_of"] else None,
-        run_id=request["run_id"],
-    )
+        engine.redrive(run_id)
+        return run_id
+    return engine.start(run_type, run_date, as_of=as_of, run_id=run_id)
 
 
 def ask(objects: LocalObjects, request: Request) -> str:
@@ -72,8 +88,15 @@ def answer_all(engine: Engine) -> None:
     for key in objects.list(_REQUESTS_PREFIX):
         document: dict[str, Any] = {"run_id": "", "failure": None}
         try:
-            document["run_id"] = grant(engine, json.loads(objects.read(key)))
+            document["run_id"] = grant(engine, _read(objects, key))
         except OpsError as error:
             document["failure"] = asdict(Failure.of(error))
         objects.write(key.replace(_REQUESTS_PREFIX, _ANSWERS_PREFIX, 1), json.dumps(document).encode())
         objects.delete(key)
+
+
+def _read(objects: LocalObjects, key: str) -> Request:
+    try:
+        return dict(json.loads(objects.read(key)))
+    except (ValueError, TypeError, RecursionError, OSError) as error:
+        raise ConfigError(f"{key} is no request: {error}.", next_step="Ask by `hops run`.") from error
