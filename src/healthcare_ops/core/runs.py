@@ -186,9 +186,21 @@ class RunRecord:
 
     @classmethod
     def of_json(cls, text: bytes) -> Self:
-        """Return the record that `to_json` wrote; fields that only another release knows are left out."""
-        document = _known(cls, json.loads(text))
-        return cls(**document | {"states": [_state(state) for state in document.get("states", [])]})
+        """Return the record that `to_json` wrote; fields that only another release knows are left out.
+
+        `ConfigError` if it is none.
+        """
+        try:
+            document = _known(cls, json.loads(text))
+            record = cls(**document | {"states": [_state(state) for state in document.get("states", [])]})
+            for instant in (record.started_at, record.ended_at):
+                if instant or record.status != RUNNING:
+                    datetime.fromisoformat(instant)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise ConfigError(
+                f"this is no record of a run: {error}.", next_step="Take the file away, or put it back from a backup."
+            ) from error
+        return record
 
 
 def _state(document: Mapping[str, Any]) -> StateRecord:

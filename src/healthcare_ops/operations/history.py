@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import json
+import logging
 import textwrap
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from healthcare_ops.core.errors import LockedError, NotFoundError
+from healthcare_ops.core.errors import ConfigError, LockedError, NotFoundError
 from healthcare_ops.core.runs import PENDING_REDRIVE, RUNNING, RUNS_PREFIX, RunRecord, log_key
 from healthcare_ops.operations.runner import read_definition
 from healthcare_ops.orchestrator.graph import WIDTH, draw
 from healthcare_ops.ports import ObjectStore
 
+_log = logging.getLogger(__name__)
 LAST = "last"
+_OF_A_LOG_LINE = {"at", "level", "job", "message"}
 _LOOK_EVERY_S = 0.2
 _CAUSE_WIDTH = WIDTH - 8
 
 
 def read_runs(objects: ObjectStore) -> list[RunRecord]:
-    """Return the records of all runs that are kept, the newest first."""
-    records = [RunRecord.of_json(objects.read(key)) for key in objects.list(RUNS_PREFIX)]
+    """Return the records of all runs that are kept, the newest first; a file that is no record is logged, not read."""
+    records = []
+    for key in objects.list(RUNS_PREFIX):
+        try:
+            records.append(read_run(objects, key))
+        except (ConfigError, NotFoundError) as error:  # nobody's damaged file keeps the platform down
+            _log.warning("%s", error)
     return sorted(records, key=lambda record: record.started_at, reverse=True)
+
+
+def read_run(objects: ObjectStore, key: str) -> RunRecord:
+    """Return the record that is stored under a key; `ConfigError` if it is none, `NotFoundError` if there is none."""
+    text = objects.read(key)
+    try:
+        record = RunRecord.of_json(text)
+    except ConfigError as error:
+        raise error.about(key) from error
+    if record.key != key:
+        raise ConfigError(f"{key} is the record of another run, {record.run_id!r}.", next_step="Take the file away.")
+    return record
 
 
 def find_run(objects: ObjectStore, name: str) -> RunRecord:
@@ -32,7 +52,7 @@ def find_run(objects: ObjectStore, name: str) -> RunRecord:
     else:
         keys = [key for key in objects.list(RUNS_PREFIX) if key.removeprefix(RUNS_PREFIX).startswith(name)]
         exact = [key for key in keys if key == f"{RUNS_PREFIX}{name}.json"]
-        found = [RunRecord.of_json(objects.read(key)) for key in exact or keys]
+        found = [read_run(objects, key) for key in exact or keys]
     if len(found) != 1:
         what = f"{len(found)} runs begin with {name!r}" if found else f"there is no run {name!r}"
         raise NotFoundError(f"{what}.", next_step="`hops runs list` shows what there is.")
@@ -82,6 +102,8 @@ def read_log(objects: ObjectStore, run_id: str) -> Iterator[dict[str, Any]]:
     key = log_key(run_id)
     for line in objects.read(key).decode(errors="replace").splitlines() if objects.exists(key) else ():
         try:
-            yield json.loads(line)
-        except ValueError:
+            document = json.loads(line)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(document, dict) and document.keys() >= _OF_A_LOG_LINE:
+            yield document

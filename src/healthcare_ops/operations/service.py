@@ -8,9 +8,10 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from healthcare_ops.core.runs import RUNNING, RunRecord, RunType
+from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.core.runs import RUNNING, RunRecord, RunType, record_key
 from healthcare_ops.operations.engine import Engine
-from healthcare_ops.operations.history import find_run
+from healthcare_ops.operations.history import read_run
 from healthcare_ops.operations.requests import answer_all
 from healthcare_ops.operations.schedules import Schedule, Tally, decide
 from healthcare_ops.ports import ObjectStore
@@ -24,7 +25,20 @@ def read_tallies(objects: ObjectStore) -> dict[str, Tally]:
     """Return what became of the instants of each schedule so far, by type of run."""
     if not objects.exists(TALLIES_KEY):
         return {}
-    return {name: Tally(**tally) for name, tally in json.loads(objects.read(TALLIES_KEY)).items()}
+    try:
+        found = {name: _tally(facts) for name, facts in json.loads(objects.read(TALLIES_KEY)).items()}
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ConfigError(
+            f"{TALLIES_KEY} does not tell what became of the schedules: {error}.",
+            next_step="Take the file away: the schedules then begin anew, and nothing is caught up.",
+        ) from error
+    return found
+
+
+def _tally(facts: Mapping[str, Any]) -> Tally:
+    if datetime.fromisoformat(facts["until"]).tzinfo is None:
+        raise ValueError(f"{facts['until']!r} has no time zone")
+    return Tally(**{name: value for name, value in facts.items() if name in Tally.__dataclass_fields__})
 
 
 class Service:
@@ -37,7 +51,7 @@ class Service:
     is_replay
         Whether the clock is not the present: each run then takes the instant at which it was due for the present.
     tell
-        Hears of what happens: a document with `event` (`started`, `ended`, `skipped`, `missed`) and its facts.
+        Hears of what happens: a document with `event` (`started`, `ended`, `lost`, `skipped`, `missed`) and its facts.
     """
 
     def __init__(
@@ -83,11 +97,16 @@ class Service:
     def _keep_to(self, schedule: Schedule, now: datetime) -> None:
         tally = self.tallies[schedule.run_type]
         at_work = self._engine.running(schedule.run_type)
+        since = datetime.fromisoformat(tally.until)
+        if since > schedule.next(now):  # decided while the clock was wrong: not waited for until it is that late
+            since, tally.starting = now, False
+            tally.until = since.isoformat()
+            self._save()
         if tally.starting:  # a crash came between the decision and the start
             if at_work in ("", tally.last_run):
                 self._start(schedule, datetime.fromisoformat(tally.until))
             return
-        decided = decide(schedule, datetime.fromisoformat(tally.until), now, is_busy=bool(at_work))
+        decided = decide(schedule, since, now, is_busy=bool(at_work))
         if decided is None:
             return
         tally.until = decided.until.isoformat()
@@ -128,7 +147,11 @@ class Service:
         ended = self._watched - self._engine.durable.live()
         self._watched -= ended
         for run_id in sorted(ended):
-            record = find_run(self._engine.objects, run_id)
+            try:
+                record = read_run(self._engine.objects, record_key(run_id))
+            except (ConfigError, NotFoundError) as error:  # somebody took it away, or damaged it
+                self._tell({"event": "lost", "run_id": run_id, "cause": error.message})
+                continue
             if record.status != RUNNING:
                 self._tell({"event": "ended", **_outcome(record)})
 

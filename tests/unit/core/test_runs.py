@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from healthcare_ops.core.errors import DataError, ExitCode, LockedError, QualityError, Reason, StepError, TransientError
+from healthcare_ops.core.errors import (
+    ConfigError,
+    DataError,
+    ExitCode,
+    LockedError,
+    QualityError,
+    Reason,
+    StepError,
+    TransientError,
+)
 from healthcare_ops.core.runs import Answer, AttemptRecord, Failure, RunRecord, StateRecord, log_key
 
 AT = [f"2026-03-02T03:00:{second:02d}+00:00" for second in range(60)]
@@ -193,3 +202,23 @@ def test_an_answer_without_a_failure_has_its_result():
 
 def test_the_log_of_a_run_lies_beside_its_record():
     assert log_key("daily-1") == "ops/logs/daily-1.jsonl"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b"{}",
+        b"hello",
+        b'{"run_id": "daily-1", "run_type": "daily", "run_date": "", "started_at": "yesterday"}',
+        b'{"run_id": "daily-1", "run_type": "daily", "run_date": "", "started_at": 5}',
+        b'{"run_id": "d", "run_type": "daily", "run_date": "", "started_at": "2026-03-01", "status": "FAILED"}',
+        b'{"run_id": "d", "run_type": "daily", "run_date": "", "started_at": "2026-03-01", "states": [1]}',
+    ],
+)
+def test_what_is_no_record_is_said_to_be_none(text):
+    with pytest.raises(ConfigError, match="no record of a run"):
+        RunRecord.of_json(text)

@@ -9,7 +9,7 @@ import pytest
 
 from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.core.clock import VirtualClock
-from healthcare_ops.core.errors import LockedError
+from healthcare_ops.core.errors import ConfigError, LockedError
 from healthcare_ops.core.runs import RunRecord
 from healthcare_ops.operations.schedules import Schedule
 from healthcare_ops.operations.service import TALLIES_KEY, Service
@@ -181,3 +181,49 @@ def test_a_replay_decides_from_its_own_time_on_and_keeps_nothing(engine, told):
 
     assert [run for run, _ in engine.started] == ["inference-20260301T001500Z"]
     assert json.loads(engine.objects.read(TALLIES_KEY)) == stored
+
+
+def test_a_schedule_that_was_kept_to_while_the_clock_was_a_year_ahead_goes_on_when_that_is_set_right(engine, told):
+    engine.clock.sleep(timedelta(days=365).total_seconds())
+    go_on(Service(engine, SCHEDULES, KEEP, told.append), engine, until=engine.now() + timedelta(days=2))
+    engine.clock, engine.started = VirtualClock(SUNDAY), []
+    go_on(Service(engine, SCHEDULES, KEEP, told.append), engine, until=SUNDAY + timedelta(days=1))
+
+    assert len([run for run, _ in engine.started if run.startswith("inference")]) == 96
+    assert ("daily-20260301T040000Z", "2026-02-28") in engine.started
+
+
+def test_a_clock_that_is_set_back_by_a_minute_costs_no_tick_and_doubles_none(service, engine):
+    go_on(service, engine, until=SUNDAY + timedelta(minutes=14))
+    engine.clock = VirtualClock(engine.now() - timedelta(minutes=1))
+    go_on(service, engine, until=SUNDAY + timedelta(minutes=29))
+
+    assert [run for run, _ in engine.started] == ["inference-20260301T001500Z", "inference-20260301T003000Z"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"daily": {}}', '{"daily": {"until": "2026-03-01T00:00:00"}}', "\0"])
+def test_what_does_not_tell_of_the_schedules_is_named_with_what_to_do_about_it(engine, told, text):
+    engine.objects.write(TALLIES_KEY, text.encode())
+
+    with pytest.raises(ConfigError, match=TALLIES_KEY) as raised:
+        Service(engine, SCHEDULES, KEEP, told.append)
+
+    assert "Take the file away" in raised.value.next_step
+
+
+def test_what_only_another_release_counts_is_left_out_of_the_tallies(engine, told):
+    known = {"until": SUNDAY.isoformat(), "skipped": 3, "postponed": 1}
+    engine.objects.write(TALLIES_KEY, json.dumps({"daily": known}).encode())
+
+    assert Service(engine, SCHEDULES, KEEP, told.append).tallies["daily"].skipped == 3
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut short"])
+def test_a_record_that_somebody_removed_or_damaged_does_not_end_the_platform(service, engine, told, damage):
+    go_on(service, engine, until=SUNDAY + timedelta(minutes=15), ends=False)
+    engine.end_all()
+    key = "ops/runs/inference-20260301T001500Z.json"
+    engine.objects.delete(key) if damage == "removed" else engine.objects.write(key, b"{")
+    go_on(service, engine, until=SUNDAY + timedelta(minutes=31))
+
+    assert [event["event"] for event in told] == ["started", "lost", "started", "ended"]

@@ -209,5 +209,7 @@ def _sentence(event: Mapping[str, Any]) -> str:
         case "ended":
             why = f" at {event['failed_state']}: {event['cause']}" if event["failed_state"] else ""
             return f"{event['run_id']} {event['status']} after {event['took_s']} s{why}"
+        case "lost":
+            return f"{event['run_id']} ended, and its record is lost: {event['cause']}"
         case _:
             return f"{event['run_type']}: {event['count']} {event['event']} until {event['until']}"
