@@ -63,7 +63,12 @@ class Schedule:
     def run_date(self, due: datetime) -> date:
         """Return the operational day that a run is about which is due at an instant."""
         today = civil_day(due, self.zone)
-        return today if self.run_type == "inference" else today - timedelta(days=1)
+        if self.run_type == "inference":
+            return today
+        yesterday = today - timedelta(days=1)
+        # A time at the end of a day that the clocks skip is due on the next one, and still about the day before its own.
+        is_late = self.at and datetime.combine(yesterday, self.at, self.zone).astimezone(UTC) == due
+        return yesterday - timedelta(days=1) if is_late else yesterday
 
 
 def schedules_of(settings: Settings, zone: ZoneInfo) -> list[Schedule]:

@@ -153,3 +153,20 @@ def test_days_longer_ago_than_a_month_are_left_to_a_backfill_and_counted():
     decided = decide(DAILY, utc("2026-01-01T12:00"), utc("2026-03-01T12:00"), is_busy=False)
 
     assert (local(decided.run), decided.missed) == ("Fri 2026-01-30 04:00 +0100", 28)
+
+
+@pytest.mark.parametrize(
+    ("zone", "first"),
+    [("America/Nuuk", date(2024, 3, 27)), ("Pacific/Apia", date(2011, 12, 26)), ("America/Santiago", date(2024, 9, 5))],
+    ids=["an hour of the evening is skipped", "a whole day is skipped", "midnight is skipped"],
+)
+@pytest.mark.parametrize("at", [time(0, 0), time(4, 0), time(23, 30)])
+def test_the_daily_run_is_about_each_day_that_there_is_once_whatever_time_the_clocks_skip(zone, first, at):
+    schedule = Schedule("daily", ZoneInfo(zone), at, catches_up=True)
+    start = datetime.combine(first, time(12), UTC)
+
+    days = [schedule.run_date(due) for due in schedule.due(start, start + timedelta(days=8))]
+
+    missing = {date(2011, 12, 30)}
+    there_are = (days[0] + timedelta(days=number) for number in range(20))
+    assert days == [day for day in there_are if day not in missing][: len(days)]
