@@ -569,7 +569,7 @@ def test_when_the_newest_days_tell_of_nothing_but_times_to_come_gold_ends_where_
     soon = visit("SOON", "2026-03-13T23:00:00")
     with open_hospital(tmp_path, NOW) as hospital:
         hospital.deliver("visits", [visit("A", "2026-03-03T10:00:00"), soon], "march.csv")
-        outcomes = hospital.refine("ingest_bronze", "bronze_to_silver", "silver_to_gold")
+        outcomes = hospital.refine("ingest_bronze", "bronze_to_silver", "dq_check", "silver_to_gold")
 
     assert outcomes["silver_to_gold"]["known_until"] == "2026-03-03T16:00:00+00:00"
 
@@ -580,7 +580,7 @@ def test_when_the_newest_days_tell_of_nothing_but_times_to_come_gold_ends_where_
 def test_days_of_a_long_silence_can_be_built_again_and_stay_empty(tmp_path):
     with open_hospital(tmp_path, "2026-03-13T15:00:00-03:00") as hospital:
         hospital.deliver("visits", [visit("A", "2026-01-05T10:00:00"), visit("B", "2026-03-12T10:00:00")], "a.csv")
-        jobs = ("ingest_bronze", "bronze_to_silver", "silver_to_gold")
+        jobs = ("ingest_bronze", "bronze_to_silver", "dq_check", "silver_to_gold")
         hospital.refine(*jobs)
         before = hospital.files(OPS_METRICS_HOURLY)
 
@@ -691,7 +691,7 @@ def scored(tmp_path_factory):
     """Return the scores after each of three runs: the second found nothing new, before the third came a visit."""
     with open_hospital(tmp_path_factory.mktemp("scored"), NOW) as hospital:
         hospital.deliver("visits", usual_visits(), "march.csv")
-        hospital.refine("ingest_bronze", "bronze_to_silver", "silver_to_gold")
+        hospital.refine("ingest_bronze", "bronze_to_silver", "dq_check", "silver_to_gold")
         predict(hospital, predictions("2026-03-12T08:00:00", {0: 1.0, 1: 3.0, 5: 0.0, 48: 1.0}))
         predict(hospital, predictions("2026-03-12T08:00:00", {0: 2.5}, version="m2"))
         outcomes, scores = [], []
@@ -699,7 +699,7 @@ def scored(tmp_path_factory):
             if new:
                 predict(hospital, predictions("2026-03-12T22:00:00", {0: 1.0, 20: 1.0}))
                 hospital.deliver("visits", new, "more.csv")
-                hospital.refine("ingest_bronze", "bronze_to_silver", "silver_to_gold")
+                hospital.refine("ingest_bronze", "bronze_to_silver", "dq_check", "silver_to_gold")
             outcomes.append(hospital.refine("monitor_models")["monitor_models"])
             scores.append(hospital.rows(PREDICTION_SCORES))
         yield outcomes, scores

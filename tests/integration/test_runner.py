@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -10,11 +10,14 @@ from fakes import FlakyLake, VirtualTime
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.errors import ExitCode, TransientError
 from healthcare_ops.core.tables import ENCOUNTERS, ENCOUNTERS_RAW, OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
+from healthcare_ops.jobs import dq_check
+from healthcare_ops.jobs.context import Request
 from healthcare_ops.operations import bulk
 from hospital import open_hospital, visit
 from runs import JobsHere, run_orchestrator
 
 NOW = "2026-03-23T06:20:00-03:00"
+YESTERDAY = date(2026, 3, 22)
 REFINE = ["RunBronzeIngest", "RunBronzeToSilver", "RunDQ", "RunSilverToGold", "BuildFeatures", "ChooseRun"]
 BUSY = TransientError("another writer changed bronze.encounters_raw first.", next_step="Run it again.")
 
@@ -350,3 +353,61 @@ def test_the_next_day_scores_each_prediction_whose_hour_has_passed_once(week):
     assert (len(keys), len(set(keys))) == (32, 32)
     assert runs["daily"].record.outcomes["monitor_models"]["rows"] == 32
     assert {row["target_time"].hour: row["actual"] for row in scores if row["actual"]} == {10: 1.0, 11: 1.0, 23: 1.0}
+
+
+# Between data quality and gold
+
+
+def test_what_another_run_brings_after_data_quality_has_passed_reaches_gold_only_once_it_passes_too(hospital):
+    hospital.deliver("visits", last_visits(1), "a.csv")
+    hospital.refine("ingest_bronze", "bronze_to_silver", "dq_check", days=[YESTERDAY])
+    hospital.deliver("visits", [visit(f"SOON-{n}", "2026-03-25T10:00:00") for n in range(3)], "soon.csv")
+    tick = run_orchestrator(hospital.context, "inference")
+
+    with pytest.raises(TransientError, match=r"^silver changed after data quality judged it: silver.encounters, "):
+        hospital.refine("silver_to_gold", days=[YESTERDAY])
+    untouched = hospital.rows(OPS_METRICS_HOURLY)
+    next_tick = run_orchestrator(hospital.context, "inference")
+    corrected = [visit(f"SOON-{n}", "2026-03-22T10:00:00", changed="2026-03-27T10:00:00") for n in range(3)]
+    hospital.deliver("visits", corrected, "corrected.csv")
+    mended = run_orchestrator(hospital.context, "inference")
+    hospital.refine("silver_to_gold", days=[YESTERDAY])
+
+    assert [run.exit_code for run in (tick, next_tick)] == [ExitCode.QUALITY_FAILED] * 2
+    assert (untouched, mended.exit_code) == ([], ExitCode.OK)
+    assert sum(row["arrivals_count"] for row in hospital.rows(OPS_METRICS_HOURLY)) == 5 + 3
+
+
+def test_a_run_goes_on_to_gold_when_another_has_brought_what_passes(hospital):
+    hospital.deliver("visits", last_visits(1), "a.csv")
+    hospital.refine("ingest_bronze", "bronze_to_silver", "dq_check", days=[YESTERDAY])
+    hospital.deliver("visits", [visit("MORE", "2026-03-22T11:00:00")], "more.csv")
+    run_orchestrator(hospital.context, "inference")
+
+    hospital.refine("silver_to_gold", days=[YESTERDAY])
+
+    assert sum(row["arrivals_count"] for row in hospital.rows(OPS_METRICS_HOURLY)) == 5 + 1
+
+
+def test_what_changes_while_data_quality_is_judging_is_not_let_pass(hospital):
+    hospital.deliver("visits", last_visits(1), "a.csv")
+    hospital.refine("ingest_bronze", "bronze_to_silver")
+    hospital.deliver("visits", [visit(f"SOON-{n}", "2026-03-25T10:00:00") for n in range(3)], "soon.csv")
+
+    class Meanwhile:
+        """The objects; while the report is written, silver takes the next delivery."""
+
+        def __getattr__(self, name):
+            return getattr(hospital.context.objects, name)
+
+        def write(self, key, data):
+            if key.startswith("gold/data_quality_runs/"):
+                hospital.refine("ingest_bronze", "bronze_to_silver")
+            hospital.context.objects.write(key, data)
+
+    request = Request("daily-1", "daily", YESTERDAY)
+    dq_check.run(replace(hospital.context, objects=Meanwhile()), request)
+
+    with pytest.raises(TransientError, match="silver changed"):
+        hospital.refine("silver_to_gold")
+    assert hospital.rows(OPS_METRICS_HOURLY) == []

@@ -19,6 +19,7 @@ from healthcare_ops.core.tables import (
     STAYS,
     Table,
 )
+from healthcare_ops.jobs.approval import approve, silver_markers
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.quality.evaluate import Finding, Limits, evaluate
@@ -28,7 +29,8 @@ from healthcare_ops.pipeline.silver import within
 
 
 def run(context: Context, request: Request) -> Outcome:
-    """Write the report, then raise `QualityError` if a `fail` rule is broken."""
+    """Write the report, then raise `QualityError` if a `fail` rule is broken; else let gold take what was judged."""
+    markers = silver_markers(context)  # before anything is read: what comes while rules are checked is not judged
     # Days whose every record is held have an account and no encounter.
     changed = [changes.days for changes in silver_changes(context).values()]
     days = sorted(request.days.union(*changed))
@@ -50,6 +52,7 @@ def run(context: Context, request: Request) -> Outcome:
         raise QualityError(
             _complaint(failed), next_step=_remedy(failed, _most_held(context, days), context.objects.path(key))
         )
+    approve(context, markers)
     return {
         "days": len(days),
         "verdict": report["verdict"],

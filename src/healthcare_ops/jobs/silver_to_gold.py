@@ -14,6 +14,7 @@ from healthcare_ops.core.civil_time import civil_day, civil_hours
 from healthcare_ops.core.days import day_runs, days_between
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, EVENTS, OPS_METRICS_HOURLY, STAYS
+from healthcare_ops.jobs.approval import require_approval
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.pipeline.gold import Hours, hourly_metrics, spells_in_days
 from healthcare_ops.ports import DayChanges
@@ -24,11 +25,18 @@ _LONGEST_SILENCE_DAYS = 31
 
 
 def run(context: Context, request: Request) -> Outcome:
-    """Rebuild gold from the first changed day to the last day that a changed stay can reach, but for silences."""
+    """Rebuild gold from the first changed day to the last day that a changed stay can reach, but for silences.
+
+    Raises
+    ------
+    TransientError
+        If silver is not what data quality let pass: another run changed it since.
+    """
     changes = silver_changes(context)
     changed = changes[ENCOUNTERS.id].days | request.days
     if not changed:
         return {"days": 0}
+    require_approval(context)
     known_until = _known_until(context)
     told = _told_days(context, known_until)
     built = context.lake.changes(OPS_METRICS_HOURLY, "").days
