@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from healthcare_ops.core.validated import Strict, read_toml
+from healthcare_ops.core.validated import Strict, holds_password, read_toml
 
 SETTINGS_FILE = "settings.toml"
 SITE_FILE = "site.toml"
@@ -43,7 +42,7 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _keeps_no_password(self) -> Self:
-        if urlsplit(self.database_url).password is not None:
+        if holds_password(self.database_url):
             raise ValueError("`database_url` holds a password; leave it to PGPASSWORD or ~/.pgpass")
         return self
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -23,7 +24,15 @@ class Strict(BaseModel):
 
 
 Model = TypeVar("Model", bound=Strict)
-_PASSWORD = re.compile(r"(//[^:/@\s]*:)[^/\s]*@")
+# Of a URL, as its readers part it: a password may hold "/", "#" and blanks, and what it asks for may be escaped.
+_IN_AUTHORITY = re.compile(r"(//[^:/@]*:).*@", re.DOTALL)
+_IN_QUERY = re.compile(r"([?&;])([^=&;?]+)=([^&;]*)")
+_SECRET = re.compile(r"pass(word|wd|phrase)|pwd|secret|token", re.IGNORECASE)
+
+
+def holds_password(url: str) -> bool:
+    """Tell whether a URL has a password, before its host or in its query."""
+    return _without_password(url) != url
 
 
 def read_toml(path: Path, model: type[Model]) -> Model:
@@ -56,16 +65,38 @@ def _in_words(error: ValidationError) -> str:
 
 def _finding(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        return f"unknown key `{key}` = {_shown(item['input'])}."
     if item["type"] == "missing":
         return f"key `{key}` is missing."
+    shown = "…" if _SECRET.search(key) else _shown(item["input"])
+    if item["type"] == "extra_forbidden":
+        return f"unknown key `{key}` = {shown}."
     message = item["msg"].removeprefix("Value error, ").rstrip(".")
     if not key:  # a rule between keys, whose input is the whole file
         return f"{message}."
-    return f"key `{key}` = {_shown(item['input'])}: {message}."
+    return f"key `{key}` = {shown}: {message}."
 
 
 def _shown(value: Any) -> str:
-    """Return the value as it stands in the file, less the password of a URL."""
-    return _PASSWORD.sub(r"\1…@", repr(value))
+    """Return the value as it stands in the file, less the passwords of URLs and what is called one."""
+    return repr(_without_passwords(value))
+
+
+def _without_passwords(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: "…" if _SECRET.search(str(key)) else _without_passwords(kept) for key, kept in value.items()}
+    if isinstance(value, list):
+        return [_without_passwords(kept) for kept in value]
+    return _without_password(value) if isinstance(value, str) else value
+
+
+def _without_password(text: str) -> str:
+    """Return a text with an ellipsis in the place of each password of a URL."""
+    if "//" not in text:
+        return text
+    return _IN_QUERY.sub(_without_secret, _IN_AUTHORITY.sub(r"\1…@", text))
+
+
+def _without_secret(part: re.Match[str]) -> str:
+    start, key, value = part.groups()
+    is_secret = value != "" and _SECRET.search(unquote(key))
+    return f"{start}{key}=…" if is_secret else part[0]

@@ -42,3 +42,65 @@ def test_a_setting_beyond_its_limits_stops_at_the_door(tmp_path, line, finding):
 
     assert refusal.value.exit_code is ExitCode.CONFIG
     assert "schema" not in refusal.value.next_step  # there is no such command for settings
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://hops:SECRET@db.example/hops",
+        "postgresql+psycopg://hops:SECRET@db.example:5432/hops",
+        "postgresql://hops:SEC/RET@db.example/hops",
+        "postgresql://hops:SEC#RET?@db.example/hops",
+        "postgresql://hops:a@SECRET@db.example/hops",
+        "postgresql://:SECRET@db.example/hops",
+        "postgresql://db.example/hops?password=SECRET",
+        "postgresql://db.example/hops?sslmode=require&sslpassword=SECRET",
+        "postgresql://db.example/hops?PassWord=SECRET",
+        "postgresql://db.example/hops?pass%77ord=SECRET",
+    ],
+)
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_a_password_is_refused_wherever_a_url_can_hold_it_and_never_shown(tmp_path, url, kind):
+    (tmp_path / "settings.toml").write_text(f'database_url = "{url.replace("postgresql", kind)}"')
+
+    with pytest.raises(ConfigError) as refusal:
+        read_settings(tmp_path)
+
+    assert "SEC" not in str(refusal.value)
+    assert "RET" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'database_uri = "postgresql://hops:SEC/RET@db.example/hops"',
+        'database_uri = "postgresql://db.example/hops?password=SECRET"',
+        'database_password = "SECRET"',
+        'database = { user = "hops", password = "SECRET" }',
+        'databases = [{ url = "postgresql://hops:SECRET@db.example/hops" }]',
+    ],
+)
+def test_a_password_under_a_key_that_is_unknown_is_not_shown(tmp_path, line):
+    (tmp_path / "settings.toml").write_text(line)
+
+    with pytest.raises(ConfigError, match="unknown key `database") as refusal:
+        read_settings(tmp_path)
+
+    assert "SEC" not in str(refusal.value)
+    assert "RET" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "postgresql://hops@db.example/hops",
+        "postgresql+psycopg://hops@db.example:5432/hops?sslmode=verify-full&passfile=/etc/hops/pgpass",
+        "postgresql://hops@[::1]:5432/hops",
+        "postgresql:///hops?host=/var/run/postgresql",
+    ],
+)
+def test_a_url_without_a_password_is_taken(tmp_path, url):
+    (tmp_path / "settings.toml").write_text(f'database_url = "{url}"')
+
+    assert read_settings(tmp_path).database_url == url
