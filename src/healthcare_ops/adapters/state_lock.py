@@ -63,14 +63,15 @@ def role_of_holder(state: Path, lock: Lock) -> str | None:
     if not path.exists():
         return None
     with path.open("rb") as holder:
-        if _take(holder.fileno()):
+        # Shared: who asks at the same time must not be taken for a holder.
+        if _take(holder.fileno(), fcntl.LOCK_SH):
             return None
     return " ".join(_holder(state, lock)[1:])
 
 
-def _take(handle: int) -> bool:
+def _take(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -157,6 +157,25 @@ def test_whoever_only_asks_who_holds_a_lock_keeps_nobody_from_it(tmp_path):
     assert refused == []
 
 
+def test_two_who_ask_at_once_do_not_take_each_other_for_the_holder(tmp_path):
+    (tmp_path / ".lock").write_text(f"{os.getpid()} hops up")  # of one that was killed
+    over, told = threading.Event(), set()
+
+    def ask():
+        while not over.is_set():
+            told.add(role_of_holder(tmp_path, Lock.LAKE))
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    over.wait(0.5)
+    over.set()
+    for asker in askers:
+        asker.join()
+
+    assert told == {None}
+
+
 def test_a_writer_that_may_wait_gets_the_state_when_the_other_lets_go(holder, tmp_path):
     threading.Timer(0.2, holder.stdin.close).start()
 
