@@ -35,7 +35,8 @@ class DurableRuns:
     """Runs `body` once per run, each to its end, also by way of several processes.
 
     The database may be used by one process at a time; whoever opens it first goes on with what others left
-    unfinished. `body` must take the same steps whenever it is called again for the same run, and must not raise.
+    unfinished. `body` must take the same steps whenever it is called again for the same run; it raises nothing but
+    `LeftUnfinished`. There is one of these at a time in a process.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ class DurableRuns:
 
     def __init__(self, database_url: str, body: Body, schema: str = "hops") -> None:
         self._alone = _lock_schema(database_url, schema)
+        self._alone_checks = threading.Lock()
         self._ended = threading.Condition()
         self._closed = threading.Event()
         self._live: set[str] = set()
@@ -63,7 +65,7 @@ class DurableRuns:
 
         def run(run_id: str, order: Any) -> None:
             try:
-                body(_Steps(run_id, self._closed), run_id, order)
+                body(_Steps(run_id, self), run_id, order)
             finally:
                 with self._ended:
                     over.add(run_id)
@@ -82,10 +84,10 @@ class DurableRuns:
             "notification_listener_polling_interval_sec": _LISTEN_EVERY_S,
             "scheduler_polling_interval_sec": _SELDOM_S,
         }
-        DBOS(config=config)
-        # A run is given up by people, not after so many crashes.
-        self._run = DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=None)(run)
         try:
+            DBOS(config=config)
+            # A run is given up by people, not after so many crashes.
+            self._run = DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=None)(run)
             DBOS.launch()
         except BaseException:
             self.close()
@@ -114,6 +116,21 @@ class DurableRuns:
         """Return the runs that have yet to end here."""
         with self._ended:
             return set(self._live)
+
+    def require_alone(self) -> None:
+        """Do nothing while no other process can have opened the same runs; else `LockedError`.
+
+        A server that was restarted, or that ended the connection, has forgotten who was there.
+        """
+        try:
+            with self._alone_checks:
+                if self._alone:
+                    self._alone.execute("SELECT 1")
+        except psycopg.Error as error:
+            raise LockedError(
+                f"the connection that kept others out of the runs is lost: {' '.join(str(error).split())}.",
+                next_step="Start it again: what was at work goes on.",
+            ) from error
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Wait until a run ends, or for so long."""
@@ -149,6 +166,15 @@ class DurableRuns:
         DBOS.delete_workflows([run.workflow_id for run in found])
         return len(found)
 
+    def check_open(self) -> None:
+        """Raise `LeftUnfinished` if a run is not to go on in this process."""
+        if self._closed.is_set():
+            raise LeftUnfinished
+        try:
+            self.require_alone()
+        except LockedError:
+            raise LeftUnfinished from None
+
     def close(self) -> None:
         """Stop; what has not ended goes on when the database is opened again.
 
@@ -160,8 +186,8 @@ class DurableRuns:
             self._alone.close()
 
 
-class _Closed(BaseException):
-    """The run goes on in another process: nothing in this one may take it for its end."""
+class LeftUnfinished(BaseException):
+    """The run goes on when the store is opened again: nothing in this process may take it for its end."""
 
 
 class _NotDone(BaseException):
@@ -199,8 +225,8 @@ def _lock_schema(database_url: str, schema: str) -> psycopg.Connection[Any] | No
 class _Steps:
     """The journal of one run, as steps of a DBOS workflow."""
 
-    def __init__(self, run_id: str, closed: threading.Event) -> None:
-        self._closed = closed
+    def __init__(self, run_id: str, runs: DurableRuns) -> None:
+        self._runs = runs
         # In a context of its own, where DBOS knows of no workflow: else the look itself would become a step.
         steps = Context().run(DBOS.list_workflow_steps, run_id)
         self._recorded = [step["output"] for step in steps]
@@ -216,20 +242,16 @@ class _Steps:
             try:
                 result = work()
             except Exception as error:  # noqa: BLE001  # raised again below
-                self._check_open()
+                self._runs.check_open()
                 raise _NotDone(error) from None
-            self._check_open()
+            self._runs.check_open()
             return result
 
-        self._check_open()
+        self._runs.check_open()
         try:
             return DBOS.run_step({"name": name}, done)
         except _NotDone as raised:
             raise raised.error from None
-
-    def _check_open(self) -> None:
-        if self._closed.is_set():
-            raise _Closed
 
 
 class _Json(Serializer):

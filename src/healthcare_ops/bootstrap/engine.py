@@ -1,16 +1,16 @@
-"""What runs of the state machine stand on: the store of their steps, and processes for their jobs."""
+"""What runs of the state machine stand on: the store of their steps."""
 
 from __future__ import annotations
 
-import hashlib
-import sys
+import secrets
 from pathlib import Path
 
 from healthcare_ops.adapters.durable import Body, DurableRuns
-from healthcare_ops.adapters.worker import Worker
+from healthcare_ops.adapters.local_files import create_private
 from healthcare_ops.core.config import read_settings
 
 _STEPS_FILE = "runs.db"
+_NAME_FILE = ".runs-name"
 
 
 def open_durable_runs(state: Path, body: Body) -> DurableRuns:
@@ -19,12 +19,12 @@ def open_durable_runs(state: Path, body: Body) -> DurableRuns:
     Raises what `DurableRuns` does.
     """
     url = read_settings(state).database_url or f"sqlite:///{(state / _STEPS_FILE).resolve()}"
-    # A name of its own: on one server there may be the runs of several state directories.
-    schema = f"hops_{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]}"
-    return DurableRuns(url, body, schema)
+    return DurableRuns(url, body, f"hops_{_name_of(state)}")
 
 
-def job_worker(state: Path, *, is_warm: bool) -> Worker:
-    """Return a process for jobs, not yet started; a warm one imports what the frequent jobs need before it is asked."""
-    command = [sys.executable, "-m", "healthcare_ops.operations.worker", str(state)]
-    return Worker([*command, "--warm"] if is_warm else command)
+def _name_of(state: Path) -> str:
+    """Return the state directory's own name: on one server there may be the runs of several, at the same path."""
+    path = state / _NAME_FILE
+    if not path.exists():
+        create_private(path, secrets.token_hex(6).encode())
+    return path.read_text(encoding="ascii").strip()

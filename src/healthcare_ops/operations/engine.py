@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any, cast
 
-from healthcare_ops.adapters.durable import DurableRuns
+from healthcare_ops.adapters.durable import DurableRuns, LeftUnfinished
 from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.adapters.state_lock import Lock, lock_state
-from healthcare_ops.adapters.worker import CallStopped, CallTimeout, Worker
-from healthcare_ops.bootstrap.engine import job_worker, open_durable_runs
+from healthcare_ops.bootstrap.engine import open_durable_runs
 from healthcare_ops.core.clock import SystemClock
 from healthcare_ops.core.config import SITE_FILE
-from healthcare_ops.core.errors import ConfigError, LockedError, NotFoundError, Reason, TransientError
+from healthcare_ops.core.errors import ConfigError, LockedError, NotFoundError, StepError
 from healthcare_ops.core.runs import (
     PENDING_REDRIVE,
     RUNNING,
     SUCCEEDED,
-    Answer,
-    Failure,
     RunRecord,
     RunType,
     log_key,
 )
 from healthcare_ops.operations.history import find_run, read_runs
-from healthcare_ops.operations.runner import RunOrder, Stopped, Surroundings, carry_out, store_definition
-from healthcare_ops.operations.tasks import name_of
+from healthcare_ops.operations.runner import RunOrder, Surroundings, carry_out, store_definition
+from healthcare_ops.operations.workers import Workers
 from healthcare_ops.ports import Journal, ObjectStore
 
 # An engine that was killed a moment ago may not be quite gone.
@@ -40,6 +38,7 @@ _PATIENCE_S = 2.0
 _STOPS_PREFIX = "ops/stops/"
 _REDRIVABLE = timedelta(days=14)
 _CLOCK = SystemClock()
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -72,31 +71,31 @@ def open_engine(
     if not (state / SITE_FILE).exists():
         raise NotFoundError(f"{state} is not a state directory.", next_step="Run `hops init --site SITE.toml`.")
     with lock_state(state, Lock.ENGINE, wait_s=_PATIENCE_S, role=role):
-        objects, jobs, closing = LocalObjects(state), _Workers(state), Event()
-        jobs.get_ready()
+        objects, jobs, closing = LocalObjects(state), Workers(state), Event()
 
         def is_stopped(run_id: str) -> bool:
             if closing.is_set():
-                raise _Closed
+                raise LeftUnfinished
             return objects.exists(stop_key(run_id))
 
         around = Surroundings(objects, jobs, now, sleep, progress, is_stopped)
 
         def body(journal: Journal, run_id: str, order: Any) -> None:
-            carry_out(RunOrder(**order), journal, around)
+            try:
+                carry_out(RunOrder(**order), journal, around)
+            except Exception as error:
+                # Its record could not be written: as far as anybody can tell it is still at work.
+                _log.error("run %s is left unfinished: %r", run_id, error)
+                raise LeftUnfinished from error
 
-        durable = open_durable_runs(state, body)
-        try:
+        with ExitStack() as closed_in_turn:
+            closed_in_turn.callback(jobs.close)
+            jobs.get_ready()
+            durable = open_durable_runs(state, body)
+            # Before the processes end: that one was ended is no failure of the run that it was at work for.
+            closed_in_turn.callback(closing.set)
+            closed_in_turn.callback(durable.close)
             yield Engine(objects, durable, now)
-        finally:
-            # In this order: that a process was ended is no failure of the run that it was at work for.
-            durable.close()
-            closing.set()
-            jobs.close()
-
-
-class _Closed(BaseException):
-    """The engine closes; a run that is not at its end goes on when it is opened again."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +119,8 @@ class Engine:
 
         Parameters
         ----------
+        run_id
+            Begins with the type and a hyphen; empty for one that nobody has.
         run_date
             The operational day; None for what the type of run means by itself.
         as_of
@@ -147,10 +148,20 @@ class Engine:
         return run_id
 
     def finish(self, run_id: str) -> RunRecord:
-        """Wait for the end of a run; return its record."""
+        """Wait for the end of a run; return its record. `StepError` if it was left unfinished all the same."""
         while run_id in self.durable.live():
             self.durable.wait(1.0)
-        return find_run(self.objects, run_id)
+        record = find_run(self.objects, run_id)
+        if record.status in (RUNNING, PENDING_REDRIVE):
+            raise StepError(
+                f"run {run_id} could not be taken to its end, and its record tells no more.",
+                next_step="Look whether the disk is full, then run `hops runs resume`.",
+            )
+        return record
+
+    def stop(self, run_id: str) -> None:
+        """Have a run end as soon as possible, its job in the middle of its work."""
+        self.objects.write(stop_key(run_id), b"")
 
     def running(self, run_type: RunType) -> str:
         """Return the run of that type which is at work, or an empty string."""
@@ -226,7 +237,7 @@ def type_of(run_id: str) -> RunType:
 def stop_run(objects: ObjectStore, run_id: str) -> None:
     """Have a run end as soon as possible, its job in the middle of its work; one that is left ends when resumed."""
     record = find_run(objects, run_id)
-    if record.status != RUNNING:
+    if record.status not in (RUNNING, PENDING_REDRIVE):
         raise ConfigError(f"run {run_id} has ended: {record.status}.", next_step="There is nothing to stop.")
     objects.write(stop_key(run_id), b"")
 
@@ -239,52 +250,3 @@ def new_run_id(run_type: RunType, instant: datetime) -> str:
 def stop_key(run_id: str) -> str:
     """Return where the wish to stop a run is left."""
     return f"{_STOPS_PREFIX}{run_id}"
-
-
-class _Workers:
-    """Does calls in processes of their own: the frequent jobs in one that stays, training in a fresh one."""
-
-    def __init__(self, state: Path) -> None:
-        self._state = state
-        self._warm = job_worker(state, is_warm=True)
-        self._fresh: set[Worker] = set()
-
-    def get_ready(self) -> None:
-        """Let the process that stays import what it needs, while others go on."""
-        self._warm.start()
-
-    def answer(self, call: dict[str, Any], *, timeout_s: float | None, is_stopped: Callable[[], bool]) -> Answer:
-        """Return what came of a call; see `Jobs`."""
-        name = name_of(call["resource"], call["parameters"])
-        if name != "weekly_train":
-            return _answer(self._warm, call, name, timeout_s, is_stopped)
-        worker = job_worker(self._state, is_warm=False)
-        self._fresh.add(worker)
-        try:
-            return _answer(worker, call, name, timeout_s, is_stopped)
-        finally:
-            self._fresh.discard(worker)
-            worker.close()
-
-    def close(self) -> None:
-        """End the processes."""
-        for worker in (self._warm, *self._fresh):
-            worker.close()
-
-
-def _answer(
-    worker: Worker, call: dict[str, Any], name: str, timeout_s: float | None, is_stopped: Callable[[], bool]
-) -> Answer:
-    try:
-        return Answer.of_json(worker.call(call, timeout_s=timeout_s, is_stopped=is_stopped))
-    except CallTimeout:
-        took = LockedError(
-            f"{name} took longer than {timeout_s:g} s and was ended.",
-            next_step="Look at its log; a longer time is `TimeoutSeconds` of its state.",
-            reason=Reason.TIMEOUT,
-        )
-        return Answer(None, {}, Failure.of(took))
-    except CallStopped:
-        raise Stopped from None
-    except TransientError as error:
-        return Answer(None, {}, Failure.of(error.about(name)))

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
-from healthcare_ops.core.errors import OpsError, Reason, StepError
+from healthcare_ops.core.errors import ConfigError, OpsError, Reason, StepError, TransientError
 from healthcare_ops.core.runs import (
     ABORTED,
     RUNNING,
@@ -24,19 +24,16 @@ from healthcare_ops.core.runs import (
     RunType,
     StateRecord,
 )
-from healthcare_ops.operations.tasks import name_of
+from healthcare_ops.operations.tasks import explained, name_of
 from healthcare_ops.orchestrator.asl import StateMachine, load, render
 from healthcare_ops.orchestrator.choices import holds
-from healthcare_ops.orchestrator.failures import TASK_FAILED, TIMEOUT
+from healthcare_ops.orchestrator.failures import RUNTIME, TASK_FAILED, TIMEOUT
 from healthcare_ops.orchestrator.interpreter import Attempt, Interpreter, StateEntry, TaskFailure, World
 from healthcare_ops.ports import Journal, ObjectStore
 
 _TRANSIENT = "TransientError"
 _DEFINITIONS_PREFIX = "ops/definitions/"
 _SLICE_S = 0.5
-
-Progress = Callable[[str], None]
-Sleep = Callable[[float], None]
 
 
 class Stopped(Exception):
@@ -98,8 +95,15 @@ def store_definition(objects: ObjectStore) -> str:
 
 
 def read_definition(objects: ObjectStore, sha256: str) -> StateMachine:
-    """Return the state machine that runs follow which name this hash."""
-    return load(objects.read(_definition_key(sha256)).decode())
+    """Return the state machine that runs follow which name this hash; `ConfigError` if it has concurrent branches."""
+    machine = load(objects.read(_definition_key(sha256)).decode())
+    for name, state in machine.states.items():
+        if state["Type"] in ("Parallel", "Map"):
+            raise ConfigError(
+                f"state {name} is a {state['Type']}: a run takes one step after the other.",
+                next_step="Write its branches one after the other; `hops asl test` runs them at once.",
+            )
+    return machine
 
 
 def _definition_key(sha256: str) -> str:
@@ -131,6 +135,8 @@ def carry_out(order: RunOrder, journal: Journal, around: Surroundings) -> RunRec
 
     For a run that was left in the middle, it goes on after the last step that the journal holds: what was done is not
     done again, what failed has failed, and the clock tells again what it told.
+
+    Raises what keeps the record from being written, if that may pass; the run is then to be taken up later.
     """
     memory = _Memory(order.run_id, journal, around)
     record = _begin(order, memory, around)
@@ -145,6 +151,11 @@ def carry_out(order: RunOrder, journal: Journal, around: Surroundings) -> RunRec
         record.status, record.error, record.cause = done.status, done.error or "", done.cause or ""
     except Stopped:
         record.status, record.cause = ABORTED, "stopped by an operator"
+    except Exception as error:
+        found = explained(error, order.run_id)
+        if isinstance(found, TransientError) or found.reason == Reason.DISK_FULL:
+            raise
+        record.status, record.error, record.cause = "FAILED", RUNTIME, f"{found.reason}: {found}"
     record.ended_at = memory.now().isoformat()
     calls.save()
     return record

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from healthcare_ops.adapters.state_lock import Lock
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import ConfigError, LockedError, OpsError, Reason, StepError, TransientError
 from healthcare_ops.core.faults import understood
@@ -22,6 +23,23 @@ _JOB = "arn:aws:states:::glue:startJobRun.sync"
 # What these say may quote what lies in the data.
 _OF_THE_DATA = {"_duckdb", "duckdb", "pyarrow"}
 _QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a job is done: under which lock, and whether in a process of its own."""
+
+    lock: Lock | None = Lock.LAKE
+    has_own_process: bool = False
+
+
+POLICIES: Mapping[str, Policy] = {
+    "resolve_run_date": Policy(lock=None),
+    "open_incident": Policy(lock=None),
+    # Ticks go on meanwhile: it writes no table.
+    "weekly_train": Policy(Lock.MODELS, has_own_process=True),
+}
+USUAL_POLICY = Policy()
 
 
 def name_of(resource: str, parameters: Any) -> str:

@@ -20,18 +20,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from healthcare_ops.adapters.state_lock import Lock, lock_state
+from healthcare_ops.adapters.state_lock import lock_state
 from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.clock import AsOfClock, SystemClock
 from healthcare_ops.core.runs import Answer, Failure, log_key
 from healthcare_ops.jobs import TICK_JOBS, load_job
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.operations.run_log import logging_to
-from healthcare_ops.operations.tasks import answer, explained, name_of
+from healthcare_ops.operations.tasks import POLICIES, USUAL_POLICY, answer, explained, name_of
 
 # A command that brings files in is done sooner; a bulk load may not be, and then the call is made again.
 _PATIENCE_S = 60.0
-_READS_ONLY = {"resolve_run_date", "open_incident"}
 
 
 def main(arguments: list[str]) -> None:
@@ -88,8 +87,8 @@ def _logged_answer(state: Path, call: Any) -> Answer:
 def _opened(state: Path, name: str, as_of: str) -> Iterator[Context]:
     """Open the state directory, as the only one who writes what the job writes."""
     clock = AsOfClock(datetime.fromisoformat(as_of)) if as_of else SystemClock()
-    lock = Lock.MODELS if name == "weekly_train" else Lock.LAKE
-    alone = nullcontext() if name in _READS_ONLY else lock_state(state, lock, wait_s=_PATIENCE_S)
+    lock = POLICIES.get(name, USUAL_POLICY).lock
+    alone = lock_state(state, lock, wait_s=_PATIENCE_S) if lock else nullcontext()
     with alone, open_platform(state, clock, exclusive=False) as platform:
         yield platform.context
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from healthcare_ops.adapters.state_lock import Lock
-from healthcare_ops.bootstrap.engine import job_worker
+from healthcare_ops.adapters.worker import Worker
 from healthcare_ops.core.errors import ExitCode
 from healthcare_ops.core.runs import Answer
 from healthcare_ops.operations import worker as process
@@ -70,7 +70,7 @@ def hospital(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ask(hospital):
     """Return a function that has a real process answer a call."""
-    worker = job_worker(hospital, is_warm=True)
+    worker = Worker([sys.executable, "-m", process.__name__, str(hospital), "--warm"])
     yield lambda call: Answer.of_json(worker.call(call, timeout_s=60, is_stopped=lambda: False))
     worker.close()
 
