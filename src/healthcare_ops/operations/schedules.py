@@ -66,8 +66,8 @@ class Schedule:
         if self.run_type == "inference":
             return today
         yesterday = today - timedelta(days=1)
-        # A time at the end of a day that the clocks skip is due on the next one, and still about the day before its own.
-        is_late = self.at and datetime.combine(yesterday, self.at, self.zone).astimezone(UTC) == due
+        # A time in the evening that the clocks skip is due on the next day, and still about the day before its own.
+        is_late = self.at is not None and datetime.combine(yesterday, self.at, self.zone).astimezone(UTC) == due
         return yesterday - timedelta(days=1) if is_late else yesterday
 
 
