@@ -71,12 +71,31 @@ _DENIED = re.compile(
     r"|ExpiredToken|Signature)|Denied$"
 )
 
+# From the first quote that is no apostrophe to the last: what lies between two quotations may be of the data too.
+_QUOTED = re.compile(r"(?:(?<!\w)['`]|(?<=\b[bru])'|[\"“‘])(?:.*['\"`”’]|.*)", re.DOTALL)
+_LONGEST = 300
+
 
 def understood(error: BaseException) -> OpsError | None:
     """Return what the error means here; None if nobody has thought of it."""
     if isinstance(error, OpsError):
         return error
     return _of_a_service(error) or _of_the_system(error) or _of_storage(error)
+
+
+def without_data(error: BaseException) -> str:
+    """Return what an error says that nobody understood: one line, less what it may quote from the data.
+
+    Its text may be logged, stored and shown; that of a `repr` may not.
+    """
+    kind = type(error).__name__
+    if isinstance(error, UnicodeError):  # its text shows the bytes, or all of them
+        where = f" at {error.start}" if isinstance(error, UnicodeDecodeError | UnicodeEncodeError) else ""
+        return f"{kind}: {getattr(error, 'reason', 'not as it is encoded')}{where}"
+    if isinstance(error, OSError) and error.strerror:  # the name of a file is not of the data
+        return f"{kind}: {f'{error.filename}: ' if error.filename else ''}{error.strerror}"
+    said = _QUOTED.sub("…", str(error)).strip()
+    return f"{kind}: {said.splitlines()[0]}"[:_LONGEST] if said else kind
 
 
 def _of_the_system(error: BaseException) -> OpsError | None:
@@ -130,4 +149,4 @@ def _of_a_service(error: BaseException) -> OpsError | None:
 
 def _said(error: BaseException) -> str:
     """Return what the error says, on one line and no longer than one reads."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(".")
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST].rstrip(".")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,16 +12,13 @@ from typing import Any
 from healthcare_ops.adapters.state_lock import Lock
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import ConfigError, LockedError, OpsError, Reason, StepError, TransientError
-from healthcare_ops.core.faults import understood
+from healthcare_ops.core.faults import understood, without_data
 from healthcare_ops.core.runs import RUN_TYPES, Answer, Failure
 from healthcare_ops.jobs import TICK_JOBS, load_job
 from healthcare_ops.jobs.context import Context, Outcome, Request
 
 _log = logging.getLogger(__name__)
 _JOB = "arn:aws:states:::glue:startJobRun.sync"
-# What these say may quote what lies in the data.
-_OF_THE_DATA = {"_duckdb", "duckdb", "pyarrow"}
-_QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
 
 
 @dataclass(frozen=True)
@@ -124,13 +120,8 @@ def explained(error: Exception, run_id: str) -> OpsError:
         return TransientError(error.message, next_step=error.next_step, reason=error.reason)
     if known := understood(error):
         return known
-    _log.error("run %s: %s", run_id, _without_data(repr(error), error))
+    found = without_data(error)
+    _log.error("run %s: %s", run_id, found)
     _log.debug("run %s failed here", run_id, exc_info=error)
-    found = _without_data(f"{type(error).__name__}: {error}", error)
     next_step = "Set HOPS_LOG=debug, run it again, and report the traceback."
     return StepError(found, next_step=next_step, reason=Reason.UNEXPECTED)
-
-
-def _without_data(said: str, error: Exception) -> str:
-    is_of_the_data = type(error).__module__.partition(".")[0] in _OF_THE_DATA
-    return _QUOTED.sub("'…'", said) if is_of_the_data else said

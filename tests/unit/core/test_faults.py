@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from healthcare_ops.core.errors import ConfigError, DataError, ExitCode, Reason, TransientError
-from healthcare_ops.core.faults import understood
+from healthcare_ops.core.faults import understood, without_data
 
 
 class ClientError(Exception):
@@ -140,3 +140,43 @@ def test_what_is_said_of_a_lost_connection_is_one_line_that_one_reads():
     assert found.message.startswith("the connection failed: ConnectionResetError: reset reset")
     assert "\n" not in found.message
     assert len(found.message) < 400
+
+
+BOTH_QUOTES = 'it\'s "SECRET"'
+
+
+def decoding(data):
+    """Return the error of reading bytes that are no text."""
+    with pytest.raises(UnicodeDecodeError) as refusal:
+        data.decode()
+    return refusal.value
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ZeroDivisionError("by nothing"), "ZeroDivisionError: by nothing"),
+        (ValueError("invalid literal for int(): 'SECRET'"), "ValueError: invalid literal for int(): …"),
+        (ValueError("can't convert 'SECRET' to \"SECRET\" here"), "ValueError: can't convert … here"),
+        (ValueError("it isn't b'SECRET' but 5"), "ValueError: it isn't b… but 5"),
+        (ValueError(f"no number: {BOTH_QUOTES!r}, row 5"), "ValueError: no number: …, row 5"),
+        (ValueError("cut off: 'SECRET"), "ValueError: cut off: …"),
+        (ValueError('3"SECRET"'), "ValueError: 3…"),
+        (ValueError("row 5\nof SECRET"), "ValueError: row 5"),
+        (ValueError("'SECRET\nSECRET' is wrong"), "ValueError: … is wrong"),
+        (KeyError("SECRET"), "KeyError: …"),
+        (RuntimeError(), "RuntimeError"),
+        (of_the_system(errno.ENOENT, "/var/lake/x"), "FileNotFoundError: /var/lake/x: No such file or directory"),
+        (of_the_system(errno.ESTALE), "OSError: Stale file handle"),
+        (decoding(b"SECRET \xff SECRET"), "UnicodeDecodeError: invalid start byte at 7"),
+        (UnicodeEncodeError("ascii", "SECRET", 2, 3, "not in range"), "UnicodeEncodeError: not in range at 2"),
+        (UnicodeError("SECRET"), "UnicodeError: not as it is encoded"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_nobody_has_thought_of_is_told_without_what_it_quotes(error, said):
+    assert without_data(error) == said
+
+
+def test_what_nobody_has_thought_of_is_told_in_what_one_reads():
+    assert len(without_data(ValueError("x" * 5_000))) == 300

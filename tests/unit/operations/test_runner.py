@@ -65,7 +65,7 @@ def test_a_fault_nobody_thought_of_is_logged_in_one_line_of_its_run_and_traced_o
     run_id = finished.record.run_id
     told = [record for record in caplog.records if record.name == "healthcare_ops.operations.tasks"]
     assert all(run_id in record.getMessage() for record in told)
-    assert told[0].getMessage() == f"run {run_id}: ZeroDivisionError('by\\nnothing')"
+    assert told[0].getMessage() == f"run {run_id}: ZeroDivisionError: by"
     assert [record.levelname for record in told if record.exc_info] == ["DEBUG"]
     assert isinstance(finished.failure, StepError)
     assert finished.failure.message.startswith(f"run {run_id} failed: ingest_bronze: ZeroDivisionError: by")

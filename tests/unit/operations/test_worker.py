@@ -163,8 +163,11 @@ def test_no_patient_of_a_delivery_appears_in_the_log_even_if_it_cannot_be_read(t
     [
         duckdb.ConversionException("Conversion Error: Could not convert string 'PATIENT-SECRET' to INT32"),
         pa.ArrowInvalid('CSV conversion error to int64: invalid value "PATIENT-SECRET"'),
+        ValueError("conversion: invalid literal for int() with base 10: 'PATIENT-SECRET'"),
+        ValueError("can't do the conversion of 'PATIENT-SECRET'"),
+        UnicodeDecodeError("conversion", b"PATIENT-SECRET", 0, 7, "conversion failed"),
     ],
-    ids=["DuckDB", "Arrow"],
+    ids=["DuckDB", "Arrow", "Python", "an apostrophe", "bytes"],
 )
 def test_what_an_engine_quotes_from_the_data_is_told_to_nobody(error, caplog):
     @contextmanager
@@ -229,6 +232,6 @@ def test_a_traceback_is_for_who_looks_closer_and_not_for_the_log(hospital, tmp_p
     log = (hospital / "ops/logs/traced-1.jsonl").read_text()
     assert "Traceback" in traced
     assert "KeyError: 'make_coffee'" in traced
-    assert "KeyError('make_coffee')" in log
+    assert "KeyError: …" in log
     assert "Traceback" not in log
     assert {line["level"] for line in log_of(hospital, "traced-1")} == {"INFO", "ERROR"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import re
 import signal
 import sys
 import threading
@@ -13,24 +12,13 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from healthcare_ops.core.errors import ExitCode, OpsError
+from healthcare_ops.core.errors import ExitCode, OpsError, TransientError
+from healthcare_ops.core.faults import understood, without_data
 from healthcare_ops.entrypoints.cli.output import emit_json, inert
 
 _log = logging.getLogger(__name__)
-# What the system says when a path, not this product, is at fault.
-_FAULTS_OF_PATHS = {
-    errno.EACCES,
-    errno.EEXIST,
-    errno.EISDIR,
-    errno.ENOENT,
-    errno.ENAMETOOLONG,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.EPERM,
-    errno.EROFS,
-}
-# As SQLite and DuckDB say it.
-_IS_FULL = re.compile(r"database or disk is full|No space left on device|\"errno\":\s*\"28\"")
+# What the system says when a path that a command was given, not this product, is at fault.
+_FAULTS_OF_PATHS = {errno.EEXIST, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.ENOTDIR}
 
 
 @contextmanager
@@ -122,14 +110,17 @@ def _read(error: BaseException) -> tuple[ExitCode, str, str, str]:
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED, "Interrupted", "interrupted; what was committed stands.", "Run it again."
     _log.debug("unexpected", exc_info=error)
+    if known := understood(error):
+        # A run tries again by itself; a command has ended.
+        again = "Run it again; if this goes on, look at the network and at the service."
+        next_step = again if isinstance(known, TransientError) else known.next_step
+        return known.exit_code, known.code, known.message, next_step
     if isinstance(error, OSError) and error.errno in _FAULTS_OF_PATHS:
         place = f"{error.filename}: " if error.filename else ""
         return ExitCode.CONFIG, "Config", f"{place}{error.strerror}.", "Check the path, its permissions and its disk."
-    if _IS_FULL.search(str(error)):
-        return ExitCode.CONFIG, "Config", "the disk is full.", "Make room and run it again: what was committed stands."
     return (
         ExitCode.UNEXPECTED,
         "Unexpected",
-        f"{type(error).__name__}: {error}".splitlines()[0][:500],
+        without_data(error),
         "Set HOPS_LOG=debug, run it again, and report the traceback.",
     )
