@@ -15,7 +15,7 @@ import pytest
 from healthcare_ops.adapters.state_lock import Lock, lock_state
 from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.clock import AsOfClock
-from healthcare_ops.core.errors import ExitCode, LockedError
+from healthcare_ops.core.errors import ExitCode, LockedError, StepError
 from healthcare_ops.core.runs import RunRecord, log_key
 from healthcare_ops.core.tables import TABLES
 from healthcare_ops.operations.engine import open_engine, stop_run
@@ -302,6 +302,24 @@ def test_a_run_that_is_stopped_ends_its_job_in_the_middle_of_its_work(engine, ho
     assert failure_of(record).message == "run inference-stopped was stopped."
     assert workers_of(hospital.state) == []
     assert rows_of(hospital) == before
+
+
+def test_a_run_whose_record_could_not_be_written_goes_on_when_it_can_be(engine, hospital, daily):
+    records, aside = hospital.state / "ops/runs", hospital.state / "aside"
+    with in_the_middle_of(engine, hospital.state, "inference-full", "inference_tick"):
+        records.rename(aside)
+        records.write_text("there is no room")
+    wait_for(lambda: "inference-full" not in engine.durable.live())
+    records.unlink()
+    aside.rename(records)
+    with pytest.raises(StepError, match="inference-full could not be taken to its end"):
+        engine.finish("inference-full")
+
+    taken = engine.take_up_left()
+    record = engine.finish("inference-full")
+
+    assert (taken, record.status, len(record.resumed_at)) == (["inference-full"], "SUCCEEDED", 1)
+    assert engine.take_up_left() == []
 
 
 class Killed(BaseException):

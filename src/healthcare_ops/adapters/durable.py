@@ -145,6 +145,17 @@ class DurableRuns:
         with self._going_on(run_id):
             DBOS.rewind_workflow(run_id, start_step=step)
 
+    def take_up(self, run_id: str) -> bool:
+        """Go on with a run that was left unfinished here; tell whether there is anything to go on with.
+
+        It may be asked of a run that is at work: nothing happens.
+        """
+        if run_id in self.live() or run_id not in self.unfinished():
+            return False
+        with self._going_on(run_id):
+            DBOS.resume_workflow(run_id)
+        return True
+
     @contextmanager
     def _going_on(self, run_id: str) -> Iterator[None]:
         """Count the run as one that has yet to end, unless what sets it going fails."""

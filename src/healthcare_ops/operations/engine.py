@@ -27,6 +27,7 @@ from healthcare_ops.core.runs import (
     RunRecord,
     RunType,
     log_key,
+    record_key,
 )
 from healthcare_ops.operations.history import find_run, read_runs
 from healthcare_ops.operations.runner import RunOrder, Surroundings, carry_out, store_definition
@@ -152,7 +153,7 @@ class Engine:
         while run_id in self.durable.live():
             self.durable.wait(1.0)
         record = find_run(self.objects, run_id)
-        if record.status in (RUNNING, PENDING_REDRIVE):
+        if _is_open(record):
             raise StepError(
                 f"run {run_id} could not be taken to its end, and its record tells no more.",
                 next_step="Look whether the disk is full, then run `hops runs resume`.",
@@ -166,6 +167,16 @@ class Engine:
     def running(self, run_type: RunType) -> str:
         """Return the run of that type which is at work, or an empty string."""
         return next((run_id for run_id in sorted(self.durable.live()) if type_of(run_id) == run_type), "")
+
+    def take_up_left(self) -> list[str]:
+        """Go on with runs that this process left unfinished, where none of their type is at work; return which."""
+        taken = []
+        for run_id in sorted(set(self.durable.unfinished()) - self.durable.live()):
+            # One whose record has its end has only that to be told to the store.
+            is_left = not self.objects.exists(record_key(run_id)) or _is_open(find_run(self.objects, run_id))
+            if is_left and not self.running(type_of(run_id)) and self.durable.take_up(run_id):
+                taken.append(run_id)
+        return taken
 
     def redrive(self, run_id: str) -> None:
         """Go on with an unsuccessful run from the state that failed; earlier states are not run again.
@@ -208,6 +219,10 @@ class Engine:
             )
 
 
+def _is_open(record: RunRecord) -> bool:
+    return record.status in (RUNNING, PENDING_REDRIVE)
+
+
 def require_redrivable(record: RunRecord, now: datetime) -> None:
     """Do nothing if the run meets the conditions of the service for a redrive; else `ConfigError` says which not.
 
@@ -237,7 +252,7 @@ def type_of(run_id: str) -> RunType:
 def stop_run(objects: ObjectStore, run_id: str) -> None:
     """Have a run end as soon as possible, its job in the middle of its work; one that is left ends when resumed."""
     record = find_run(objects, run_id)
-    if record.status not in (RUNNING, PENDING_REDRIVE):
+    if not _is_open(record):
         raise ConfigError(f"run {run_id} has ended: {record.status}.", next_step="There is nothing to stop.")
     objects.write(stop_key(run_id), b"")
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from databases import database
-from healthcare_ops.adapters.durable import DurableRuns
+from healthcare_ops.adapters.durable import DurableRuns, LeftUnfinished
 from healthcare_ops.core.errors import ConfigError, LockedError
 
 JOBS = ("ingest_bronze", "dq_check", "silver_to_gold")
@@ -236,6 +236,45 @@ def test_a_body_that_raises_does_not_keep_whoever_waits(url):
         end_all(runs)
 
         assert runs.knows("daily-1")
+
+
+def test_a_run_that_was_left_unfinished_goes_on_in_the_same_process_where_it_was(url):
+    jobs, has_room = Jobs(), threading.Event()
+
+    def body(journal, run_id, order):
+        jobs.remembered.append(list(journal.recorded()))
+        for name in JOBS:
+            journal.once(name, lambda name=name: jobs._job(name))
+            if not has_room.is_set():
+                raise LeftUnfinished
+
+    with opened(url, body) as runs:
+        runs.start("daily-1", {})
+        end_all(runs)
+        has_room.set()
+        was_taken_up = runs.take_up("daily-1")
+        end_all(runs)
+
+        assert (was_taken_up, jobs.remembered) == (True, [[], ["ingest_bronze 1"]])
+        assert jobs.done == list(JOBS)
+
+
+def test_what_ended_is_at_work_or_was_never_begun_is_not_taken_up(url):
+    going_on = threading.Event()
+
+    def body(journal, run_id, order):
+        journal.once("wait", lambda: going_on.wait(30))
+
+    with opened(url, body) as runs:
+        runs.start("daily-1", {})
+        while_at_work = runs.take_up("daily-1")
+        going_on.set()
+        end_all(runs)
+        until = time.monotonic() + 30
+        while runs.unfinished():
+            assert time.monotonic() < until
+
+        assert (while_at_work, runs.take_up("daily-1"), runs.take_up("daily-2")) == (False, False, False)
 
 
 def test_a_run_that_an_earlier_release_began_and_that_was_killed_many_times_is_finished(file_url, tmp_path):
