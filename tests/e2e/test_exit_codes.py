@@ -245,14 +245,19 @@ def test_0_one_visit_after_now_warns_a_small_hospital_and_is_named(hops, own_loa
 
 
 @contextmanager
-def another_process_in(state):
-    """Hold the lock of a state directory from a process of its own; yield its id."""
+def another_process_in(state, seconds=600):
+    """Hold the lock of a state directory from a process of its own, for so long at most; yield its id."""
     program = (
-        "import sys; from pathlib import Path; from healthcare_ops.adapters.state_lock import lock_state\n"
-        "with lock_state(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+        "import select, sys; from pathlib import Path; from healthcare_ops.adapters.state_lock import lock_state\n"
+        "with lock_state(Path(sys.argv[1])):\n"
+        "    print('held', flush=True)\n"
+        "    select.select([sys.stdin], [], [], float(sys.argv[2]))"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program, str(state)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(state), str(seconds)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as holder:
         assert holder.stdout.readline() == "held\n"
         try:
@@ -287,7 +292,9 @@ def test_8_no_one_writes_while_another_process_does_and_everyone_may_read(hops, 
     with another_process_in(own_loaded.state) as pid:
         before = contents(own_loaded.state)
         refused = {
-            name: hops(*name.partition(" with")[0].partition(" from")[0].split(), *_filled(told, places), *state)
+            name: hops(
+                *name.partition(" with")[0].partition(" from")[0].split(), *_filled(told, places), "--wait", 0, *state
+            )
             for name, told in WRITERS.items()
         }
         readers = [
@@ -306,6 +313,17 @@ def test_8_no_one_writes_while_another_process_does_and_everyone_may_read(hops, 
     assert [outcome.exit_code for outcome in readers] == [0, 0, 0, 0]
     assert after == before
     assert afterwards.exit_code == 0
+
+
+def test_0_a_command_that_writes_waits_until_the_other_process_is_done(hops, own_loaded):
+    arguments = ["ingest", own_loaded.visits, "--feed", "visits", "--state", own_loaded.state]
+    with another_process_in(own_loaded.state) as pid:
+        gave_up = hops(*arguments, "--wait", 0.2)
+    with another_process_in(own_loaded.state, seconds=1.5):
+        outcome = hops(*arguments)
+
+    assert (gave_up.exit_code, gave_up.message.endswith(f"is in use by process {pid}.")) == (8, True)
+    assert (outcome.exit_code, outcome.err.count("already")) == (0, 0)
 
 
 def _filled(told, places):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from healthcare_ops.core.errors import LockedError
 _LOOK_EVERY_S = 0.05
 # Whoever asks for the role of a holder holds a lock that is free for a moment.
 _LOOKS_AT_LEAST = 3
+_TELL_AFTER_S = 1.0
 
 
 class Lock(StrEnum):
@@ -25,8 +27,24 @@ class Lock(StrEnum):
     ENGINE = ".engine.lock"  # whoever runs the state machine
 
 
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for another process to let go of a state directory, and who is told of a wait."""
+
+    wait_s: float = 0.0
+    tell: Tell = lambda message: None
+
+
+NO_PATIENCE = Patience()
+
+
 @contextmanager
-def lock_state(state: Path, lock: Lock = Lock.LAKE, *, wait_s: float = 0.0, role: str = "") -> Iterator[None]:
+def lock_state(
+    state: Path, lock: Lock = Lock.LAKE, *, wait_s: float = 0.0, role: str = "", tell: Tell = lambda message: None
+) -> Iterator[None]:
     """Hold a lock of the directory; the system frees it when the process dies, however it dies.
 
     Parameters
@@ -35,20 +53,24 @@ def lock_state(state: Path, lock: Lock = Lock.LAKE, *, wait_s: float = 0.0, role
         How long to wait for another process to let go of it.
     role
         What this process is, for those who find the lock held.
+    tell
+        Is told once, after a second of waiting, whom one waits for.
 
     Raises
     ------
     LockedError
         If another process holds it; the message names that process.
     """
-    until, looks = time.monotonic() + wait_s, 1
+    began, looks, is_told = time.monotonic(), 1, False
     with (state / lock).open("a+") as holder:
         while not _take(holder.fileno()):
-            if looks >= _LOOKS_AT_LEAST and time.monotonic() >= until:
-                raise LockedError(
-                    f"{state} is in use by process {' '.join(_holder(state, lock)) or 'unknown'}.",
-                    next_step="Wait for it to finish, or use another --state.",
-                )
+            waited_s = time.monotonic() - began
+            in_use = f"{state} is in use by process {' '.join(_holder(state, lock)) or 'unknown'}."
+            if looks >= _LOOKS_AT_LEAST and waited_s >= wait_s:
+                raise LockedError(in_use, next_step="Wait for it to finish, or use another --state.")
+            if waited_s >= _TELL_AFTER_S and not is_told:
+                tell(in_use)
+                is_told = True
             looks += 1
             time.sleep(_LOOK_EVERY_S)
         holder.truncate(0)

@@ -11,7 +11,7 @@ from typing import Any
 
 from healthcare_ops.adapters.local_files import write_bytes
 from healthcare_ops.adapters.local_secrets import LocalSecrets
-from healthcare_ops.adapters.state_lock import lock_state
+from healthcare_ops.adapters.state_lock import NO_PATIENCE, Patience, lock_state
 from healthcare_ops.core.clock import Clock, SystemClock
 from healthcare_ops.core.config import FEEDS_DIR, PSEUDONYM_KEY, SITE_FILE, read_settings
 from healthcare_ops.core.errors import ConfigError
@@ -44,7 +44,14 @@ class Changes:
         return [*([SITE_FILE] if self.site else []), *(f"{FEEDS_DIR}/{feed_id}.toml" for feed_id in sorted(self.feeds))]
 
 
-def create_state(state: Path, site_file: Path, clock: Clock | None = None, *, feed_files: Iterable[Path] = ()) -> bool:
+def create_state(
+    state: Path,
+    site_file: Path,
+    clock: Clock | None = None,
+    *,
+    feed_files: Iterable[Path] = (),
+    patience: Patience = NO_PATIENCE,
+) -> bool:
     """Make a state directory for the site and its feeds, with its pseudonymisation key; False if it stood already.
 
     Every file is judged before anything is written.
@@ -54,7 +61,7 @@ def create_state(state: Path, site_file: Path, clock: Clock | None = None, *, fe
     ConfigError
         If a site, feed or settings file is wrong, or the directory belongs to another facility.
     LockedError
-        If another process holds the directory.
+        If another process holds the directory, for longer than one may wait.
     """
     site = read_toml(site_file, Site)
     feeds = {path: read_toml(path, Feed) for path in feed_files}
@@ -68,7 +75,7 @@ def create_state(state: Path, site_file: Path, clock: Clock | None = None, *, fe
             )
     _check_configuration(state, site, feeds.values())
     state.mkdir(parents=True, exist_ok=True)
-    with lock_state(state):
+    with lock_state(state, wait_s=patience.wait_s, tell=patience.tell):
         secrets = LocalSecrets(state / "secrets", clock or SystemClock())
         is_new = PSEUDONYM_KEY not in secrets.names()
         if is_new:
@@ -81,11 +88,11 @@ def create_state(state: Path, site_file: Path, clock: Clock | None = None, *, fe
     return is_new
 
 
-def add_feed(state: Path, feed_file: Path) -> Feed:
+def add_feed(state: Path, feed_file: Path, *, patience: Patience = NO_PATIENCE) -> Feed:
     """Put a feed file in its place in the state directory; `ConfigError` if it does not fit the site."""
     feed = read_toml(feed_file, Feed)
     _check_configuration(state, read_toml(state / SITE_FILE, Site), [feed])
-    with lock_state(state):
+    with lock_state(state, wait_s=patience.wait_s, tell=patience.tell):
         _note_changes(state, find_changes(state, None, [feed]))
         write_bytes(_feed_path(state, feed), feed_file.read_bytes())
     return feed

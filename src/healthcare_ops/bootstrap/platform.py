@@ -13,7 +13,7 @@ from healthcare_ops.adapters.lake import IcebergLake
 from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.adapters.local_raw import LocalRaw
 from healthcare_ops.adapters.local_secrets import LocalSecrets
-from healthcare_ops.adapters.state_lock import lock_state
+from healthcare_ops.adapters.state_lock import NO_PATIENCE, Patience, lock_state
 from healthcare_ops.bootstrap.configuration import read_feeds
 from healthcare_ops.core.clock import Clock, SystemClock
 from healthcare_ops.core.config import SITE_FILE, read_settings
@@ -46,12 +46,14 @@ def scratch_engine() -> Iterator[Engine]:
 
 
 @contextmanager
-def open_platform(state: Path, clock: Clock | None = None, *, exclusive: bool = True) -> Iterator[Platform]:
-    """Open a state directory; writers hold its lock, readers pass `exclusive=False`."""
+def open_platform(
+    state: Path, clock: Clock | None = None, *, exclusive: bool = True, patience: Patience = NO_PATIENCE
+) -> Iterator[Platform]:
+    """Open a state directory; writers hold its lock, once they have it, readers pass `exclusive=False`."""
     if not (state / SITE_FILE).exists():
         raise NotFoundError(f"{state} is not a state directory.", next_step="Run `hops init --site SITE.toml`.")
     if exclusive:
-        with lock_state(state):
+        with lock_state(state, wait_s=patience.wait_s, tell=patience.tell):
             yield _wire(state, clock or SystemClock())
     else:
         yield _wire(state, clock or SystemClock())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from healthcare_ops.adapters.state_lock import NO_PATIENCE, Patience
 from healthcare_ops.bootstrap.configuration import add_feed, create_state, find_changes, settle_changes
 from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.clock import Clock
@@ -33,7 +34,14 @@ class Loaded:
 
 
 def load(
-    state: Path, feed_file: Path, site_file: Path | None, paths: Sequence[Path], clock: Clock, progress: bulk.Progress
+    state: Path,
+    feed_file: Path,
+    site_file: Path | None,
+    paths: Sequence[Path],
+    clock: Clock,
+    progress: bulk.Progress,
+    *,
+    patience: Patience = NO_PATIENCE,
 ) -> Loaded:
     """Take files into the lake and build every day they hold.
 
@@ -54,12 +62,12 @@ def load(
     verified = bulk.verify_each(paths, feed, progress)
     verified.require_some()
     if site_file:
-        create_state(state, site_file, clock, feed_files=[feed_file])
+        create_state(state, site_file, clock, feed_files=[feed_file], patience=patience)
     elif known.exists():
-        add_feed(state, feed_file)
+        add_feed(state, feed_file, patience=patience)
     else:
         _create_state_from_feed(state, feed_file, verified.places, clock)
-    with open_platform(state, clock) as platform:
+    with open_platform(state, clock, patience=patience) as platform:
         landed = bulk.land(platform, feed, verified.sound)
         changes = find_changes(state)
         days = bulk.days_to_rebuild(platform, changes)

@@ -185,6 +185,25 @@ def test_a_writer_that_may_wait_gets_the_state_when_the_other_lets_go(holder, tm
     assert written == str(os.getpid())
 
 
+def test_who_waits_for_a_second_is_told_once_for_whom(holder, tmp_path):
+    threading.Timer(1.5, holder.stdin.close).start()
+    told = []
+
+    with lock_state(tmp_path, wait_s=20, tell=told.append):
+        pass
+
+    assert told == [f"{tmp_path} is in use by process {holder.pid}."]
+
+
+def test_who_waits_for_less_is_told_nothing(holder, tmp_path):
+    told = []
+
+    with pytest.raises(LockedError), lock_state(tmp_path, wait_s=0.3, tell=told.append):
+        pass
+
+    assert told == []
+
+
 def test_a_child_of_the_holder_does_not_keep_the_lock_when_the_holder_is_gone(tmp_path):
     command = [sys.executable, "-c", HOLD_WITH_A_CHILD, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

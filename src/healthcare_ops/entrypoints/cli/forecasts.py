@@ -7,9 +7,10 @@ from typing import Any
 from healthcare_ops.entrypoints.cli.failures import warn
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 
-def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = False) -> None:
+def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", wait: Wait = DEFAULT_WAIT, as_json: Json = False) -> None:
     """Forecast arrivals from the newest data with the model in use; a warning says where these are not enough.
 
     Example: hops predict --json
@@ -24,7 +25,7 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = Fals
 
     # One instant for the whole call: what it makes is then the newest that it can read.
     now = AsOfClock(clock_at(as_of).now())
-    with open_platform(state, now) as platform:
+    with open_platform(state, now, patience=patience_of(wait)) as platform:
         outcome = bulk.refine(platform, lambda name: None, jobs=("batch_predict",))["jobs"]["batch_predict"]
         if not outcome["rows"]:
             raise NotFoundError(

@@ -11,6 +11,7 @@ import typer
 from healthcare_ops.entrypoints.cli.failures import show_result, warn
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
 from healthcare_ops.entrypoints.cli.output import accounts, console, emit_json, steps, table
+from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +28,7 @@ def load(
     ] = None,
     state: State = DEFAULT_STATE,
     as_of: AsOf = "",
+    wait: Wait = DEFAULT_WAIT,
     as_json: Json = False,
 ) -> None:
     """Take files into the lake and build every day they hold, in one go.
@@ -40,7 +42,7 @@ def load(
     from healthcare_ops.operations.load import load as load_files
 
     with steps("load", len(paths) + len(REFINE_JOBS)) as progress:
-        loaded = load_files(state, feed, site, paths, clock_at(as_of), progress)
+        loaded = load_files(state, feed, site, paths, clock_at(as_of), progress, patience=patience_of(wait))
     if not as_json:
         warn(loaded.document["warnings"])
     show_result(loaded.document, loaded.failure, as_json=as_json, show=_print_accounts)
@@ -51,6 +53,7 @@ def ingest(
     feed: Annotated[str, typer.Option("--feed", help="Id of a feed of the state directory.")],
     state: State = DEFAULT_STATE,
     as_of: AsOf = "",
+    wait: Wait = DEFAULT_WAIT,
     as_json: Json = False,
 ) -> None:
     """Take files into raw and bronze only; the next run refines them.
@@ -63,7 +66,10 @@ def ingest(
     from healthcare_ops.operations import bulk
     from healthcare_ops.operations.cautions import not_taken_again
 
-    with open_platform(state, clock_at(as_of)) as platform, steps("ingest", len(paths) + 1) as progress:
+    with (
+        open_platform(state, clock_at(as_of), patience=patience_of(wait)) as platform,
+        steps("ingest", len(paths) + 1) as progress,
+    ):
         mapping = bulk.feed_of(platform, feed)
         verified = bulk.verify_each(paths, mapping, progress)
         verified.require_some()
@@ -82,6 +88,7 @@ def backfill(
     from_raw: Annotated[bool, typer.Option("--from-raw", help="Read every raw file again first.")] = False,
     state: State = DEFAULT_STATE,
     as_of: AsOf = "",
+    wait: Wait = DEFAULT_WAIT,
     as_json: Json = False,
 ) -> None:
     """Build days again from bronze, with today's feed and site files; a warning names those without any record.
@@ -101,7 +108,10 @@ def backfill(
         raise typer.BadParameter(f"{last} is before {first}.", param_hint="--to")
     failure = None
     days = frozenset(days_between(start, end))
-    with open_platform(state, clock_at(as_of)) as platform, steps("backfill", len(REFINE_JOBS)) as progress:
+    with (
+        open_platform(state, clock_at(as_of), patience=patience_of(wait)) as platform,
+        steps("backfill", len(REFINE_JOBS)) as progress,
+    ):
         changes = find_changes(state)
         is_settling = days >= bulk.days_to_rebuild(platform, changes) and (from_raw or not changes.reread)
         if from_raw:

@@ -10,6 +10,7 @@ import typer
 from healthcare_ops.entrypoints.cli.failures import show_result
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 if TYPE_CHECKING:
     from healthcare_ops.bootstrap.platform import Platform
@@ -52,6 +53,7 @@ def check(
     last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day.")] = "",
     state: State = DEFAULT_STATE,
     as_of: AsOf = "",
+    wait: Wait = DEFAULT_WAIT,
     as_json: Json = False,
 ) -> None:
     """Judge silver now and write a report; exit 6 if a `fail` rule is broken.
@@ -65,7 +67,7 @@ def check(
     from healthcare_ops.operations.reading import newest_report
 
     start, end = (day(text, option) if text else None for text, option in ((first, "--from"), (last, "--to")))
-    with open_platform(state, clock_at(as_of)) as platform:
+    with open_platform(state, clock_at(as_of), patience=patience_of(wait)) as platform:
         there = platform.lake.changes(ENCOUNTERS, "").days
         lowest, highest = start or min(there, default=None), end or max(there, default=None)
         if lowest is None or highest is None:

@@ -10,12 +10,14 @@ import typer
 from healthcare_ops.entrypoints.cli.failures import warn
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 
 def init(
     site: Annotated[Path, typer.Option("--site", help="The hospital: see `hops site schema`.")],
     feed: Annotated[list[Path] | None, typer.Option("--feed", help="Feed file; may be given again.")] = None,
     state: State = DEFAULT_STATE,
+    wait: Wait = DEFAULT_WAIT,
     as_json: Json = False,
 ) -> None:
     """Make a state directory for a hospital, with its pseudonymisation key; or give one other site and feed files.
@@ -29,7 +31,7 @@ def init(
     from healthcare_ops.core.validated import read_toml
 
     feeds = [read_toml(path, Feed).feed_id for path in feed or ()]
-    is_new = create_state(state, site, feed_files=feed or ())
+    is_new = create_state(state, site, feed_files=feed or (), patience=patience_of(wait))
     changed = find_changes(state).files
     cautions = _not_built_again(state) if changed else []
     if as_json:
