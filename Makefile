@@ -35,7 +35,7 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 
 help:  ## Show this list
 	@echo "Healthcare Ops Platform"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(CODE)  ## Install, run the whole job on a year of emergency visits, say where to look
 	@$(BIN)/hops demo
@@ -59,8 +59,9 @@ spark: $(SPARK) java  ## The tests that compare Spark with DuckDB (Python 3.11 a
 	@JAVA_HOME="$$(dirname "$$(dirname "$$(readlink -f "$(JAVA_17)")")")" \
 		$(SPARK_VENV)/bin/python -m pytest -m spark -W ignore::DeprecationWarning -W ignore::ResourceWarning
 
-test-postgres: SELECT := -m postgres
-test-postgres: unit  ## The tests of runs whose steps are kept by a PostgreSQL server (it is started for them)
+test-postgres: $(DEV) postgres  ## The tests of runs whose steps are kept by a PostgreSQL server (it is started for them)
+	@$(has_postgres) || { echo "PostgreSQL is not installed. On Debian: sudo apt-get install postgresql" >&2; exit 1; }
+	@$(BIN)/python -m pytest -n 2 -rs -m postgres
 
 torture: $(DEV) cc  ## Kill runs at every change of a file and take them up again (hours; goes on where it was)
 	@cd tests && ../$(BIN)/python -m torture --out ../.torture --report ../docs/reliability.md
@@ -109,9 +110,11 @@ java:
 cc:
 	@command -v cc >/dev/null || [ "$$(id -u)" != 0 ] || $(call apt_install,gcc,The tests that kill need cc)
 
+has_postgres = { ls /usr/lib/postgresql/*/bin/postgres || command -v postgres; } >/dev/null 2>&1
+
 # Without it the tests that need a server are skipped, and say so.
 postgres:
-	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || [ "$$(id -u)" != 0 ] || \
+	@$(has_postgres) || [ "$$(id -u)" != 0 ] || \
 		$(call apt_install,postgresql,Some tests of runs need PostgreSQL)
 
 # $(call step,name,command): one line if all is well, everything the command said if not.

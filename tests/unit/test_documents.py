@@ -45,9 +45,9 @@ def test_every_command_that_a_page_names_exists(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_make_target_that_a_page_names_exists(page):
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
-    named = set(re.findall(r"`make ([a-z]+)", page.read_text(encoding="utf-8")))
+    named = set(re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8")))
 
     assert named <= targets
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -173,15 +174,25 @@ def test_the_changelog_has_room_for_the_next_change():
 
 def test_every_make_target_in_the_documents_exists():
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
 
     documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     named = {
-        name for path in documents for name in re.findall(r"(?:`|^    )make ([a-z]+)", path.read_text(), re.MULTILINE)
+        name for path in documents for name in re.findall(r"(?:`|^    )make ([a-z-]+)", path.read_text(), re.MULTILINE)
     }
 
     assert {"demo", "test", "full"} <= named
     assert named - targets == set()
+
+
+def test_make_help_shows_every_target_that_says_what_it_does_in_a_column_of_its_own():
+    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    makefile = (ROOT / "Makefile").read_text()
+
+    shown = [line.split()[1] for line in said.splitlines() if line.startswith("  make ")]
+
+    assert shown == list(dict.fromkeys(re.findall(r"^([a-z-]+):.*?## ", makefile, re.MULTILINE)))
+    assert len({re.match(r"  make \S+ +", line).end() for line in said.splitlines()[1:]}) == 1
 
 
 def is_no_check(test):
