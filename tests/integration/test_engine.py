@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -276,8 +277,10 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_job_costs_one_attempt(engine
 
 
 def test_a_job_beyond_its_time_is_ended_and_may_succeed_later(engine, hospital, daily):
-    engine.objects.write("ops/definitions/one-job.asl.json", json.dumps(ONE_JOB).encode())
-    order = RunOrder("daily-slow", {"type": "daily"}, NOW, "one-job", NOW)
+    text = json.dumps(ONE_JOB).encode()
+    sha256 = hashlib.sha256(text).hexdigest()
+    engine.objects.write(f"ops/definitions/{sha256}.asl.json", text)
+    order = RunOrder("daily-slow", {"type": "daily"}, NOW, sha256, NOW)
     workers = set(workers_of(hospital.state))
 
     with lock_state(hospital.state, Lock.LAKE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import random
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
-from healthcare_ops.core.errors import ConfigError, OpsError, Reason, StepError, TransientError
+from healthcare_ops.core.errors import ConfigError, NotFoundError, OpsError, Reason, StepError, TransientError
 from healthcare_ops.core.runs import (
     ABORTED,
     RUNNING,
@@ -31,6 +32,7 @@ from healthcare_ops.orchestrator.failures import RUNTIME, TASK_FAILED, TIMEOUT
 from healthcare_ops.orchestrator.interpreter import Attempt, Interpreter, StateEntry, TaskFailure, World
 from healthcare_ops.ports import Journal, ObjectStore
 
+_log = logging.getLogger(__name__)
 _TRANSIENT = "TransientError"
 _DEFINITIONS_PREFIX = "ops/definitions/"
 _SLICE_S = 0.5
@@ -89,14 +91,31 @@ def store_definition(objects: ObjectStore) -> str:
     """Keep the product's state machine for the runs that follow it; return its SHA-256."""
     text = orchestrator_text().encode()
     sha256 = hashlib.sha256(text).hexdigest()
-    if not objects.exists(_definition_key(sha256)):
-        objects.write(_definition_key(sha256), text)
+    key = _definition_key(sha256)
+    if not objects.exists(key) or objects.read(key) != text:
+        objects.write(key, text)
     return sha256
 
 
 def read_definition(objects: ObjectStore, sha256: str) -> StateMachine:
-    """Return the state machine that runs follow which name this hash; `ConfigError` if it has concurrent branches."""
-    machine = load(objects.read(_definition_key(sha256)).decode())
+    """Return the state machine that runs follow which name this hash.
+
+    Raises
+    ------
+    NotFoundError
+        If it is not kept.
+    ConfigError
+        If it is another one by now, or has concurrent branches.
+    """
+    key = _definition_key(sha256)
+    text = objects.read(key)
+    if hashlib.sha256(text).hexdigest() != sha256:
+        # A run that was left in the middle would take another way than it began with.
+        raise ConfigError(
+            f"{key} was changed after runs began with it.",
+            next_step="Put it back from a backup, or take it away and start new runs.",
+        )
+    machine = load(text.decode())
     for name, state in machine.states.items():
         if state["Type"] in ("Parallel", "Map"):
             raise ConfigError(
@@ -185,14 +204,22 @@ def _begin(order: RunOrder, memory: _Memory, around: Surroundings) -> RunRecord:
         definition=order.definition,
         trigger=order.trigger,
     )
-    if around.objects.exists(record.key):
-        before = RunRecord.of_json(around.objects.read(record.key))
+    if before := _before(record, around.objects):
         record.resumed_at, record.redriven_at = before.resumed_at, before.redriven_at
         if before.status == RUNNING:
             record.resumed_at.append(around.now().isoformat())
         else:
             memory.redrive()
     return record
+
+
+def _before(record: RunRecord, objects: ObjectStore) -> RunRecord | None:
+    """Return the record that the run has so far; None if it has none, or one that tells nothing."""
+    try:
+        return RunRecord.of_json(objects.read(record.key))
+    except (ConfigError, NotFoundError) as error:
+        _log.debug("run %s begins its record: %s", record.run_id, error)
+        return None
 
 
 class _Memory:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from fakes import FlakyLake, MemoryObjects, VirtualTime
-from healthcare_ops.core.errors import StepError
+from healthcare_ops.core.errors import ConfigError, StepError
 from healthcare_ops.core.runs import Answer, Failure, RunRecord
 from healthcare_ops.operations.runner import (
     RunOrder,
@@ -177,8 +178,10 @@ class Scene:
         return Answer({"Payload": found}, {name: found})
 
     def run(self, journal) -> RunRecord:
-        self.objects.write("ops/definitions/small.asl.json", json.dumps(MACHINE).encode())
-        order = RunOrder("daily-1", {"type": "daily"}, NOON.isoformat(), "small")
+        text = json.dumps(MACHINE).encode()
+        sha256 = hashlib.sha256(text).hexdigest()
+        self.objects.write(f"ops/definitions/{sha256}.asl.json", text)
+        order = RunOrder("daily-1", {"type": "daily"}, NOON.isoformat(), sha256)
         time = self.time
         around = Surroundings(
             self.objects,
@@ -431,3 +434,32 @@ def test_a_run_follows_the_state_machine_that_it_began_with():
     assert store_definition(objects) == sha256
     assert objects.list("ops/definitions/") == [f"ops/definitions/{sha256}.asl.json"]
     assert read_definition(objects, sha256).start_at == "ResolveRunDate"
+
+
+def test_a_definition_that_was_changed_after_a_run_began_with_it_is_not_followed():
+    objects = MemoryObjects()
+    sha256 = store_definition(objects)
+    key = f"ops/definitions/{sha256}.asl.json"
+    changed = objects.read(key).replace(b"2.0", b"3.0")
+    objects.write(key, changed)
+
+    with pytest.raises(ConfigError, match="was changed after runs began with it"):
+        read_definition(objects, sha256)
+
+    assert store_definition(objects) == sha256
+    assert read_definition(objects, sha256).start_at == "ResolveRunDate"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\xff"])
+def test_a_run_whose_record_was_damaged_while_its_process_was_down_is_taken_to_its_end(damage):
+    scene, journal = Scene(SCRIPT), DyingJournal(7, at_once=False)
+    with pytest.raises(Killed):
+        scene.run(journal)
+    did = scene.stored()
+    scene.objects.write(did.key, damage)
+
+    record = scene.run(MemoryJournal(journal.steps))
+
+    assert record.status == Scene(SCRIPT).run(MemoryJournal()).status
+    assert scene.stored() == record
+    assert [state.name for state in record.states][: len(did.states)] == [state.name for state in did.states]
