@@ -317,11 +317,12 @@ def test_a_run_whose_record_could_not_be_written_goes_on_when_it_can_be(engine, 
     aside.rename(records)
     with pytest.raises(StepError, match="inference-full could not be taken to its end"):
         engine.finish("inference-full")
+    (records / "inference-full.json").write_text("{")
 
     taken = engine.take_up_left()
     record = engine.finish("inference-full")
 
-    assert (taken, record.status, len(record.resumed_at)) == (["inference-full"], "SUCCEEDED", 1)
+    assert (taken, record.status) == (["inference-full"], "SUCCEEDED")
     assert engine.take_up_left() == []
 
 

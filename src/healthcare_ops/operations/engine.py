@@ -29,7 +29,7 @@ from healthcare_ops.core.runs import (
     log_key,
     record_key,
 )
-from healthcare_ops.operations.history import find_run, read_runs
+from healthcare_ops.operations.history import find_run, read_run, read_runs
 from healthcare_ops.operations.runner import RunOrder, Surroundings, carry_out, store_definition
 from healthcare_ops.operations.workers import Workers
 from healthcare_ops.ports import Journal, ObjectStore
@@ -173,10 +173,17 @@ class Engine:
         taken = []
         for run_id in sorted(set(self.durable.unfinished()) - self.durable.live()):
             # One whose record has its end has only that to be told to the store.
-            is_left = not self.objects.exists(record_key(run_id)) or _is_open(find_run(self.objects, run_id))
-            if is_left and not self.running(type_of(run_id)) and self.durable.take_up(run_id):
+            if self._has_end(run_id) or self.running(type_of(run_id)):
+                continue
+            if self.durable.take_up(run_id):
                 taken.append(run_id)
         return taken
+
+    def _has_end(self, run_id: str) -> bool:
+        try:
+            return not _is_open(read_run(self.objects, record_key(run_id)))
+        except (ConfigError, NotFoundError):  # the record is gone or damaged: it is written anew
+            return False
 
     def redrive(self, run_id: str) -> None:
         """Go on with an unsuccessful run from the state that failed; earlier states are not run again.
