@@ -168,6 +168,14 @@ class RunRecord:
         return record_key(self.run_id)
 
     @property
+    def took_s(self) -> float | None:
+        """Return how long the run took, waits and rests included; None if it has not ended."""
+        if not self.ended_at:
+            return None
+        took = datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)
+        return round(took.total_seconds(), 2)
+
+    @property
     def failed_state(self) -> StateRecord | None:
         """Return the visit that ended the run: the first one that gave up, else the last; None if it succeeded."""
         if self.status in (RUNNING, SUCCEEDED):

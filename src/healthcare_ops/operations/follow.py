@@ -55,7 +55,12 @@ class Followed:
 
 
 def follow(
-    order: Order, clock: Clock, wait: Wait | None, progress: Progress = lambda step: None, state: Path | None = None
+    order: Order,
+    clock: Clock,
+    wait: Wait | None,
+    progress: Progress = lambda step: None,
+    state: Path | None = None,
+    until: datetime | None = None,
 ) -> Followed:
     """Deliver each file when it is due, until the last one, or until somebody interrupts.
 
@@ -69,6 +74,8 @@ def follow(
         Lets seconds go by, so many or fewer; None delivers what is due now, and ends.
     state
         State directory whose `raw/` gets every file that can be read; made if there is none.
+    until
+        The instant after which nothing is waited for; None for the last file.
 
     Raises
     ------
@@ -88,7 +95,7 @@ def follow(
         follower = Follower(order.out, plans, state)
         is_interrupted = False
         try:
-            for now in _moments(follower, clock, wait):
+            for now in _moments(follower, clock, wait, until):
                 progress(f"delivering what is due by {now:%Y-%m-%d %H:%M} UTC")
                 follower.deliver_until(now, clock, is_patient=wait is not None)
         except KeyboardInterrupt:
@@ -150,12 +157,12 @@ class Follower:
         return None if earliest is None else datetime.fromtimestamp(earliest, UTC)
 
 
-def _moments(follower: Follower, clock: Clock, wait: Wait | None) -> Iterator[datetime]:
+def _moments(follower: Follower, clock: Clock, wait: Wait | None, until: datetime | None) -> Iterator[datetime]:
     """Yield the instants at which something is to be done."""
     while True:
         yield clock.now()
         coming = clock.now() + _BUSY if follower.pending else follower.next_due()
-        if wait is None or coming is None:
+        if wait is None or coming is None or (until and coming > until):
             return
         while (seconds := (coming - clock.now()).total_seconds()) > 0:
             wait(seconds)

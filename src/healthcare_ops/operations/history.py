@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from healthcare_ops.core.errors import ConfigError, LockedError, NotFoundError
-from healthcare_ops.core.runs import PENDING_REDRIVE, RUNNING, RUNS_PREFIX, RunRecord, log_key
+from healthcare_ops.core.runs import PENDING_REDRIVE, RUNNING, RUNS_PREFIX, RunRecord, log_key, record_key
 from healthcare_ops.operations.runner import read_definition
 from healthcare_ops.orchestrator.graph import WIDTH, draw
 from healthcare_ops.ports import ObjectStore
@@ -51,7 +51,7 @@ def find_run(objects: ObjectStore, name: str) -> RunRecord:
         found = read_runs(objects)[:1]
     else:
         keys = [key for key in objects.list(RUNS_PREFIX) if key.removeprefix(RUNS_PREFIX).startswith(name)]
-        exact = [key for key in keys if key == f"{RUNS_PREFIX}{name}.json"]
+        exact = [key for key in keys if key == record_key(name)]
         found = [read_run(objects, key) for key in exact or keys]
     if len(found) != 1:
         what = f"{len(found)} runs begin with {name!r}" if found else f"there is no run {name!r}"
@@ -69,8 +69,8 @@ def follow_run(
     told = 0
     while True:
         is_last_look = not is_served()
-        if objects.exists(f"{RUNS_PREFIX}{run_id}.json"):
-            record = find_run(objects, run_id)
+        if objects.exists(record_key(run_id)):
+            record = read_run(objects, record_key(run_id))
             for state in record.states[told:]:
                 progress(state.name)
             told = len(record.states)

@@ -68,15 +68,18 @@ def ask(objects: LocalObjects, request: Request) -> str:
         If it does not answer.
     """
     name = f"{secrets.token_hex(8)}.json"
-    objects.write(f"{_REQUESTS_PREFIX}{name}", json.dumps(request).encode())
-    until = time.monotonic() + _PATIENCE_S
-    while not objects.exists(f"{_ANSWERS_PREFIX}{name}"):
-        if time.monotonic() > until:
-            objects.delete(f"{_REQUESTS_PREFIX}{name}")
-            raise LockedError("`hops up` does not answer.", next_step="Look at what it says, or start it again.")
-        time.sleep(_LOOK_EVERY_S)
-    answer = json.loads(objects.read(f"{_ANSWERS_PREFIX}{name}"))
-    objects.delete(f"{_ANSWERS_PREFIX}{name}")
+    asked, answered = f"{_REQUESTS_PREFIX}{name}", f"{_ANSWERS_PREFIX}{name}"
+    try:
+        objects.write(asked, json.dumps(request).encode())
+        until = time.monotonic() + _PATIENCE_S
+        while not objects.exists(answered):
+            if time.monotonic() > until:
+                raise LockedError("`hops up` does not answer.", next_step="Look at what it says, or start it again.")
+            time.sleep(_LOOK_EVERY_S)
+        answer = json.loads(objects.read(answered))
+    finally:  # also where somebody does not want to wait: what nobody waits for is not done later
+        objects.delete(asked)
+        objects.delete(answered)
     if answer["failure"]:
         raise Failure(**answer["failure"]).error
     return str(answer["run_id"])

@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.core.faults import understood
 from healthcare_ops.core.runs import RUNNING, RunRecord, RunType, record_key
 from healthcare_ops.operations.engine import Engine
 from healthcare_ops.operations.history import read_run
@@ -51,7 +53,8 @@ class Service:
     is_replay
         Whether the clock is not the present: each run then takes the instant at which it was due for the present.
     tell
-        Hears of what happens: a document with `event` (`started`, `ended`, `lost`, `skipped`, `missed`) and its facts.
+        Hears of what happens: a document with `event` (`started`, `ended`, `lost`, `skipped`, `missed`,
+        `trouble`) and its facts.
     """
 
     def __init__(
@@ -63,23 +66,45 @@ class Service:
         self._tell = tell
         self._is_replay = is_replay
         self._expired_on: date | None = None
+        self._troubles: dict[str, str] = {}
         self._watched = engine.durable.live()
         # What a replay decides is about another time than what is kept.
         self.tallies = {} if is_replay else read_tallies(engine.objects)
         for schedule in schedules:
             self.tallies.setdefault(schedule.run_type, Tally(until=engine.now().isoformat()))
+        self._save()
 
     def step(self) -> None:
-        """Do what is to be done now."""
+        """Do what is to be done now; what fails is told, and tried again with the next step.
+
+        `LockedError` if others may have opened the same runs.
+        """
         now = self._engine.now()
-        answer_all(self._engine)
+        self._engine.durable.require_alone()
+        self._try("requests", lambda: answer_all(self._engine))
         for schedule in self._schedules:
-            self._keep_to(schedule, now)
+            self._try(schedule.run_type, partial(self._keep_to, schedule, now))
         self._watched |= self._engine.durable.live()
         self._tell_ends()
-        if self._expired_on != now.date():
-            self._expired_on = now.date()
-            self._engine.expire(self._keep)
+        # A replay is about another time than what is kept.
+        if self._expired_on != now.date() and not self._is_replay:
+            self._try("expiry", partial(self._expire, now.date()))
+
+    def _expire(self, today: date) -> None:
+        self._engine.expire(self._keep)
+        self._expired_on = today
+
+    def _try(self, what: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other schedules go on
+            known = understood(error)
+            cause = known.message if known else f"{type(error).__name__}: {error}"
+            if self._troubles.get(what) != cause:
+                self._tell({"event": "trouble", "what": what, "cause": cause})
+            self._troubles[what] = cause
+        else:
+            self._troubles.pop(what, None)
 
     def finish(self) -> None:
         """Wait until no run is at work, and start what had to wait for that."""
@@ -115,7 +140,7 @@ class Service:
         for event, count in (("skipped", decided.skipped), ("missed", decided.missed)):
             if count:
                 self._tell({"event": event, "run_type": schedule.run_type, "until": tally.until, "count": count})
-        if decided.run:
+        if decided.run and not self._engine.durable.knows(_run_id(schedule.run_type, decided.run)):
             # The decision is kept before it is carried out: a run of this id is begun once, however often it is asked.
             tally.starting, tally.last_run = True, _run_id(schedule.run_type, decided.run)
             self._save()
@@ -132,10 +157,10 @@ class Service:
             run_id=_run_id(schedule.run_type, due),
             trigger="schedule",
         )
+        self._tell({"event": "started", "run_id": run_id, "due": due.isoformat()})
         tally.starting = False
         tally.started += 1
         self._save()
-        self._tell({"event": "started", "run_id": run_id, "due": due.isoformat()})
 
     def _save(self) -> None:
         if self._is_replay:
@@ -161,12 +186,11 @@ def _run_id(run_type: RunType, due: datetime) -> str:
 
 
 def _outcome(record: RunRecord) -> dict[str, Any]:
-    took = datetime.fromisoformat(record.ended_at) - datetime.fromisoformat(record.started_at)
     failed, failure = record.failed_state, record.failure
     return {
         "run_id": record.run_id,
         "status": record.status,
-        "took_s": round(took.total_seconds(), 2),
+        "took_s": record.took_s,
         "failed_state": failed.name if failed else "",
         "reason": failure.reason if failure else record.error,
         "cause": record.cause,

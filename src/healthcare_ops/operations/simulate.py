@@ -66,12 +66,13 @@ def simulate(
         simulation = _Simulation(state, clock, simulated, progress, stack)
 
         def wait(seconds: float) -> None:
-            simulation.advance(min(clock.now() + timedelta(seconds=seconds), until))
-            if clock.now() >= until:
-                raise KeyboardInterrupt  # nobody waits for what is delivered later
+            simulation.advance(clock.now() + timedelta(seconds=seconds))
 
         if order:
-            simulated.delivered = follow(order, clock, wait, progress, state).document
+            followed = follow(order, clock, wait, progress, state, until)
+            if followed.is_interrupted:
+                raise KeyboardInterrupt
+            simulated.delivered = followed.document
         simulation.advance(until)
     return simulated
 

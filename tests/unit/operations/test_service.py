@@ -30,8 +30,16 @@ class Durable:
 
     at_work: set[str] = field(default_factory=set)
 
+    known: set[str] = field(default_factory=set)
+
     def live(self):
         return set(self.at_work)
+
+    def knows(self, run_id):
+        return run_id in self.known
+
+    def require_alone(self):
+        pass
 
 
 @dataclass
@@ -58,6 +66,7 @@ class FakeEngine:
         assert trigger == "schedule"
         self.started.append((run_id, run_date.isoformat()))
         self.durable.at_work.add(run_id)
+        self.durable.known.add(run_id)
         return run_id
 
     def end(self, run_id, status="SUCCEEDED"):
@@ -227,3 +236,42 @@ def test_a_record_that_somebody_removed_or_damaged_does_not_end_the_platform(ser
     go_on(service, engine, until=SUNDAY + timedelta(minutes=31))
 
     assert [event["event"] for event in told] == ["started", "lost", "started", "ended"]
+
+
+def test_a_quarter_of_an_hour_that_ends_in_a_crash_is_made_good(engine, told):
+    Service(engine, SCHEDULES, KEEP, told.append)  # and nothing is due before it is gone
+    engine.clock.sleep(timedelta(minutes=20).total_seconds())
+
+    Service(engine, SCHEDULES, KEEP, told.append).step()
+
+    assert engine.started == [("inference-20260301T001500Z", "2026-03-01")]
+
+
+def test_a_replay_removes_no_run(engine, told):
+    go_on(Service(engine, SCHEDULES, KEEP, told.append, is_replay=True), engine, until=SUNDAY + timedelta(hours=1))
+
+    assert engine.expired == 0
+
+
+def test_a_run_of_an_instant_that_was_begun_before_is_neither_begun_nor_counted(engine, told):
+    engine.durable.known.add("inference-20260301T001500Z")
+    replay = Service(engine, SCHEDULES, KEEP, told.append, is_replay=True)
+
+    go_on(replay, engine, until=SUNDAY + timedelta(minutes=15))
+
+    assert (engine.started, told, replay.tallies["inference"].started) == ([], [], 0)
+
+
+def test_what_cannot_be_written_down_is_told_once_and_done_when_it_can(service, engine, told, monkeypatch):
+    write = engine.objects.write
+
+    def full(key, data):
+        raise OSError(28, "No space left on device", key)
+
+    monkeypatch.setattr(LocalObjects, "write", lambda self, key, data: full(key, data))
+    go_on(service, engine, until=SUNDAY + timedelta(minutes=17), ends=False)
+    monkeypatch.setattr(LocalObjects, "write", lambda self, key, data: write(key, data))
+    go_on(service, engine, until=SUNDAY + timedelta(minutes=20))
+
+    assert [event["event"] for event in told] == ["trouble", "started", "ended"]
+    assert engine.started == [("inference-20260301T001500Z", "2026-03-01")]

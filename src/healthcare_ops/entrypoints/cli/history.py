@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,9 +10,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from healthcare_ops.core.runs import PENDING_REDRIVE, RUNNING, RunRecord, log_key
+from healthcare_ops.entrypoints.cli.failures import say
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, Run, State, objects_of
 from healthcare_ops.entrypoints.cli.output import console, emit_json, inert, table
 from healthcare_ops.entrypoints.cli.runs import describe_run, print_run
+
+Status = Literal["RUNNING", "PENDING_REDRIVE", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
 
 app = typer.Typer(help="Look at runs, and stop them.", no_args_is_help=True)
 
@@ -21,7 +25,9 @@ def list_runs(
     run_type: Annotated[
         Literal["daily", "inference", "weekly_train"] | None, typer.Option("--type", help="Only runs of this type.")
     ] = None,
-    status: Annotated[str, typer.Option("--status", help="Only runs of this status, such as FAILED.")] = "",
+    status: Annotated[
+        Status | None, typer.Option("--status", case_sensitive=False, help="Only runs of this status.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")] = 20,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
@@ -35,7 +41,7 @@ def list_runs(
     found = [
         record
         for record in read_runs(objects_of(state))
-        if run_type in (None, record.run_type) and status.upper() in ("", record.status)
+        if run_type in (None, record.run_type) and status in (None, record.status)
     ]
     shown = found[:limit]
     if as_json:
@@ -45,11 +51,13 @@ def list_runs(
         console().print("no runs yet" if not (run_type or status) else "no such runs")
         return
     columns = ["run", "day", "status", "started", "took", "failed at", "reason"]
-    rows = [[summary[name] for name in _COLUMNS] for summary in (_summary(state, record) for record in shown)]
+    rows = [
+        [_cell(name, summary[name]) for name in _COLUMNS] for summary in (_summary(state, record) for record in shown)
+    ]
     console().print(table(f"Runs: {len(shown)} of {len(found)}", columns, rows))
 
 
-_COLUMNS = ("run_id", "run_date", "status_now", "started_at", "took", "failed_state", "reason")
+_COLUMNS = ("run_id", "run_date", "status_now", "started_at", "took_s", "failed_state", "reason")
 
 
 @app.command()
@@ -108,6 +116,8 @@ def logs(
     if as_json:
         emit_json({"run_id": record.run_id, "lines": lines})
         return
+    if not lines:
+        say(f"no log of {record.run_id}{f' and {job}' if job else ''}.")
     for line in lines:
         text = f"{line['at']} {line['level']:<7} {line['job']}: {line['message']}"
         sys.stdout.write(f"{inert(text)}\n")
@@ -156,6 +166,21 @@ def resume(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     show_result(document, failures[0] if failures else None, as_json=as_json, show=show_all)
 
 
+def _where(state: Path) -> str:
+    """Return the option that names the state directory, if it is not the usual one."""
+    return "" if state == DEFAULT_STATE else f" --state {shlex.quote(str(state))}"
+
+
+def _cell(name: str, value: Any) -> Any:
+    match name:
+        case "started_at":
+            return f"{value[:19]}Z"
+        case "took_s":
+            return None if value is None else f"{value:.1f} s"
+        case _:
+            return value
+
+
 def _summary(state: Path, record: RunRecord) -> dict[str, Any]:
     """Return what a list tells of a run."""
     failed, failure = record.failed_state, record.failure
@@ -165,8 +190,9 @@ def _summary(state: Path, record: RunRecord) -> dict[str, Any]:
         "run_date": record.run_date,
         "status": record.status,
         "status_now": _status_now(state, record),
-        "started_at": record.started_at[:19] + "Z",
-        "took": _took(record),
+        "started_at": record.started_at,
+        "took_s": record.took_s,
+        "log": str(state / log_key(record.run_id)),
         "failed_state": failed.name if failed else "",
         "error_class": failure.error_class if failure else "",
         "reason": failure.reason if failure else record.error,
@@ -182,15 +208,6 @@ def _status_now(state: Path, record: RunRecord) -> str:
     return record.status
 
 
-def _took(record: RunRecord) -> str:
-    from datetime import datetime
-
-    if not record.ended_at:
-        return ""
-    took = datetime.fromisoformat(record.ended_at) - datetime.fromisoformat(record.started_at)
-    return f"{took.total_seconds():.1f} s"
-
-
 def _facts(state: Path, record: RunRecord) -> list[tuple[str, str]]:
     """Return what there is to say of a run below its states."""
     facts = [("started", f"{record.started_at} ({record.trigger})"), ("as of", record.as_of)]
@@ -201,6 +218,6 @@ def _facts(state: Path, record: RunRecord) -> list[tuple[str, str]]:
     if failure := record.failure:
         facts.append(("class", f"{failure.error_class}, reason {failure.reason}"))
         facts.append(("next", f"{failure.next_step or '–'}"))
-        facts.append(("then", f"hops redrive {record.run_id}"))
+        facts.append(("then", f"hops redrive {record.run_id}{_where(state)}"))
     facts.append(("log", str(state / log_key(record.run_id))))
     return facts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -45,6 +45,7 @@ def run(
 
     Example: hops run --type daily --date 2025-03-01
     """
+    from healthcare_ops.operations.engine import new_run_id
     from healthcare_ops.operations.runner import states_of
 
     wanted, present = day(run_date, "--date") if run_date else None, instant(as_of)
@@ -53,7 +54,8 @@ def run(
         "type": run_type,
         "run_date": wanted.isoformat() if wanted else "",
         "as_of": present.isoformat() if present else "",
-        "run_id": "",
+        # Known before it is asked for: a request that is granted twice begins one run.
+        "run_id": new_run_id(run_type, present or datetime.now(UTC)),
     }
     with steps(run_type, len(states_of(run_type))) as progress:
         record = _carried_out(state, request, progress)
@@ -80,7 +82,7 @@ def redrive(run: Run, state: State = DEFAULT_STATE, as_json: Json = False) -> No
 def _carried_out(state: Path, request: dict[str, str], progress: Callable[[str], None]) -> RunRecord:
     """Have the request done by the `hops up` that serves the state directory, or else in this process."""
     from healthcare_ops.adapters.state_lock import Lock, role_of_holder
-    from healthcare_ops.operations.engine import open_engine, stop_run
+    from healthcare_ops.operations.engine import open_engine
     from healthcare_ops.operations.history import follow_run
     from healthcare_ops.operations.requests import SERVING, ask, grant
 
@@ -90,7 +92,12 @@ def _carried_out(state: Path, request: dict[str, str], progress: Callable[[str],
         return role_of_holder(state, Lock.ENGINE) == SERVING
 
     if is_served():
-        return follow_run(objects, ask(objects, request), progress, is_served)
+        run_id = ask(objects, request)
+        try:
+            return follow_run(objects, run_id, progress, is_served)
+        except KeyboardInterrupt:
+            say(f"run {run_id} goes on in `hops up`.", f"`hops runs stop {run_id}` ends it.")
+            raise
     with open_engine(state, progress=lambda run_id, name: progress(name)) as engine:
         for left in sorted(engine.durable.live()):
             say(f"run {left} was left unfinished; it goes on first.")
@@ -99,7 +106,7 @@ def _carried_out(state: Path, request: dict[str, str], progress: Callable[[str],
         try:
             return engine.finish(run_id)
         except KeyboardInterrupt:
-            stop_run(objects, run_id)
+            engine.stop(run_id)
             return engine.finish(run_id)
 
 
@@ -243,4 +250,6 @@ def _outcome(record: RunRecord, state: StateRecord) -> str:
         return f"{state.attempts[-1].error}: {failure.reason}" if failure else str(state.attempts[-1].error)
     if not state.exited_at:
         return "at work" if record.status == RUNNING else "stopped"
-    return "failed" if state is record.states[-1] and record.status == "FAILED" else "ok"
+    if state is record.states[-1] and record.failed_state:
+        return {"FAILED": "failed", "ABORTED": "stopped"}.get(record.status, record.status.lower())
+    return "ok"

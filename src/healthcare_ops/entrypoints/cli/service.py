@@ -196,7 +196,7 @@ def _serving(state: Any) -> bool:
     return role_of_holder(state, Lock.ENGINE) == SERVING
 
 
-def _sentence(event: Mapping[str, Any]) -> str:
+def _sentence(event: Mapping[str, Any]) -> str:  # noqa: PLR0911  # a line for each kind
     """Return an event as a line for people."""
     match event["event"]:
         case "up":
@@ -211,5 +211,7 @@ def _sentence(event: Mapping[str, Any]) -> str:
             return f"{event['run_id']} {event['status']} after {event['took_s']} s{why}"
         case "lost":
             return f"{event['run_id']} ended, and its record is lost: {event['cause']}"
+        case "trouble":
+            return f"trouble with {event['what']}: {event['cause']}"
         case _:
             return f"{event['run_type']}: {event['count']} {event['event']} until {event['until']}"
