@@ -268,6 +268,16 @@ def test_a_job_that_fails_in_a_way_nobody_thought_of_still_ends_the_run_in_order
     assert f"run {finished.record.run_id}: ZeroDivisionError: by nothing" in caplog.text
 
 
+def test_a_hospital_whose_feed_files_are_gone_is_told_to_put_them_back(hospital):
+    hospital.deliver("visits", last_visits(1), "a.csv")
+    run_orchestrator(hospital.context, "inference")
+
+    finished = run_orchestrator(replace(hospital.context, feeds={}), "daily")
+
+    assert finished.exit_code is ExitCode.CONFIG
+    assert finished.failure.next_step == "Put the files back into `feeds/` of the state directory."
+
+
 # Days and weeks
 
 

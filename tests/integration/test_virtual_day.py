@@ -9,13 +9,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import healthcare_ops
+from e2e.command import contents
 from healthcare_ops.adapters.local_objects import LocalObjects
+from healthcare_ops.adapters.state_lock import Lock, lock_state
 from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.civil_time import day_start
+from healthcare_ops.core.errors import ConfigError, LockedError
 from healthcare_ops.core.tables import ENCOUNTERS
 from healthcare_ops.operations.generate import Order
 from healthcare_ops.operations.history import read_runs
-from healthcare_ops.operations.simulate import simulate
+from healthcare_ops.operations.simulate import SIMULATED_FILE, simulate
 from hospital import SITE, open_hospital, visit
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
@@ -35,6 +38,7 @@ def delivered(folder, last, site=SITE):
             visit(f"V-{at:%m%d%H}", f"{at:%Y-%m-%dT%H:%M:%S}", changed=f"{at:%Y-%m-%dT23:00:00}") for at in arrivals
         ]
         hospital.deliver("visits", visits, "a.csv")
+    (folder / "state" / SIMULATED_FILE).touch()  # as if a simulation had made it
     return folder / "state"
 
 
@@ -112,6 +116,32 @@ def test_a_day_misses_and_doubles_no_tick(tmp_path, zone, day, count):
         "weekly_train": Counter(started=1, SUCCEEDED=1),
         "inference": Counter(started=count, SUCCEEDED=count),
     }
+
+
+@pytest.mark.parametrize("delivers", [True, False])
+def test_the_state_directory_of_a_hospital_is_not_touched(tmp_path, delivers):
+    with open_hospital(tmp_path, "2026-03-23T00:00:00-03:00"):
+        pass
+    state = tmp_path / "state"
+    before = contents(state)
+    start = datetime(2026, 3, 22, 3, 30, tzinfo=SAO_PAULO)
+    site = SAMPLES / "synthetic_site.toml"
+    order = Order(site, state / "synthetic", start.date(), start.date(), feeds=("events",)) if delivers else None
+
+    with pytest.raises(ConfigError, match="is a hospital's"):
+        simulate(state, start, start + timedelta(hours=2), order, quiet)
+
+    assert contents(state) == before
+
+
+def test_a_simulation_that_somebody_runs_is_not_touched(tmp_path, state):
+    before = contents(state)
+    start = datetime(2026, 3, 22, 3, 30, tzinfo=SAO_PAULO)
+
+    with lock_state(state, Lock.ENGINE), pytest.raises(LockedError):
+        simulate(state, start, start + timedelta(hours=2), None, quiet)
+
+    assert contents(state).keys() - {Lock.ENGINE} == before.keys() - {Lock.ENGINE}
 
 
 def test_a_synthetic_hospital_delivers_while_time_goes_by(tmp_path):

@@ -122,6 +122,11 @@ def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.
             _require_own_days(context, rows)
             judged.append((table.id, rows))
             parts.append(events_of(rows))
+        if not parts:
+            raise ConfigError(
+                "bronze has records, and there is no feed file by which to read them.",
+                next_step="Put the files back into `feeds/` of the state directory.",
+            )
         events = ibis.union(*parts)
         placed = stage(silver.places(events))
         spans = window.spans(context.site.zone, reach)

@@ -11,8 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from healthcare_ops.adapters.state_lock import Lock, lock_state
 from healthcare_ops.core.clock import VirtualClock
 from healthcare_ops.core.config import SITE_FILE, read_settings
+from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.validated import read_toml
 from healthcare_ops.operations.engine import open_engine
@@ -20,6 +22,9 @@ from healthcare_ops.operations.follow import follow
 from healthcare_ops.operations.generate import Order
 from healthcare_ops.operations.schedules import schedules_of
 from healthcare_ops.operations.service import Service
+
+# Stands in the state directory of a simulation.
+SIMULATED_FILE = ".simulated"
 
 
 @dataclass
@@ -52,15 +57,22 @@ def simulate(
 
     Parameters
     ----------
+    state
+        A directory that a simulation made, or none yet: that of a hospital is not touched.
     order
         A synthetic hospital that delivers to the state directory, which is made if there is none; None to deliver
         nothing.
 
     Raises
     ------
+    ConfigError
+        If the state directory is not a simulation's.
+    LockedError
+        If somebody runs its engine.
     OpsError
         As `follow` and `open_engine` do. A run that fails is in the result.
     """
+    _require_own(state, order)
     clock, simulated = VirtualClock(first), Simulated()
     with ExitStack() as stack:
         simulation = _Simulation(state, clock, simulated, progress, stack)
@@ -75,6 +87,22 @@ def simulate(
             simulated.delivered = followed.document
         simulation.advance(until)
     return simulated
+
+
+def _require_own(state: Path, order: Order | None) -> None:
+    """Raise unless the directory is a simulation's and free; mark one that is yet to be made."""
+    is_made = (state / SITE_FILE).exists()
+    if is_made and not (state / SIMULATED_FILE).exists():
+        raise ConfigError(
+            f"{state} is a hospital's: a simulation would mix what never happened into it.",
+            next_step="Give --state a directory that is not there yet, and --site.",
+        )
+    if not is_made and order is None:
+        raise NotFoundError(f"{state} is not a state directory.", next_step="Give --site for a hospital to deliver.")
+    state.mkdir(parents=True, exist_ok=True)
+    (state / SIMULATED_FILE).touch()
+    with lock_state(state, Lock.ENGINE):
+        pass
 
 
 @dataclass

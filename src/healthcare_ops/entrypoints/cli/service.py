@@ -75,14 +75,15 @@ def simulate(
     scenario: Annotated[Path | None, typer.Option("--scenario", help="Its reporting and faults.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same deliveries.")] = 1,
     feed: Annotated[Literal["encounters", "events"], typer.Option("--feed", help="What comes.")] = "events",
-    every: Annotated[int, typer.Option("--every", min=1, metavar="MIN", help="Minutes between files.")] = 15,
+    every: Annotated[int, typer.Option("--every", min=1, metavar="MIN", help="Minutes between its files.")] = 15,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
     """Let days go by as fast as the machine allows: schedules, runs, and a synthetic hospital that delivers.
 
     Every run takes the instant at which it is due for the present. The deliveries, and the truth behind them, lie in
-    the state directory's `synthetic/`. For drills: use a state directory of its own.
+    the state directory's `synthetic/`. The state directory of a hospital is refused: give one that is not there yet. A
+    day of 96 ticks takes a minute or two.
 
     Example: hops simulate --from 2026-03-01 --to 2026-03-02 --site site.toml --state drill
     """
@@ -140,6 +141,10 @@ def _print_simulated(document: Mapping[str, Any]) -> None:
     rows = [[name, *(counts.get(kind, 0) for kind in kinds)] for name, counts in document["runs"].items()]
     out = console()
     out.print(table(f"Runs from {document['from']} to {document['to']}", ["type", *(k.lower() for k in kinds)], rows))
+    refused = (document["delivered"] or {}).get("refused", [])
+    if refused:
+        rows = [[item["feed_id"], item["source_file"], item["reason"]] for item in refused[:_SHOWN]]
+        out.print(table(f"Not taken into raw: {len(refused)} files", ["feed", "file", "reason"], rows))
     for run in document["unsuccessful"][:_SHOWN]:
         out.print(f"{run['run_id']} {run['status']} at {run['failed_state']}: {run['cause']}", markup=False)
 
