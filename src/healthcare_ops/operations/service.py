@@ -19,6 +19,8 @@ from healthcare_ops.operations.schedules import Schedule, Tally, decide
 from healthcare_ops.ports import ObjectStore
 
 TALLIES_KEY = "ops/schedule.json"
+# What a full disk or a lost server kept from its end goes on when that is mended.
+_TAKES_UP_EVERY = timedelta(minutes=1)
 
 Tell = Callable[[Mapping[str, Any]], None]
 
@@ -67,6 +69,7 @@ class Service:
         self._is_replay = is_replay
         self._expired_on: date | None = None
         self._troubles: dict[str, str] = {}
+        self._took_up_at = engine.now()
         self._watched = engine.durable.live()
         # What a replay decides is about another time than what is kept.
         self.tallies = {} if is_replay else read_tallies(engine.objects)
@@ -82,6 +85,9 @@ class Service:
         now = self._engine.now()
         self._engine.durable.require_alone()
         self._try("requests", lambda: answer_all(self._engine))
+        if abs(now - self._took_up_at) >= _TAKES_UP_EVERY:
+            self._took_up_at = now
+            self._try("unfinished runs", self._engine.take_up_left)
         for schedule in self._schedules:
             self._try(schedule.run_type, partial(self._keep_to, schedule, now))
         self._watched |= self._engine.durable.live()
@@ -94,7 +100,7 @@ class Service:
         self._engine.expire(self._keep)
         self._expired_on = today
 
-    def _try(self, what: str, work: Callable[[], None]) -> None:
+    def _try(self, what: str, work: Callable[[], object]) -> None:
         try:
             work()
         except Exception as error:  # noqa: BLE001  # whatever it is, the other schedules go on

@@ -51,6 +51,7 @@ class FakeEngine:
     durable: Durable = field(default_factory=Durable)
     started: list[tuple[str, str]] = field(default_factory=list)
     expired: int = 0
+    left: set[str] = field(default_factory=set)
 
     def now(self):
         return self.clock.now()
@@ -78,6 +79,11 @@ class FakeEngine:
     def end_all(self):
         for run_id in self.durable.live():
             self.end(run_id)
+
+    def take_up_left(self):
+        taken, self.left = sorted(self.left), set()
+        self.durable.at_work.update(taken)
+        return taken
 
     def expire(self, keep):
         assert keep == KEEP
@@ -275,3 +281,11 @@ def test_what_cannot_be_written_down_is_told_once_and_done_when_it_can(service, 
 
     assert [event["event"] for event in told] == ["trouble", "started", "ended"]
     assert engine.started == [("inference-20260301T001500Z", "2026-03-01")]
+
+
+def test_a_run_that_was_left_unfinished_is_taken_up_within_a_minute_and_its_end_is_told(service, engine, told):
+    engine.left.add("daily-left")
+    go_on(service, engine, until=SUNDAY + timedelta(minutes=2))
+    service.step()
+
+    assert [(event["event"], event["run_id"]) for event in told] == [("ended", "daily-left")]
