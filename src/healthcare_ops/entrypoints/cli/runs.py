@@ -236,12 +236,20 @@ def describe_run(record: RunRecord) -> dict[str, Any]:
 def print_run(record: RunRecord, closing: str = "") -> None:
     """Print the states that a run entered, and how each of them went."""
     rows = [
-        [state.name, len(state.attempts), _outcome(record, state), f"{state.seconds:.2f} s"] for state in record.states
+        [state.name, len(state.attempts), _outcome(record, state), f"{_elapsed_s(record, state):.2f} s"]
+        for state in record.states
     ]
     out = console()
     out.print(table(f"{record.run_id}: {record.status}", ["state", "attempts", "result", "time"], rows))
     if closing:
         out.print(closing, markup=False)
+
+
+def _elapsed_s(record: RunRecord, state: StateRecord) -> float:
+    """Return how long a state took, or has been at work."""
+    if state.exited_at or record.status != RUNNING:
+        return state.seconds
+    return (datetime.now(UTC) - datetime.fromisoformat(state.entered_at)).total_seconds()
 
 
 def _outcome(record: RunRecord, state: StateRecord) -> str:
