@@ -4,19 +4,50 @@ import json
 import os
 import signal
 import subprocess
+import time
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 
+import healthcare_ops
 from databases import DATABASES, database
 from e2e.command import PROGRAM, environment
 from e2e.deliveries import NOW
+from healthcare_ops.adapters.state_lock import lock_state
 
+WITHIN_S = 60.0
+SYNTHETIC_SITE = Path(healthcare_ops.__file__).parent / "samples" / "synthetic_site.toml"
 REFINED = ["ResolveRunDate", "ChoosePath", "RunBronzeIngest", "RunBronzeToSilver", "RunDQ"]
 
 
 def run_daily(hops, desk, *more):
     return hops("run", "--date", "2026-03-01", "--state", desk.state, "--as-of", NOW, *more)
+
+
+def start_daily(desk):
+    """Begin a daily run in a process of its own."""
+    return subprocess.Popen(
+        [PROGRAM, "run", "--date", "2026-03-01", "--as-of", NOW, "--state", desk.state],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+
+
+def begun(desk, state=""):
+    """Return the id of the daily run that was asked for, once it has a record, and `state` in it if one is told."""
+    until = time.monotonic() + WITHIN_S
+    while time.monotonic() < until:
+        # Not one that a schedule has begun: its id tells another instant.
+        for path in (desk.state / "ops" / "runs").glob("daily-20260304T*.json"):
+            record = json.loads(path.read_text())
+            if not state or state in [entered["name"] for entered in record["states"]]:
+                return path.stem
+        time.sleep(0.01)
+    raise AssertionError("the run has not come that far")
 
 
 def record_of(desk, run_id):
@@ -42,7 +73,7 @@ def stored(request, own_loaded, tmp_path):
         yield own_loaded
         return
     with database(request.param, tmp_path, request.getfixturevalue) as url:
-        (own_loaded.state / "settings.toml").write_text(f'database_url = "{url}"')
+        (own_loaded.state / "settings.toml").write_text(f'database_url = "{url}"\n')
         yield own_loaded
 
 
@@ -190,9 +221,16 @@ def test_runs_of_a_folder_that_is_no_state_directory_are_not_found(hops, tmp_pat
 # A platform that is up
 
 
+def ended(events, run_id):
+    """Return the event that tells of the end of a run; the clock can begin others."""
+    return next(event for event in events if event["event"] == "ended" and event["run_id"] == run_id)
+
+
 @contextmanager
 def up(desk):
-    """Yield the process of `hops up`, once it says that it is."""
+    """Yield the process of `hops up`, once it says that it is; it has few schedules to keep meanwhile."""
+    with (desk.state / "settings.toml").open("a") as settings:
+        settings.write("inference_every_min = 60\n")
     with subprocess.Popen(
         [PROGRAM, "up", "--state", desk.state, "--json"], stdout=subprocess.PIPE, text=True, env=environment()
     ) as process:
@@ -201,6 +239,9 @@ def up(desk):
             yield process
         finally:
             process.kill()
+            process.wait()
+            settings = desk.state / "settings.toml"
+            settings.write_text(settings.read_text().replace("inference_every_min = 60\n", ""))
 
 
 def test_hops_up_serves_alone_does_what_others_ask_and_ends_in_order(hops, own_loaded):
@@ -220,9 +261,9 @@ def test_hops_up_serves_alone_does_what_others_ask_and_ends_in_order(hops, own_l
     assert schedule["is_up"]
     assert [one["run_type"] for one in schedule["schedules"]] == ["daily", "weekly_train", "inference"]
     assert (asked.exit_code, asked.document["status"]) == (0, "SUCCEEDED")
-    ended = next(event for event in told if event["event"] == "ended" and event["run_id"] == asked.document["run_id"])
-    assert ended["status"] == "SUCCEEDED"
-    assert (told[-1], exit_code) == ({"schema_version": 1, "event": "down", "left": []}, 0)
+    run_id = asked.document["run_id"]
+    assert ended(told, run_id)["status"] == "SUCCEEDED"
+    assert (told[-1]["event"], run_id in told[-1]["left"], exit_code) == ("down", False, 0)
 
 
 def test_what_hops_up_refuses_is_said_to_who_asked(hops, failed):
@@ -237,27 +278,117 @@ def test_what_hops_up_refuses_is_said_to_who_asked(hops, failed):
 
 
 def test_a_platform_killed_in_the_middle_of_a_run_finishes_it_when_it_is_up_again(hops, stored):
-    with up(stored) as killed:
-        asking = subprocess.Popen(
-            [PROGRAM, "run", "--date", "2026-03-01", "--as-of", NOW, "--state", stored.state],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(),
-        )
-        started = None
-        while started is None:  # killed as soon as there is a record of the run
-            started = next(iter((stored.state / "ops" / "runs").glob("*.json")), None)
+    with up(stored) as killed, start_daily(stored) as asking:
+        run_id = begun(stored)  # killed as soon as there is a record of the run
         os.kill(killed.pid, signal.SIGKILL)
         _, told = asking.communicate()
 
-    run_id = started.stem
-    left = hops("runs", "list", "--state", stored.state, "--json").document["runs"]
+    listed = hops("runs", "list", "--state", stored.state, "--json").document["runs"]
     with up(stored) as again:
-        ended = next(json.loads(line) for line in again.stdout)
+        end = ended(map(json.loads, again.stdout), run_id)
     record = json.loads(record_of(stored, run_id).read_text())
 
     assert (asking.returncode, told.splitlines()[0]) == (8, f"hops: `hops up` has ended, and run {run_id} has not.")
-    assert [run["status_now"] for run in left] == ["RUNNING (left)"]
-    assert (ended["event"], ended["run_id"], ended["status"]) == ("ended", run_id, "SUCCEEDED")
+    assert [run["status_now"] for run in listed if run["run_id"] == run_id] == ["RUNNING (left)"]
+    assert end["status"] == "SUCCEEDED"
     assert len(record["resumed_at"]) == 1
+
+
+# Without one
+
+
+def test_of_two_who_run_at_once_the_second_is_told_who_does_and_either_can_stop_it(hops, own_loaded):
+    with lock_state(own_loaded.state), start_daily(own_loaded) as first:  # whose jobs wait for this process
+        run_id = begun(own_loaded, "ChoosePath")
+        second = run_daily(hops, own_loaded)
+        stopping = hops("runs", "stop", "last", "--state", own_loaded.state)
+        _, told = first.communicate(timeout=WITHIN_S)
+    shown = hops("runs", "show", run_id, "--state", own_loaded.state, "--json").document
+
+    assert (second.exit_code, second.out) == (8, "")
+    assert second.message.startswith(f"{own_loaded.state} is in use by process {first.pid}")
+    assert (stopping.exit_code, stopping.out.startswith(f"{run_id} is being stopped; ")) == (0, True)
+    assert (first.returncode, shown["status"]) == (5, "ABORTED")
+    assert f"run {run_id}" in told
+
+
+def test_a_run_that_was_stopped_goes_on_when_it_is_redriven(hops, own_loaded):
+    with lock_state(own_loaded.state), start_daily(own_loaded) as stopped:
+        run_id = begun(own_loaded, "ChoosePath")
+        hops("runs", "stop", run_id, "--state", own_loaded.state)
+        stopped.communicate(timeout=WITHIN_S)
+
+    redriven = hops("redrive", run_id, "--state", own_loaded.state, "--json")
+
+    assert (redriven.exit_code, redriven.document["status"]) == (0, "SUCCEEDED")
+
+
+# Schedules
+
+
+def test_the_schedules_show_what_is_due_how_the_last_run_went_and_what_became_of_the_others(hops, own_loaded):
+    run_id = run_daily(hops, own_loaded, "--json").document["run_id"]
+    counts = {"daily": (40, 0, 2), "inference": (3800, 17, 5)}
+    told = {
+        name: {"until": "2026-03-04T15:00:00+00:00", "started": started, "skipped": skipped, "missed": missed}
+        for name, (started, skipped, missed) in counts.items()
+    }
+    (own_loaded.state / "ops" / "schedule.json").write_text(json.dumps(told))
+
+    document = hops("schedule", "--state", own_loaded.state, "--json").document
+    shown = hops("schedule", "--state", own_loaded.state).out
+
+    found = {one["run_type"]: one for one in document["schedules"]}
+    assert (document["zone"], document["is_up"]) == ("America/Sao_Paulo", False)
+    assert {name: tuple(one[what] for what in ("started", "skipped", "missed")) for name, one in found.items()} == (
+        counts | {"weekly_train": (0, 0, 0)}
+    )
+    assert [(one["last_run"], one["last_status"]) for one in found.values()] == [
+        (run_id, "SUCCEEDED"),
+        ("", ""),
+        ("", ""),
+    ]
+    due = {name: datetime.fromisoformat(one["next_due"]) for name, one in found.items()}
+    assert all(instant > datetime.now(instant.tzinfo) for instant in due.values())
+    assert found["daily"]["next_local"].endswith(" 04:00")
+    assert (found["weekly_train"]["next_local"][:3], found["weekly_train"]["next_local"][-5:]) == ("Sun", "05:00")
+    assert due["inference"].minute in (0, 15, 30, 45)
+    assert "3,800" in shown
+    assert shown.splitlines()[-1] == "nobody keeps them: start `hops up`"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "says"),
+    [
+        (["--from", "2026-03-05", "--to", "2026-03-04"], 2, "2026-03-04 is before --from 2026-03-05"),
+        (["--from", "5 March", "--to", "2026-03-05"], 2, "'5 March' is not a day; write 2017-12-31"),
+        (["--from", "2026-03-05"], 2, "--to"),
+        (["--from", "2026-03-05", "--to", "2026-03-05"], 3, "is not a state directory."),
+        (["--from", "2026-03-05", "--to", "2026-03-05", "--site", "none.toml"], 3, "none.toml does not exist."),
+    ],
+)
+def test_days_that_cannot_go_by_say_why_and_leave_no_trace(hops, tmp_path, arguments, exit_code, says):
+    outcome = hops("simulate", *arguments, "--state", tmp_path / "drill")
+
+    assert (outcome.exit_code, outcome.out) == (exit_code, "")
+    assert says in outcome.err
+    assert not (tmp_path / "drill").exists()
+
+
+@pytest.mark.slow
+def test_a_day_that_goes_by_has_every_tick_and_its_daily_run(hops, tmp_path):
+    drill = tmp_path / "drill"
+    drill.mkdir()
+    (drill / "settings.toml").write_text("inference_every_min = 60\n")
+    days = ("--from", "2026-03-05", "--to", "2026-03-05")
+
+    outcome = hops("simulate", *days, "--site", SYNTHETIC_SITE, "--every", 60, "--state", drill, "--json")
+
+    assert outcome.exit_code == 0, outcome.err
+    assert outcome.document["runs"] == {
+        "inference": {"started": 24, "SUCCEEDED": 24},
+        "daily": {"started": 1, "SUCCEEDED": 1},
+    }
+    assert outcome.document["unsuccessful"] == []
+    assert outcome.document["delivered"]["refused"] == []
+    assert len(list(drill.glob("raw/*/*/*.json"))) > 20
