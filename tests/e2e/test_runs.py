@@ -392,3 +392,12 @@ def test_a_day_that_goes_by_has_every_tick_and_its_daily_run(hops, tmp_path):
     assert outcome.document["unsuccessful"] == []
     assert outcome.document["delivered"]["refused"] == []
     assert len(list(drill.glob("raw/*/*/*.json"))) > 20
+
+
+def test_a_store_of_steps_that_is_none_is_named_with_what_to_do_about_it(hops, own_loaded):
+    (own_loaded.state / "runs.db").write_text("no database\n")
+
+    outcome = hops("runs", "resume", "--state", own_loaded.state)
+
+    assert (outcome.exit_code, "runs.db" in outcome.message) == (4, True)
+    assert outcome.next_step.startswith("Take the file away")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 import psycopg
 from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 
-from healthcare_ops.core.errors import ConfigError, LockedError
+from healthcare_ops.core.errors import ConfigError, LockedError, Reason, TransientError
 from healthcare_ops.ports import Journal
 
 Body = Callable[[Journal, str, Any], None]
@@ -29,6 +30,8 @@ _SELDOM_S = 3600.0
 _LISTEN_EVERY_S = 0.25
 # How much longer than `body` DBOS may take to know that a run ended.
 _SETTLED_WITHIN_S = 5.0
+# What a PostgreSQL server and its client say while it is away, or on its way.
+_PASSES = re.compile(r"refused|timeout|timed out|unreachable|starting up|shutting down|closed the connection", re.I)
 
 
 class DurableRuns:
@@ -51,6 +54,8 @@ class DurableRuns:
     ------
     ConfigError
         If the server refuses.
+    TransientError
+        If it does not answer, or not yet.
     LockedError
         If another process has opened the same schema.
     """
@@ -118,7 +123,7 @@ class DurableRuns:
             return set(self._live)
 
     def require_alone(self) -> None:
-        """Do nothing while no other process can have opened the same runs; else `LockedError`.
+        """Do nothing while no other process can have opened the same runs; else `TransientError`.
 
         A server that was restarted, or that ended the connection, has forgotten who was there.
         """
@@ -127,9 +132,10 @@ class DurableRuns:
                 if self._alone:
                     self._alone.execute("SELECT 1")
         except psycopg.Error as error:
-            raise LockedError(
+            raise TransientError(
                 f"the connection that kept others out of the runs is lost: {' '.join(str(error).split())}.",
                 next_step="Start it again: what was at work goes on.",
+                reason=Reason.NETWORK,
             ) from error
 
     def wait(self, timeout_s: float | None = None) -> None:
@@ -183,7 +189,7 @@ class DurableRuns:
             raise LeftUnfinished
         try:
             self.require_alone()
-        except LockedError:
+        except TransientError:
             raise LeftUnfinished from None
 
     def close(self) -> None:
@@ -216,9 +222,12 @@ def _lock_schema(database_url: str, schema: str) -> psycopg.Connection[Any] | No
     try:
         connection = psycopg.connect(database_url.replace("+psycopg", "", 1), autocommit=True)
     except psycopg.OperationalError as error:
+        found = f"the database of runs cannot be opened: {' '.join(str(error).split())}."
+        if _PASSES.search(str(error)):
+            next_step = "Look whether the server runs, and start this again when it does."
+            raise TransientError(found, next_step=next_step, reason=Reason.NETWORK) from error
         raise ConfigError(
-            f"the database of runs cannot be opened: {' '.join(str(error).split())}.",
-            next_step="Check `database_url` in settings.toml, PGPASSWORD or ~/.pgpass, and the server.",
+            found, next_step="Check `database_url` in settings.toml, PGPASSWORD or ~/.pgpass, and the server."
         ) from error
     try:
         # The server may take a moment to see that a process is gone.

@@ -14,7 +14,7 @@ import pytest
 
 from databases import database
 from healthcare_ops.adapters.durable import DurableRuns, LeftUnfinished
-from healthcare_ops.core.errors import ConfigError, LockedError
+from healthcare_ops.core.errors import ConfigError, LockedError, TransientError
 
 JOBS = ("ingest_bronze", "dq_check", "silver_to_gold")
 # A process that is killed in the middle of its second job.
@@ -352,6 +352,32 @@ def test_runs_on_a_server_are_opened_by_one_process_at_a_time_whatever_machine_i
             DurableRuns(url, Jobs())
 
 
-def test_a_server_that_does_not_answer_is_a_matter_of_the_settings():
-    with pytest.raises(ConfigError, match="the database of runs cannot be opened: connection failed"):
+def test_a_server_that_does_not_answer_may_do_so_later():
+    with pytest.raises(TransientError, match="the database of runs cannot be opened: connection failed"):
         DurableRuns("postgresql://hops@127.0.0.1:1/runs", Jobs())
+
+
+@pytest.mark.postgres
+def test_a_database_that_a_server_does_not_have_is_a_matter_of_the_settings(postgres_url):
+    with pytest.raises(ConfigError, match="does not exist"):
+        DurableRuns(f"{postgres_url}/nowhere", Jobs())
+
+
+@pytest.mark.postgres
+def test_runs_whose_server_ended_the_connection_go_no_step_further_here(postgres_url, tmp_path):
+    done = []
+
+    def body(journal, run_id, order):
+        journal.once("ingest_bronze", lambda: done.append("ingest_bronze"))
+        with psycopg.connect(f"{postgres_url}/postgres", autocommit=True) as server:
+            server.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        journal.once("dq_check", lambda: done.append("dq_check"))
+
+    with database("postgres", tmp_path, lambda name: postgres_url) as url, opened(url, body) as runs:
+        runs.start("daily-1", {})
+        end_all(runs)
+        left = runs.unfinished()
+        with pytest.raises(TransientError, match="is lost"):
+            runs.require_alone()
+
+    assert (done, left) == (["ingest_bronze"], ["daily-1"])
