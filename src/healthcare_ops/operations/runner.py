@@ -14,7 +14,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
-from healthcare_ops.core.errors import ConfigError, NotFoundError, OpsError, Reason, StepError, TransientError
+from healthcare_ops.core.errors import (
+    ConfigError,
+    LockedError,
+    NotFoundError,
+    OpsError,
+    Reason,
+    StepError,
+    TransientError,
+)
 from healthcare_ops.core.runs import (
     ABORTED,
     RUNNING,
@@ -189,7 +197,10 @@ def failure_of(record: RunRecord) -> OpsError | None:
     if record.status == ABORTED or failure is None:
         cause = f" with {record.error}: {record.cause}" if record.error else ""
         return StepError(f"{what}{cause}.", next_step=f"`hops redrive {record.run_id}` goes on with it.")
-    return failure.error.about(what)
+    error = failure.error.about(what)
+    if failure.reason == Reason.LOCKED:  # within the run it was to be tried again; for whoever waited it is a lock
+        return LockedError(error.message, next_step=error.next_step)
+    return error
 
 
 def _begin(order: RunOrder, memory: _Memory, around: Surroundings) -> RunRecord:

@@ -13,7 +13,7 @@ import pytest
 
 from fakes import FlakyLake, MemoryObjects, VirtualTime
 from healthcare_ops.core.errors import ConfigError, StepError
-from healthcare_ops.core.runs import Answer, Failure, RunRecord
+from healthcare_ops.core.runs import Answer, AttemptRecord, Failure, RunRecord, StateRecord
 from healthcare_ops.operations.runner import (
     RunOrder,
     Stopped,
@@ -87,6 +87,18 @@ def test_a_tick_enters_the_states_that_were_foreseen(hospital):
     finished = run_orchestrator(hospital.context, "inference")
 
     assert tuple(state.name for state in finished.record.states) == states_of("inference")
+
+
+def test_a_run_that_waited_for_a_lock_in_vain_ends_as_one_that_found_it_held():
+    locked = Failure(
+        "TransientError", "Locked", "ingest_bronze: the lake is in use by process 7.", "Wait.", "transient"
+    )
+    attempt = AttemptRecord("", "", "TransientError", "the lake is in use", locked)
+    record = RunRecord(
+        "daily-1", "daily", "", "", status="FAILED", states=[StateRecord("Ingest", "", attempts=[attempt])]
+    )
+
+    assert failure_of(record).exit_code == 8
 
 
 def test_a_run_that_succeeds_has_no_failure(hospital):
