@@ -186,7 +186,9 @@ def test_every_make_target_in_the_documents_exists():
 
 
 def test_make_help_shows_every_target_that_says_what_it_does_in_a_column_of_its_own():
-    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    # Also within `make test`, which would have it say where it is.
+    command = ["make", "--no-print-directory", "help"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     makefile = (ROOT / "Makefile").read_text()
 
     shown = [line.split()[1] for line in said.splitlines() if line.startswith("  make ")]
