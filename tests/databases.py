@@ -97,13 +97,6 @@ def _free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def _open_way_to(folder: Path) -> None:
-    """Let the server's user reach the folder: pytest keeps its own from others."""
-    for parent in folder.parents:
-        if parent.stat().st_uid == os.geteuid() and len(parent.parts) > 2:
-            parent.chmod(parent.stat().st_mode | 0o011)
-
-
 def _is_ready(server: subprocess.Popen[bytes], url: str) -> bool:
     """Wait until the server answers; tell whether it does, or ended because its port was taken meanwhile."""
     until = time.monotonic() + _WITHIN_S
