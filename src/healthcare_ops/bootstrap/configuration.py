@@ -14,7 +14,7 @@ from healthcare_ops.adapters.local_secrets import LocalSecrets
 from healthcare_ops.adapters.state_lock import NO_PATIENCE, Patience, lock_state
 from healthcare_ops.core.clock import Clock, SystemClock
 from healthcare_ops.core.config import FEEDS_DIR, PSEUDONYM_KEY, SITE_FILE, read_settings
-from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.feed import Feed, require_known_sectors
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.validated import read_toml
@@ -42,6 +42,12 @@ class Changes:
     def files(self) -> list[str]:
         """Return the changed files, as they are called in the state directory."""
         return [*([SITE_FILE] if self.site else []), *(f"{FEEDS_DIR}/{feed_id}.toml" for feed_id in sorted(self.feeds))]
+
+
+def require_state(state: Path) -> None:
+    """Do nothing, or raise `NotFoundError` if there is no such state directory."""
+    if not (state / SITE_FILE).exists():
+        raise NotFoundError(f"{state} is not a state directory.", next_step="Run `hops init --site SITE.toml`.")
 
 
 def create_state(

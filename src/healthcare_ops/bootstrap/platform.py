@@ -14,10 +14,9 @@ from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.adapters.local_raw import LocalRaw
 from healthcare_ops.adapters.local_secrets import LocalSecrets
 from healthcare_ops.adapters.state_lock import NO_PATIENCE, Patience, lock_state
-from healthcare_ops.bootstrap.configuration import read_feeds
+from healthcare_ops.bootstrap.configuration import read_feeds, require_state
 from healthcare_ops.core.clock import Clock, SystemClock
 from healthcare_ops.core.config import SITE_FILE, read_settings
-from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import Table
 from healthcare_ops.core.validated import read_toml
@@ -50,8 +49,7 @@ def open_platform(
     state: Path, clock: Clock | None = None, *, exclusive: bool = True, patience: Patience = NO_PATIENCE
 ) -> Iterator[Platform]:
     """Open a state directory; writers hold its lock, once they have it, readers pass `exclusive=False`."""
-    if not (state / SITE_FILE).exists():
-        raise NotFoundError(f"{state} is not a state directory.", next_step="Run `hops init --site SITE.toml`.")
+    require_state(state)
     if exclusive:
         with lock_state(state, wait_s=patience.wait_s, tell=patience.tell):
             yield _wire(state, clock or SystemClock())

@@ -1,12 +1,13 @@
 """Errors, sorted by what happens next.
 
 OpsError
-├── TransientError   try again: network, lock, commit conflict        → Retry
+├── TransientError   try again: network, throttling, commit conflict  → Retry
+│   └── BusyError      a job waited in vain for a lock, or took too long
 ├── DataError        the delivered data is at fault                   → INC-02
 │   └── QualityError   a `fail` rule failed; gold keeps its last state
 ├── ConfigError      site, feed, setting or credential is wrong       → stop at the door
 ├── NotFoundError    the named run, table, feed or file does not exist
-├── LockedError      another process holds the state, or time ran out
+├── LockedError      another process holds the state
 └── StepError        a job of a run failed; carries which one
 """
 
@@ -96,6 +97,13 @@ class TransientError(OpsError):
     code = Reason.TRANSIENT
 
 
+class BusyError(TransientError):
+    """A job took longer than it may, or waited in vain for what another process holds (reason `Locked`)."""
+
+    exit_code = ExitCode.TIMEOUT_OR_LOCK
+    code = Reason.TIMEOUT
+
+
 class DataError(OpsError):
     """Delivered data cannot be used as it is; opens INC-02."""
 
@@ -125,7 +133,7 @@ class NotFoundError(OpsError):
 
 
 class LockedError(OpsError):
-    """Another process holds the state directory, or a time limit ran out."""
+    """Another process holds the state directory."""
 
     exit_code = ExitCode.TIMEOUT_OR_LOCK
     code = Reason.LOCKED

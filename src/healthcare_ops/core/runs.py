@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, Self
 
 from healthcare_ops.core.errors import (
+    BusyError,
     ConfigError,
     DataError,
     LockedError,
@@ -29,6 +30,7 @@ SUCCEEDED, ABORTED = "SUCCEEDED", "ABORTED"
 _KINDS: Mapping[str, type[OpsError]] = {
     kind.__name__: kind
     for kind in (
+        BusyError,
         ConfigError,
         DataError,
         LockedError,
@@ -57,8 +59,7 @@ class Failure:
     @classmethod
     def of(cls, error: OpsError) -> Self:
         """Return the failure as plain values."""
-        may_pass = isinstance(error, TransientError) or error.reason == Reason.TIMEOUT
-        error_class = "transient" if may_pass else "permanent"
+        error_class = "transient" if isinstance(error, TransientError) else "permanent"
         return cls(type(error).__name__, error.reason, error.message, error.next_step, error_class)
 
     @property
@@ -166,6 +167,11 @@ class RunRecord:
     def key(self) -> str:
         """Return where the record is stored."""
         return record_key(self.run_id)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the run has yet to end, for the first time or again."""
+        return self.status in (RUNNING, PENDING_REDRIVE)
 
     @property
     def took_s(self) -> float | None:

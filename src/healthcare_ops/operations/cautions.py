@@ -8,11 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from healthcare_ops.bootstrap.configuration import Changes, find_changes
-from healthcare_ops.bootstrap.platform import Platform
+from healthcare_ops.bootstrap.platform import Platform, open_platform
 from healthcare_ops.core.civil_time import civil_day, day_start
+from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.feed import Feed
@@ -115,6 +117,14 @@ def not_built_again(platform: Platform, changes: Changes) -> Iterator[Caution]:
     command = f"hops backfill{source} --from {min(days)} --to {max(days)} --state {shlex.quote(str(platform.state))}"
     values = {"files": ", ".join(changes.files), "days": f"{len(days)}", "command": command}
     yield Caution(CautionCode.NOT_BUILT_AGAIN, values)
+
+
+def cautions_of_run(state: Path, run_type: str, run_date: str, as_of: str) -> list[dict[str, str]]:
+    """Return what to know of the data and the model that a run worked with, as documents."""
+    days = [date.fromisoformat(run_date)] if run_type == "daily" else []
+    with open_platform(state, AsOfClock(datetime.fromisoformat(as_of)), exclusive=False) as platform:
+        found = (*days_without_records(platform, days), *find_cautions(platform))
+        return [caution.document for caution in found]
 
 
 def days_without_records(platform: Platform, days: Collection[date]) -> Iterator[Caution]:

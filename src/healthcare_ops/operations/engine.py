@@ -16,9 +16,9 @@ from typing import Any, cast
 from healthcare_ops.adapters.durable import DurableRuns, LeftUnfinished
 from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.adapters.state_lock import Lock, lock_state
+from healthcare_ops.bootstrap.configuration import require_state
 from healthcare_ops.bootstrap.engine import open_durable_runs
 from healthcare_ops.core.clock import SystemClock
-from healthcare_ops.core.config import SITE_FILE
 from healthcare_ops.core.errors import ConfigError, LockedError, NotFoundError, StepError
 from healthcare_ops.core.runs import (
     PENDING_REDRIVE,
@@ -69,8 +69,7 @@ def open_engine(
     LockedError
         If another process runs the engine.
     """
-    if not (state / SITE_FILE).exists():
-        raise NotFoundError(f"{state} is not a state directory.", next_step="Run `hops init --site SITE.toml`.")
+    require_state(state)
     with lock_state(state, Lock.ENGINE, wait_s=_PATIENCE_S, role=role):
         objects, jobs, closing = LocalObjects(state), Workers(state), Event()
 
@@ -96,7 +95,7 @@ def open_engine(
             # Before the processes end: that one was ended is no failure of the run that it was at work for.
             closed_in_turn.callback(closing.set)
             closed_in_turn.callback(durable.close)
-            yield Engine(objects, durable, now)
+            yield Engine(objects, durable, jobs, now)
 
 
 @dataclass(frozen=True)
@@ -105,6 +104,7 @@ class Engine:
 
     objects: LocalObjects
     durable: DurableRuns
+    workers: Workers
     now: Callable[[], datetime]
 
     def start(
@@ -152,8 +152,8 @@ class Engine:
         """Wait for the end of a run; return its record. `StepError` if it was left unfinished all the same."""
         while run_id in self.durable.live():
             self.durable.wait(1.0)
-        record = find_run(self.objects, run_id)
-        if _is_open(record):
+        record = read_run(self.objects, record_key(run_id))
+        if record.is_open:
             raise StepError(
                 f"run {run_id} could not be taken to its end, and its record tells no more.",
                 next_step="Look whether the disk is full, then run `hops runs resume`.",
@@ -181,7 +181,7 @@ class Engine:
 
     def _has_end(self, run_id: str) -> bool:
         try:
-            return not _is_open(read_run(self.objects, record_key(run_id)))
+            return not read_run(self.objects, record_key(run_id)).is_open
         except (ConfigError, NotFoundError):  # the record is gone or damaged: it is written anew
             return False
 
@@ -226,10 +226,6 @@ class Engine:
             )
 
 
-def _is_open(record: RunRecord) -> bool:
-    return record.status in (RUNNING, PENDING_REDRIVE)
-
-
 def require_redrivable(record: RunRecord, now: datetime) -> None:
     """Do nothing if the run meets the conditions of the service for a redrive; else `ConfigError` says which not.
 
@@ -259,7 +255,7 @@ def type_of(run_id: str) -> RunType:
 def stop_run(objects: ObjectStore, run_id: str) -> None:
     """Have a run end as soon as possible, its job in the middle of its work; one that is left ends when resumed."""
     record = find_run(objects, run_id)
-    if not _is_open(record):
+    if not record.is_open:
         raise ConfigError(f"run {run_id} has ended: {record.status}.", next_step="There is nothing to stop.")
     objects.write(stop_key(run_id), b"")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from healthcare_ops.core.errors import ConfigError, LockedError, NotFoundError
-from healthcare_ops.core.runs import PENDING_REDRIVE, RUNNING, RUNS_PREFIX, RunRecord, log_key, record_key
+from healthcare_ops.core.runs import RUNS_PREFIX, RunRecord, log_key, record_key
 from healthcare_ops.operations.runner import read_definition
 from healthcare_ops.orchestrator.graph import WIDTH, draw
 from healthcare_ops.ports import ObjectStore
@@ -74,7 +74,7 @@ def follow_run(
             for state in record.states[told:]:
                 progress(state.name)
             told = len(record.states)
-            if record.status not in (RUNNING, PENDING_REDRIVE):
+            if not record.is_open:
                 return record
         if is_last_look:
             raise LockedError(

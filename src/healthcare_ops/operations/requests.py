@@ -8,9 +8,11 @@ import secrets
 import time
 from dataclasses import asdict
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from healthcare_ops.adapters.local_objects import LocalObjects
+from healthcare_ops.adapters.state_lock import Lock, role_of_holder
 from healthcare_ops.core.errors import ConfigError, LockedError, OpsError
 from healthcare_ops.core.runs import RUN_TYPES, Failure
 from healthcare_ops.operations.engine import Engine, type_of
@@ -24,6 +26,11 @@ _PATIENCE_S = 30.0
 _RUN_ID = re.compile(r"[a-z_]+-[A-Za-z0-9-]+")
 
 Request = dict[str, Any]
+
+
+def is_served(state: Path) -> bool:
+    """Tell whether a process answers requests to this state directory."""
+    return role_of_holder(state, Lock.ENGINE) == SERVING
 
 
 def grant(engine: Engine, request: Request) -> str:

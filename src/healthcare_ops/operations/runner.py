@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 from healthcare_ops.core.errors import (
     ConfigError,
-    LockedError,
     NotFoundError,
     OpsError,
     Reason,
@@ -197,10 +196,7 @@ def failure_of(record: RunRecord) -> OpsError | None:
     if record.status == ABORTED or failure is None:
         cause = f" with {record.error}: {record.cause}" if record.error else ""
         return StepError(f"{what}{cause}.", next_step=f"`hops redrive {record.run_id}` goes on with it.")
-    error = failure.error.about(what)
-    if failure.reason == Reason.LOCKED:  # within the run it was to be tried again; for whoever waited it is a lock
-        return LockedError(error.message, next_step=error.next_step)
-    return error
+    return failure.error.about(what)
 
 
 def _begin(order: RunOrder, memory: _Memory, around: Surroundings) -> RunRecord:

@@ -11,7 +11,7 @@ from typing import Any
 
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.faults import understood
-from healthcare_ops.core.runs import RUNNING, RunRecord, RunType, record_key
+from healthcare_ops.core.runs import RunRecord, RunType, record_key
 from healthcare_ops.operations.engine import Engine
 from healthcare_ops.operations.history import read_run
 from healthcare_ops.operations.requests import answer_all
@@ -183,7 +183,7 @@ class Service:
             except (ConfigError, NotFoundError) as error:  # somebody took it away, or damaged it
                 self._tell({"event": "lost", "run_id": run_id, "cause": error.message})
                 continue
-            if record.status != RUNNING:
+            if not record.is_open:
                 self._tell({"event": "ended", **_outcome(record)})
 
 

@@ -17,7 +17,7 @@ from healthcare_ops.core.config import SITE_FILE, read_settings
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.validated import read_toml
-from healthcare_ops.operations.engine import open_engine
+from healthcare_ops.operations.engine import open_engine, type_of
 from healthcare_ops.operations.follow import follow
 from healthcare_ops.operations.generate import Order
 from healthcare_ops.operations.schedules import schedules_of
@@ -43,7 +43,9 @@ class Simulated:
         """Return, by type of run, how many ended in each status, and how many were skipped or missed."""
         counts: dict[str, Counter[str]] = {}
         for event in self.events:
-            run_type = event.get("run_type") or event["run_id"].partition("-")[0]
+            if event["event"] == "trouble":
+                continue
+            run_type = event.get("run_type") or type_of(event["run_id"])
             of_type = counts.setdefault(run_type, Counter())
             what = event["status"] if event["event"] == "ended" else event["event"]
             of_type[what] += event.get("count", 1)

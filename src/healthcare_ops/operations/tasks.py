@@ -11,7 +11,7 @@ from typing import Any
 
 from healthcare_ops.adapters.state_lock import Lock
 from healthcare_ops.core.civil_time import civil_day
-from healthcare_ops.core.errors import ConfigError, LockedError, OpsError, Reason, StepError, TransientError
+from healthcare_ops.core.errors import BusyError, ConfigError, LockedError, OpsError, Reason, StepError
 from healthcare_ops.core.faults import understood, without_data
 from healthcare_ops.core.runs import RUN_TYPES, Answer, Failure
 from healthcare_ops.jobs import TICK_JOBS, load_job
@@ -117,7 +117,7 @@ class _Call:
 def explained(error: Exception, run_id: str) -> OpsError:
     """Return the error as what it means for the run."""
     if isinstance(error, LockedError):  # whoever holds the lake now will let go of it
-        return TransientError(error.message, next_step=error.next_step, reason=error.reason)
+        return BusyError(error.message, next_step=error.next_step, reason=error.reason)
     if known := understood(error):
         return known
     found = without_data(error)

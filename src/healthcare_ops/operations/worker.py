@@ -26,6 +26,7 @@ from healthcare_ops.core.clock import AsOfClock, SystemClock
 from healthcare_ops.core.runs import Answer, Failure, log_key
 from healthcare_ops.jobs import TICK_JOBS, load_job
 from healthcare_ops.jobs.context import Context
+from healthcare_ops.operations.cautions import cautions_of_run
 from healthcare_ops.operations.run_log import logging_to
 from healthcare_ops.operations.tasks import POLICIES, USUAL_POLICY, answer, explained, name_of
 
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> None:
             for name in TICK_JOBS:
                 load_job(name)
         for call in _calls(sys.stdin):
-            answers.write(json.dumps(_answer(Path(arguments[0]), call)) + "\n")
+            answers.write(json.dumps(_replied(Path(arguments[0]), call)) + "\n")
             answers.flush()
 
 
@@ -60,6 +61,12 @@ def _calls(lines: IO[str]) -> Iterator[Any]:
     threading.Thread(target=listen, daemon=True).start()
     while True:
         yield json.loads(waiting.get())
+
+
+def _replied(state: Path, call: Any) -> Any:
+    if "cautions_of_run" in call:
+        return cautions_of_run(state, *call["cautions_of_run"])
+    return _answer(state, call)
 
 
 def _answer(state: Path, call: Any) -> dict[str, Any]:

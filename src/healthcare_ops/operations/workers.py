@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from healthcare_ops.adapters.worker import CallStopped, CallTimeout, Worker
-from healthcare_ops.core.errors import LockedError, Reason, TransientError
-from healthcare_ops.core.runs import Answer, Failure
+from healthcare_ops.core.errors import BusyError, TransientError
+from healthcare_ops.core.runs import Answer, Failure, RunRecord
 from healthcare_ops.operations.runner import Stopped
 from healthcare_ops.operations.tasks import POLICIES, USUAL_POLICY, name_of
 
 _PROGRAM = "healthcare_ops.operations.worker"
+_CAUTIONS_WITHIN_S = 60.0
 
 
 class Workers:
@@ -41,6 +42,12 @@ class Workers:
             self._own.discard(worker)
             worker.close()
 
+    def cautions_of_run(self, record: RunRecord) -> list[dict[str, str]]:
+        """Return what to know of the data of a run, from the process that has all it takes imported."""
+        asked = {"cautions_of_run": [record.run_type, record.run_date, record.as_of]}
+        found: list[dict[str, str]] = self._warm.call(asked, timeout_s=_CAUTIONS_WITHIN_S, is_stopped=lambda: False)
+        return found
+
     def close(self) -> None:
         """End the processes."""
         for worker in (self._warm, *self._own):
@@ -53,10 +60,9 @@ def _answer(
     try:
         return Answer.of_json(worker.call(call, timeout_s=timeout_s, is_stopped=is_stopped))
     except CallTimeout:
-        took = LockedError(
+        took = BusyError(
             f"{name} took longer than {timeout_s:g} s and was ended.",
             next_step="Look at its log; a longer time is `TimeoutSeconds` of its state.",
-            reason=Reason.TIMEOUT,
         )
         return Answer(None, {}, Failure.of(took))
     except CallStopped:

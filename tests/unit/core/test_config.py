@@ -44,6 +44,18 @@ def test_a_setting_beyond_its_limits_stops_at_the_door(tmp_path, line, finding):
     assert "schema" not in refusal.value.next_step  # there is no such command for settings
 
 
+def refused(folder, line):
+    """Return what is said against settings of one line."""
+    (folder / "settings.toml").write_text(line)
+    with pytest.raises(ConfigError) as refusal:
+        read_settings(folder)
+    return str(refusal.value)
+
+
+def is_hidden(message):
+    return "SEC" not in message and "RET" not in message
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -61,13 +73,7 @@ def test_a_setting_beyond_its_limits_stops_at_the_door(tmp_path, line, finding):
 )
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
 def test_a_password_is_refused_wherever_a_url_can_hold_it_and_never_shown(tmp_path, url, kind):
-    (tmp_path / "settings.toml").write_text(f'database_url = "{url.replace("postgresql", kind)}"')
-
-    with pytest.raises(ConfigError) as refusal:
-        read_settings(tmp_path)
-
-    assert "SEC" not in str(refusal.value)
-    assert "RET" not in str(refusal.value)
+    assert is_hidden(refused(tmp_path, f'database_url = "{url.replace("postgresql", kind)}"'))
 
 
 @pytest.mark.parametrize(
@@ -81,13 +87,10 @@ def test_a_password_is_refused_wherever_a_url_can_hold_it_and_never_shown(tmp_pa
     ],
 )
 def test_a_password_under_a_key_that_is_unknown_is_not_shown(tmp_path, line):
-    (tmp_path / "settings.toml").write_text(line)
+    message = refused(tmp_path, line)
 
-    with pytest.raises(ConfigError, match="unknown key `database") as refusal:
-        read_settings(tmp_path)
-
-    assert "SEC" not in str(refusal.value)
-    assert "RET" not in str(refusal.value)
+    assert "unknown key `database" in message
+    assert is_hidden(message)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ EXIT_CODES = {
     "DataError": 5,
     "StepError": 5,
     "QualityError": 6,
+    "BusyError": 8,
     "LockedError": 8,
 }
 RAISE_IN_A_WORKER = """

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from healthcare_ops.core.errors import (
+    BusyError,
     ConfigError,
     DataError,
     ExitCode,
-    LockedError,
     QualityError,
     Reason,
     StepError,
@@ -170,7 +170,7 @@ def test_a_visit_takes_as_long_as_from_its_entry_to_its_exit():
         (TransientError("busy.", next_step="Wait.", reason=Reason.COMMIT_CONFLICT), "transient"),
         (QualityError("3 of 40.", next_step="See INC-02."), "permanent"),
         (DataError("line 2."), "permanent"),
-        (LockedError("took longer than 60 s.", reason=Reason.TIMEOUT), "transient"),
+        (BusyError("took longer than 60 s.", reason=Reason.TIMEOUT), "transient"),
         (StepError("KeyError: 'visit'", reason=Reason.UNEXPECTED), "permanent"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value,

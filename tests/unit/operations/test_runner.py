@@ -31,7 +31,7 @@ LONG_AGO = "2018-01-01T00:00:00+01:00"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BUSY = Failure("TransientError", "Locked", "the catalog is in use.", "It is tried again.", "transient")
 BROKEN = Failure("QualityError", "DataQuality", "3 of 40 rows are from the future.", "See INC-02.")
-SLOW = Failure("LockedError", "Timeout", "predict took longer than 60 s and was ended.", "", "transient")
+SLOW = Failure("BusyError", "Timeout", "predict took longer than 60 s and was ended.", "", "transient")
 
 
 @pytest.fixture
@@ -90,9 +90,7 @@ def test_a_tick_enters_the_states_that_were_foreseen(hospital):
 
 
 def test_a_run_that_waited_for_a_lock_in_vain_ends_as_one_that_found_it_held():
-    locked = Failure(
-        "TransientError", "Locked", "ingest_bronze: the lake is in use by process 7.", "Wait.", "transient"
-    )
+    locked = Failure("BusyError", "Locked", "ingest_bronze: the lake is in use by process 7.", "Wait.", "transient")
     attempt = AttemptRecord("", "", "TransientError", "the lake is in use", locked)
     record = RunRecord(
         "daily-1", "daily", "", "", status="FAILED", states=[StateRecord("Ingest", "", attempts=[attempt])]

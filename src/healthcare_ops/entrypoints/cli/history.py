@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from healthcare_ops.core.runs import PENDING_REDRIVE, RUNNING, RunRecord, log_key
+from healthcare_ops.core.runs import RunRecord, log_key
 from healthcare_ops.entrypoints.cli.failures import say
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, Run, State, objects_of
 from healthcare_ops.entrypoints.cli.output import console, emit_json, inert, table
@@ -203,7 +203,7 @@ def _status_now(state: Path, record: RunRecord) -> str:
     """Return the status, with what the record cannot know: whether anybody is at work on the run."""
     from healthcare_ops.adapters.state_lock import Lock, role_of_holder
 
-    if record.status in (RUNNING, PENDING_REDRIVE) and role_of_holder(state, Lock.ENGINE) is None:
+    if record.is_open and role_of_holder(state, Lock.ENGINE) is None:
         return f"{record.status} (left)"
     return record.status
 

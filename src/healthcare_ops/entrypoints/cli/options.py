@@ -30,11 +30,9 @@ AsOf = Annotated[
 def objects_of(state: Path) -> LocalObjects:
     """Return the objects of a state directory; `NotFoundError` if it is none."""
     from healthcare_ops.adapters.local_objects import LocalObjects
-    from healthcare_ops.core.config import SITE_FILE
-    from healthcare_ops.core.errors import NotFoundError
+    from healthcare_ops.bootstrap.configuration import require_state
 
-    if not (state / SITE_FILE).exists():
-        raise NotFoundError(f"{state} is not a state directory.", next_step="Run `hops init --site SITE.toml`.")
+    require_state(state)
     return LocalObjects(state)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from healthcare_ops.core.runs import RUNNING, RunRecord, StateRecord
+from healthcare_ops.core.runs import RUNNING, SUCCEEDED, RunRecord, StateRecord
 from healthcare_ops.entrypoints.cli.failures import say, show_result, warn
 from healthcare_ops.entrypoints.cli.options import (
     DEFAULT_STATE,
@@ -58,8 +58,8 @@ def run(
         "run_id": new_run_id(run_type, present or datetime.now(UTC)),
     }
     with steps(run_type, len(states_of(run_type))) as progress:
-        record = _carried_out(state, request, progress)
-    _show(state, record, as_json=as_json)
+        record, cautions = _carried_out(state, request, progress)
+    _show(state, record, cautions, as_json=as_json)
 
 
 def redrive(run: Run, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
@@ -75,62 +75,62 @@ def redrive(run: Run, state: State = DEFAULT_STATE, as_json: Json = False) -> No
 
     before = find_run(objects_of(state), run)
     with steps(before.run_id, len(states_of(before.run_type))) as progress:
-        record = _carried_out(state, {"do": "redrive", "run_id": before.run_id}, progress)
-    _show(state, record, as_json=as_json)
+        record, cautions = _carried_out(state, {"do": "redrive", "run_id": before.run_id}, progress)
+    _show(state, record, cautions, as_json=as_json)
 
 
-def _carried_out(state: Path, request: dict[str, str], progress: Callable[[str], None]) -> RunRecord:
-    """Have the request done by the `hops up` that serves the state directory, or else in this process."""
-    from healthcare_ops.adapters.state_lock import Lock, role_of_holder
+def _carried_out(
+    state: Path, request: dict[str, str], progress: Callable[[str], None]
+) -> tuple[RunRecord, list[dict[str, str]]]:
+    """Have the request done by the `hops up` that serves the state directory, or else in this process.
+
+    Return the run's record, and what to know of its data if it succeeded.
+    """
     from healthcare_ops.operations.engine import open_engine
-    from healthcare_ops.operations.history import follow_run
-    from healthcare_ops.operations.requests import SERVING, ask, grant
+    from healthcare_ops.operations.requests import grant, is_served
 
-    objects = objects_of(state)
-
-    def is_served() -> bool:
-        return role_of_holder(state, Lock.ENGINE) == SERVING
-
-    if is_served():
-        run_id = ask(objects, request)
-        try:
-            return follow_run(objects, run_id, progress, is_served)
-        except KeyboardInterrupt:
-            say(f"run {run_id} goes on in `hops up`.", f"`hops runs stop {run_id}` ends it.")
-            raise
+    if is_served(state):
+        return _followed(state, request, progress)
     with open_engine(state, progress=lambda run_id, name: progress(name)) as engine:
         for left in sorted(engine.durable.live()):
             say(f"run {left} was left unfinished; it goes on first.")
             engine.finish(left)
         run_id = grant(engine, request)
         try:
-            return engine.finish(run_id)
+            record = engine.finish(run_id)
         except KeyboardInterrupt:
             engine.stop(run_id)
-            return engine.finish(run_id)
+            record = engine.finish(run_id)
+        return record, engine.workers.cautions_of_run(record) if record.status == SUCCEEDED else []
 
 
-def _show(state: Path, record: RunRecord, *, as_json: bool) -> None:
+def _followed(
+    state: Path, request: dict[str, str], progress: Callable[[str], None]
+) -> tuple[RunRecord, list[dict[str, str]]]:
+    from healthcare_ops.operations.cautions import cautions_of_run
+    from healthcare_ops.operations.history import follow_run
+    from healthcare_ops.operations.requests import ask, is_served
+
+    objects = objects_of(state)
+    run_id = ask(objects, request)
+    try:
+        record = follow_run(objects, run_id, progress, lambda: is_served(state))
+    except KeyboardInterrupt:
+        say(f"run {run_id} goes on in `hops up`.", f"`hops runs stop {run_id}` ends it.")
+        raise
+    if record.status != SUCCEEDED:
+        return record, []
+    return record, cautions_of_run(state, record.run_type, record.run_date, record.as_of)
+
+
+def _show(state: Path, record: RunRecord, cautions: list[dict[str, str]], *, as_json: bool) -> None:
     from healthcare_ops.operations.runner import failure_of
 
     closing, failure = _closing(objects_of(state), record.outcomes), failure_of(record)
-    cautions = [] if failure else _cautions(state, record)
     if not as_json:
         warn(cautions)
     document = {**describe_run(record), "warnings": cautions}
     show_result(document, failure, as_json=as_json, show=lambda _: print_run(record, closing))
-
-
-def _cautions(state: Path, record: RunRecord) -> list[dict[str, str]]:
-    """Return what there is to know of the data and the model that a run worked with."""
-    from healthcare_ops.bootstrap.platform import open_platform
-    from healthcare_ops.core.clock import AsOfClock
-    from healthcare_ops.operations.cautions import days_without_records, find_cautions
-
-    days = [date.fromisoformat(record.run_date)] if record.run_type == "daily" else []
-    with open_platform(state, AsOfClock(datetime.fromisoformat(record.as_of)), exclusive=False) as platform:
-        found = (*days_without_records(platform, days), *find_cautions(platform))
-        return [caution.document for caution in found]
 
 
 def status(state: State = DEFAULT_STATE, as_of: AsOf = "", as_json: Json = False) -> None:

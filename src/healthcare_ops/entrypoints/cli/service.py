@@ -120,14 +120,18 @@ def simulate(
     with steps("simulate") as progress:
         done = let_go_by(state, day_start(begin, zone), day_start(end + timedelta(days=1), zone), order, progress)
     bad = [event for event in done.events if event["event"] == "ended" and event["status"] != "SUCCEEDED"]
+    troubles = [event for event in done.events if event["event"] == "trouble"]
     document = {
         "from": first,
         "to": last,
         "runs": {name: dict(counts) for name, counts in done.counts.items()},
         "unsuccessful": bad,
+        "troubles": troubles,
         "delivered": done.delivered,
     }
     failure = None
+    if troubles:
+        failure = StepError(f"{troubles[0]['what']}: {troubles[0]['cause']}", next_step="Mend it, and simulate anew.")
     if bad:
         failure = StepError(
             f"{len(bad)} runs did not succeed; the first: {bad[0]['run_id']}: {bad[0]['cause']}",
@@ -160,6 +164,7 @@ def schedule(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     from healthcare_ops.core.site import Site
     from healthcare_ops.core.validated import read_toml
     from healthcare_ops.operations.history import read_runs
+    from healthcare_ops.operations.requests import is_served
     from healthcare_ops.operations.schedules import Tally, schedules_of
     from healthcare_ops.operations.service import read_tallies
 
@@ -183,7 +188,7 @@ def schedule(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
                 "missed": tally.missed,
             }
         )
-    serving = _serving(state)
+    serving = is_served(state)
     if as_json:
         emit_json({"zone": site.zone, "is_up": serving, "schedules": rows})
         return
@@ -192,13 +197,6 @@ def schedule(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     console().print(table("Schedules", columns, [[row[name] for name in shown] for row in rows]))
     if not serving:
         console().print("nobody keeps them: start `hops up`", markup=False)
-
-
-def _serving(state: Any) -> bool:
-    from healthcare_ops.adapters.state_lock import Lock, role_of_holder
-    from healthcare_ops.operations.requests import SERVING
-
-    return role_of_holder(state, Lock.ENGINE) == SERVING
 
 
 def _sentence(event: Mapping[str, Any]) -> str:  # noqa: PLR0911  # a line for each kind
