@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections import defaultdict
+from bisect import bisect_right, insort
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -119,16 +120,19 @@ def land(platform: Platform, feed: Feed, files: Mapping[Path, str]) -> list[dict
     raw, clock = platform.context.raw, platform.context.clock
     known = {delivery.source_sha256: delivery for delivery in raw.deliveries(feed.feed_id)}
     landed = []
-    still_to_come = list(files.values())
+    still_to_come = Counter(files.values())
+    # Numbers of the deliveries that do not come again here, or have done so: a load may be of thousands of files.
+    settled = sorted(one.delivery_seq for digest, one in known.items() if digest not in still_to_come)
     for path, digest in files.items():
-        still_to_come.remove(digest)
-        is_new, later = digest not in known, 0
+        still_to_come[digest] -= 1
+        is_new = digest not in known
         if is_new:
             today = civil_day(clock.now(), platform.context.site.tz)
             known[digest] = raw.land(feed.feed_id, path, digest, today)
-        else:
-            since = known[digest].delivery_seq
-            later = sum(d.delivery_seq > since and d.source_sha256 not in still_to_come for d in known.values())
+        number = known[digest].delivery_seq
+        later = len(settled) - bisect_right(settled, number)
+        if not still_to_come[digest]:
+            insort(settled, number)
         landed.append(
             {
                 "source_file": path.name,
