@@ -49,9 +49,7 @@ class Arena:
         setting = (free, self._out / "lanes", library, first.state / "secrets", acts)
         with ProcessPoolExecutor(self._lanes, context, _open_lane, setting) as lanes:
             self.points = lanes.submit(_points).result()
-            self.todo = [
-                found for act in acts for who in whom for found in trials(act, self.points[act.name], who, _SEED)
-            ]
+            self.todo = [found for act in acts for found in trials(act, self.points[act.name], whom, _SEED)]
             left = [(trial, part) for trial, part in self.todo if trial.key not in self.done]
             _say(f"{len(self.todo)} deaths, {len(self.done)} died before")
             waiting = [lanes.submit(_die, trial, until) for trial in sampled(left, random.Random(_SEED))]

@@ -37,18 +37,22 @@ Tables = Mapping[str, list[list[str]]]
 
 @dataclass(frozen=True)
 class Act:
-    """A command that is to die and to be taken up again; `run_type` is empty if it is not a run."""
+    """A command that is to die and to be taken up again.
+
+    `run_type` is empty if it is not a run. With `own_from` it is another act's until its first change of that part.
+    """
 
     name: str
     arguments: tuple[str, ...]
     run_type: str = ""
+    own_from: str = ""
 
 
 ACTS = (
     Act("ingest", ("ingest", "--feed", "visits", "--as-of", _MORNING, "visits-1.csv")),
     Act("daily", ("run", "--type", "daily", "--date", _DAY.isoformat(), "--as-of", _MORNING), "daily"),
     Act("inference", ("run", "--type", "inference", "--as-of", _NOON), "inference"),
-    Act("weekly_train", ("run", "--type", "weekly_train", "--as-of", _SUNDAY), "weekly_train"),
+    Act("weekly_train", ("run", "--type", "weekly_train", "--as-of", _SUNDAY), "weekly_train", "model"),
 )
 
 

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -164,16 +164,18 @@ def _compare(lane: Lane, act: Act, reference: Reference, before: set[str], *, ru
     return faults
 
 
-def trials(act: Act, points: list[Point], whom: Whom, seed: int) -> Iterator[tuple[Trial, str]]:
-    """Yield a trial for each point worth dying at, one way of dying for each, with the part that it hits.
+def trials(act: Act, points: list[Point], whom: Sequence[Whom], seed: int) -> Iterator[tuple[Trial, str]]:
+    """Yield a trial for each point worth dying at, with the part that it hits; who dies there and how, by lot.
 
     Data files are written in many calls: of each file the first, the last and one between them are taken. Of files
-    that hold nothing of value (locks, what is spilled, other objects) too.
+    that hold nothing of value (locks, what is spilled, other objects) too. What the act does as another one does
+    (`own_from`) is left to that.
     """
-    luck = random.Random(f"{seed}-{act.name}-{whom}")
-    for point in _chosen(points, luck):
+    luck = random.Random(f"{seed}-{act.name}-{','.join(whom)}")
+    first = min((point.number for point in points if point.part == act.own_from), default=0)
+    for point in _chosen([point for point in points if point.number >= first], luck):
         ways: tuple[When, ...] = ("before", "half", "after") if "write" in point.call else ("before", "after")
-        yield Trial(act.name, point.number, whom, luck.choice(ways)), point.part
+        yield Trial(act.name, point.number, luck.choice(whom), luck.choice(ways)), point.part
 
 
 def _chosen(points: list[Point], luck: random.Random) -> list[Point]:

@@ -45,9 +45,10 @@ def references(lane, killer):
 @pytest.fixture(scope="module")
 def deaths(references):
     luck = random.Random(SEED)
-    found = [*trials(INGEST, references[INGEST.name].points, "group", SEED)]
-    for whom in ("group", "self"):
-        found += trials(DAILY, references[DAILY.name].points, whom, SEED)
+    found = [
+        *trials(INGEST, references[INGEST.name].points, ("group",), SEED),
+        *trials(DAILY, references[DAILY.name].points, ("group", "self"), SEED),
+    ]
     # A run makes a few changes more or fewer each time: the last ones may not come.
     sure = {act: 0.97 * len(reference.points) for act, reference in references.items()}
     return sampled([(trial, part) for trial, part in found if trial.number < sure[trial.act]], luck)
