@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from databases import DATABASES, new_database
 from healthcare_ops.adapters.state_lock import Lock, lock_state
 from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.clock import AsOfClock
+from healthcare_ops.core.config import SETTINGS_FILE
 from healthcare_ops.core.errors import ExitCode, LockedError, StepError
 from healthcare_ops.core.runs import RunRecord, log_key
 from healthcare_ops.core.tables import TABLES
@@ -85,10 +87,11 @@ def rows_of(hospital):
 
 
 @contextmanager
-def delivered_hospital(folder, secrets=None):
+def delivered_hospital(folder, secrets=None, settings=""):
     """Make a hospital, deliver to it, and yield it for others to write."""
     with open_hospital(folder, NOW, secrets) as opened:
         deliver(opened)
+        (opened.state / SETTINGS_FILE).write_text(settings)
     with open_platform(opened.state, AsOfClock(AS_OF), exclusive=False) as platform:
         yield Hospital(platform, folder / "inbox")
 
@@ -101,14 +104,25 @@ def plain(tmp_path_factory):
         yield hospital, finished.record, rows_of(hospital)
 
 
+@pytest.fixture(scope="module", params=DATABASES)
+def settings(request):
+    """Return the settings of hospitals whose runs have their steps in a file, and on a server."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    with new_database(request.getfixturevalue("postgres_url")) as url:
+        yield f'database_url = "{url}"\n'
+
+
 @pytest.fixture(scope="module")
-def hospital(plain, tmp_path_factory):
-    with delivered_hospital(tmp_path_factory.mktemp("hospital"), plain[0].state / "secrets") as opened:
+def hospital(plain, settings, tmp_path_factory):
+    with delivered_hospital(tmp_path_factory.mktemp("hospital"), plain[0].state / "secrets", settings) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def heard():
+def heard(settings):
+    """Return what the engine of these settings tells."""
     return []
 
 
@@ -169,14 +183,14 @@ def in_the_middle_of(engine, state, run_id, job):
 
 
 @pytest.fixture(scope="module")
-def restarted(plain, tmp_path_factory):
+def restarted(plain, settings, tmp_path_factory):
     """Return a run whose engine was killed in the middle of a job, whose next one was closed in the middle of it.
 
     With it: what the tables hold after the third engine, what a second engine was told while the first one lived, and
     the record that the first one left.
     """
     first, before, _ = plain
-    with delivered_hospital(tmp_path_factory.mktemp("restarted"), first.state / "secrets") as hospital:
+    with delivered_hospital(tmp_path_factory.mktemp("restarted"), first.state / "secrets", settings) as hospital:
         state, run_id, job = hospital.state, before.run_id, "bronze_to_silver"
         command = [sys.executable, "-c", STEP_BY_STEP, str(state), NOW, run_id]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
