@@ -1,0 +1,127 @@
+"""DQDL from text to tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import NoReturn
+
+from lark import Lark, Token
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken, VisitError
+
+from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
+from healthcare_ops.pipeline.quality.dqdl.syntax import Position, Ruleset
+from healthcare_ops.pipeline.quality.dqdl.tree import TreeBuilder
+
+MAX_DEPTH = 100
+_BYTE_ORDER_MARK = "\ufeff"
+_LISTED = 8
+# How a message calls what the grammar names; what it does not name stands for itself.
+_NAMES = {
+    "$END": "the end of the text",
+    "IDENT": "a name",
+    "STRING": "a quoted text",
+    "VARIABLE": "a $constant",
+    "NUMBER": "a number",
+    "NOW": "now()",
+    "DURATION_UNIT": "days, hours or minutes",
+    "SIZE_UNIT": "B, KB, MB, GB or TB",
+    "_AND_BRACKET": "and",
+    "_DATA_SOURCES": "DataSources",
+    "_DEFAULT_LABELS": "DefaultLabels",
+    "_METADATA": "Metadata",
+    "_RULES": "Rules",
+    "_ANALYZERS": "Analyzers",
+    "NE": "!=",
+}
+
+
+def parse(text: str) -> Ruleset:
+    """Return what a DQDL document says: constants put in their places, default labels on every rule.
+
+    Rules of one document are read in time that grows with its length.
+
+    Raises
+    ------
+    DqdlError
+        The text is no DQDL; a rule type is unknown, or written with what it does not take; a constant is unknown.
+        The first fault is told, with its position.
+    """
+    source = text.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        return TreeBuilder(source).transform(_grammar().parse(source))
+    except UnexpectedCharacters as error:
+        _refuse_character(source, error)
+    except UnexpectedToken as error:
+        _refuse_token(source, error)
+    except VisitError as error:
+        raise error.orig_exc from None
+
+
+@cache
+def _grammar() -> Lark:
+    text = files("healthcare_ops.pipeline.quality.dqdl").joinpath("grammar.lark").read_text(encoding="utf-8")
+    return Lark(text, parser="lalr", lexer="basic", propagate_positions=True, postlex=_Depth())
+
+
+class _Depth:
+    """Refuses brackets too deep for those who walk the tree."""
+
+    always_accept = ()
+
+    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+        """Hand on the tokens up to the bracket that is one too many."""
+        depth = 0
+        for token in stream:
+            depth += (token.type == "LPAR") - (token.type == "RPAR")
+            if depth > MAX_DEPTH:
+                raise DqdlError(f"brackets are nested more than {MAX_DEPTH} deep.", _position(token))
+            yield token
+
+
+def _position(token: Token) -> Position:
+    return Position(token.line or 1, token.column or 1)
+
+
+def _refuse_character(source: str, error: UnexpectedCharacters) -> NoReturn:
+    start = error.pos_in_stream or 0
+    found = source[start]
+    if found == '"':
+        fault = "the quoted text that begins here does not end."
+    elif found == "/" and source.startswith("//", start):
+        fault = "found //; a comment begins with #."
+    else:
+        fault = f"found {_shown(found)}, which begins nothing in DQDL; texts stand in double quotes."
+    raise DqdlError(fault, Position(error.line, error.column)) from None
+
+
+def _refuse_token(source: str, error: UnexpectedToken) -> NoReturn:
+    token = error.token
+    names = sorted({_name(terminal) for terminal in error.accepts or error.expected})
+    expected = " or ".join(filter(None, [", ".join(names[:_LISTED][:-1]), names[:_LISTED][-1]]))
+    more = " or more" if len(names) > _LISTED else ""
+    if token.type == "$END":
+        found, position = "the end of the text", _end(source)
+    else:
+        found, position = _shown(token), _position(token)
+    raise DqdlError(f"found {found} where {expected}{more} can stand.", position) from None
+
+
+def _end(source: str) -> Position:
+    lines = source.split("\n")
+    return Position(len(lines), len(lines[-1]) + 1)
+
+
+def _name(terminal: str) -> str:
+    if terminal in _NAMES:
+        return _NAMES[terminal]
+    pattern = _grammar().get_terminal(terminal).pattern
+    return pattern.value if pattern.type == "str" else terminal.strip("_").lower()
+
+
+def _shown(text: str) -> str:
+    """Return a piece of the text as a message can show it: one line, no character that draws nothing."""
+    short = text if len(text) <= 40 else f"{text[:39]}…"
+    return re.sub(r"[^ -~\w…]", lambda match: f"U+{ord(match[0]):04X}", short)
