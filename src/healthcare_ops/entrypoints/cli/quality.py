@@ -1,8 +1,11 @@
-"""`hops dq show|check`."""
+"""`hops dq show|check|lint`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +17,8 @@ from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_
 
 if TYPE_CHECKING:
     from healthcare_ops.bootstrap.platform import Platform
+    from healthcare_ops.core.errors import OpsError
+    from healthcare_ops.pipeline.quality.dqdl.lint import Verdict
 
 app = typer.Typer(help="Data quality of the lake.", no_args_is_help=True, rich_markup_mode=None)
 _LISTED = 50
@@ -80,6 +85,89 @@ def check(
             failure = error
         report = newest_report(platform)
     show_result(report, failure, as_json=as_json, show=_print_report)
+
+
+@app.command("lint")
+def lint(
+    files: Annotated[list[Path] | None, typer.Argument(help="Files of rules.", show_default=False)] = None,
+    batch: Annotated[
+        Path | None, typer.Option("--batch", help="Cases, one JSON object a line; - reads stdin.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check rules written in DQDL; exit 4 if any cannot be read, or not be judged here.
+
+    A case of --batch is {"id", "text"}; a result is one JSON line {"id", "parses", "compiles", "line", "column",
+    "message"}. Whatever is wrong with one, the others are checked all the same.
+
+    Example: hops dq lint rules/silver.encounters.dqdl
+    """
+    if bool(files) == bool(batch):
+        raise typer.BadParameter("name files of rules, or --batch and one file of cases.", param_hint="FILES")
+    if batch:
+        _lint_cases(batch, as_json=as_json)
+    else:
+        _lint_files(files or [], as_json=as_json)
+
+
+def _lint_files(files: Sequence[Path], *, as_json: bool) -> None:
+    from healthcare_ops.pipeline.quality.dqdl.lint import lint as verdict_of
+
+    verdicts = [(file, verdict_of(_text(file))) for file in files]
+    bad = [f"{file}:{v.line}:{v.column}: {v.message}" for file, v in verdicts if not v.compiles]
+
+    def show_faults(_: object) -> None:
+        for fault in bad or [_sound(len(files))]:
+            console().print(fault, markup=False, soft_wrap=True)
+
+    fields = [{"file": str(file), **verdict.to_json()} for file, verdict in verdicts]
+    for one in fields:
+        del one["id"]
+    document = {"files": fields, "invalid": len(bad)}
+    failure = _rules_failure(f"{len(bad)} of {len(files)} files of rules cannot be used.") if bad else None
+    show_result(document, failure, as_json=as_json, show=show_faults)
+
+
+def _lint_cases(cases: Path, *, as_json: bool) -> None:
+    verdicts = []
+    for verdict in _verdicts(cases):
+        verdicts.append(verdict)
+        if not as_json:
+            sys.stdout.write(json.dumps(verdict.to_json()) + "\n")
+    bad = [verdict for verdict in verdicts if not verdict.compiles]
+    document = {"cases": [verdict.to_json() for verdict in verdicts], "invalid": len(bad)}
+    failure = _rules_failure(f"{len(bad)} of {len(verdicts)} cases failed.") if bad else None
+    show_result(document, failure, as_json=as_json, show=lambda _: None)
+
+
+def _verdicts(cases: Path) -> Iterator[Verdict]:
+    from healthcare_ops.pipeline.quality.dqdl.lint import lint_line
+
+    text = sys.stdin.read() if str(cases) == "-" else _text(cases)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield lint_line(line, number)
+
+
+def _sound(count: int) -> str:
+    return "The file is sound." if count == 1 else f"All {count} files are sound."
+
+
+def _rules_failure(message: str) -> OpsError:
+    from healthcare_ops.core.errors import ConfigError
+
+    return ConfigError(message, next_step="Mend them; docs/dqdl.md shows the language.")
+
+
+def _text(file: Path) -> str:
+    from healthcare_ops.core.errors import ConfigError, NotFoundError
+
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {file}.", next_step="Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not UTF-8: {error}.", next_step="Save it as UTF-8.") from error
 
 
 def _held(platform: Platform) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from importlib.resources import files
 from typing import NoReturn
@@ -17,7 +17,8 @@ from healthcare_ops.pipeline.quality.dqdl.tree import TreeBuilder
 
 MAX_DEPTH = 100
 _BYTE_ORDER_MARK = "\ufeff"
-_LISTED = 8
+_LISTED = 6
+_BRACKETS = ("]", ")", "}", "[", "(", "{", ",")
 # How a message calls what the grammar names; what it does not name stands for itself.
 _NAMES = {
     "$END": "the end of the text",
@@ -99,14 +100,20 @@ def _refuse_character(source: str, error: UnexpectedCharacters) -> NoReturn:
 
 def _refuse_token(source: str, error: UnexpectedToken) -> NoReturn:
     token = error.token
-    names = sorted({_name(terminal) for terminal in error.accepts or error.expected})
-    expected = " or ".join(filter(None, [", ".join(names[:_LISTED][:-1]), names[:_LISTED][-1]]))
-    more = " or more" if len(names) > _LISTED else ""
+    expected = _listed({_name(terminal) for terminal in error.accepts or error.expected})
     if token.type == "$END":
         found, position = "the end of the text", _end(source)
     else:
         found, position = _shown(token), _position(token)
-    raise DqdlError(f"found {found} where {expected}{more} can stand.", position) from None
+    raise DqdlError(f"found {found} where {expected} can stand.", position) from None
+
+
+def _listed(names: Collection[str]) -> str:
+    """Return names as a list of alternatives: brackets first, words next, other signs last."""
+    ordered = sorted(names, key=lambda name: (name not in _BRACKETS, not name[-1].isalnum(), name))
+    if len(ordered) > _LISTED:
+        return ", ".join(ordered[:_LISTED]) + " or something else"
+    return " or ".join(filter(None, [", ".join(ordered[:-1]), ordered[-1]]))
 
 
 def _end(source: str) -> Position:

@@ -1,0 +1,111 @@
+"""`hops dq lint`: rules of quality checked before they judge anything."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+SOUND = 'Rules = [ IsComplete "encounter_id", Completeness "triage_level" > 0.95 ]'
+MISSPELT = 'Rules = [\n  RowCount > 0,\n  IsComplet "encounter_id"\n]'
+OF_FILES = 'Rules = [ FileSize "s3://bucket/" > 1 KB ]'
+
+
+@pytest.fixture
+def laid(tmp_path):
+    """Return a function that lays down a file of text."""
+
+    def lay(name, text):
+        path = tmp_path / name
+        path.write_bytes(text.encode())
+        return path
+
+    return lay
+
+
+def lines_of(*cases):
+    return "\n".join(one if isinstance(one, str) else json.dumps(one) for one in cases)
+
+
+def test_sound_rules_are_said_to_be_sound(hops, laid):
+    outcome = hops("dq", "lint", laid("encounters.dqdl", SOUND), laid("stays.dqdl", SOUND))
+
+    assert (outcome.exit_code, outcome.out) == (0, "All 2 files are sound.\n")
+
+
+def test_a_fault_is_told_with_file_line_and_column(hops, laid):
+    sound, misspelt = laid("encounters.dqdl", SOUND), laid("stays.dqdl", MISSPELT)
+
+    outcome = hops("dq", "lint", sound, misspelt)
+
+    assert outcome.exit_code == 4
+    assert outcome.out == f"{misspelt}:3:3: there is no rule type IsComplet; IsComplete is the nearest.\n"
+    assert outcome.message == "1 of 2 files of rules cannot be used."
+
+
+def test_files_are_told_to_machines_one_by_one(hops, laid):
+    sound, elsewhere = laid("encounters.dqdl", SOUND), laid("feeds.dqdl", OF_FILES)
+
+    document = hops("dq", "lint", sound, elsewhere, "--json").document
+
+    assert document["invalid"] == 1
+    told = [(one["file"], one["parses"], one["compiles"], one["line"], one["column"]) for one in document["files"]]
+    assert told == [(str(sound), True, True, None, None), (str(elsewhere), True, False, 1, 11)]
+
+
+def test_a_file_of_windows_is_read_as_any_other(hops, laid):
+    outcome = hops("dq", "lint", laid("encounters.dqdl", "\ufeff" + MISSPELT.replace("\n", "\r\n")))
+
+    assert ":3:3: " in outcome.out
+
+
+def test_cases_are_checked_one_by_one_whatever_becomes_of_the_others(hops, laid):
+    cases = laid(
+        "cases.jsonl",
+        lines_of(
+            {"id": "good", "text": SOUND},
+            "",
+            "{",
+            {"id": "misspelt", "text": MISSPELT},
+            {"id": "elsewhere", "text": OF_FILES},
+            {"id": "no text"},
+        ),
+    )
+
+    outcome = hops("dq", "lint", "--batch", cases)
+
+    results = [json.loads(line) for line in outcome.out.splitlines()]
+    assert (outcome.exit_code, outcome.message) == (4, "4 of 5 cases failed.")
+    assert [(r["id"], r["parses"], r["compiles"], r["line"], r["column"]) for r in results] == [
+        ("good", True, True, None, None),
+        (None, False, False, None, None),
+        ("misspelt", False, False, 3, 3),
+        ("elsewhere", True, False, 1, 11),
+        ("no text", False, False, None, None),
+    ]
+    assert results[0]["message"] is None
+    assert results[1]["message"].startswith("line 3 is not JSON")
+    assert results[4]["message"] == 'line 6 is not {"id": ..., "text": "..."}.'
+    assert hops("dq", "lint", "--batch", cases, "--json").document["cases"] == results
+
+
+def test_cases_that_are_all_sound_end_well(hops, laid):
+    assert hops("dq", "lint", "--batch", laid("cases.jsonl", lines_of({"id": 1, "text": SOUND}))).exit_code == 0
+
+
+def test_a_file_that_is_not_there_is_not_found(hops, tmp_path):
+    assert hops("dq", "lint", tmp_path / "nothing.dqdl").exit_code == 3
+
+
+def test_a_file_that_is_no_text_is_refused(hops, tmp_path):
+    (tmp_path / "rules.dqdl").write_bytes(b"Rules = [\xff]")
+
+    outcome = hops("dq", "lint", tmp_path / "rules.dqdl")
+
+    assert outcome.exit_code == 4
+    assert "is not UTF-8" in outcome.message
+
+
+@pytest.mark.parametrize("arguments", [[], ["rules.dqdl", "--batch", "cases.jsonl"]])
+def test_files_and_a_batch_go_one_without_the_other(hops, arguments):
+    assert hops("dq", "lint", *arguments).exit_code == 2
