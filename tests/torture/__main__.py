@@ -9,9 +9,11 @@ import argparse
 import hashlib
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import healthcare_ops
+from databases import INSTALL, postgres_folder, postgres_server
 from torture.arena import Arena
 from torture.days import ACTS
 from torture.killer import COMPILER_MISSING, Whom, has_compiler
@@ -27,20 +29,26 @@ def main() -> None:
     asked.add_argument("--acts", default=",".join(act.name for act in ACTS), help="Which commands.")
     asked.add_argument("--whom", default="group,self", help="Who dies: the group, or the process itself.")
     asked.add_argument("--report", type=Path, help="Write the table into this document.")
+    asked.add_argument("--postgres", action="store_true", help="Keep the steps of runs on a server of its own.")
     options = asked.parse_args()
     if not has_compiler():
         sys.exit(COMPILER_MISSING)
+    if options.postgres and options.report:
+        asked.error("the table of --report is of steps in a file: leave it out with --postgres")
+    if options.postgres and not postgres_folder():
+        sys.exit(INSTALL)
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    results = out / f"results-{_revision()}.jsonl"
+    results = out / f"results-{'postgres-' if options.postgres else ''}{_revision()}.jsonl"
     acts = tuple(act for act in ACTS if act.name in options.acts.split(","))
-    arena = Arena(out, results, options.lanes)
     whom: tuple[Whom, ...] = ("group", "self")
-    arena.run(
-        acts,
-        [who for who in whom if who in options.whom.split(",")],
-        until=time.time() + (options.minutes * 60 or 1e9),
-    )
+    with postgres_server() if options.postgres else nullcontext("") as server_url:
+        arena = Arena(out, results, options.lanes, server_url)
+        arena.run(
+            acts,
+            [who for who in whom if who in options.whom.split(",")],
+            until=time.time() + (options.minutes * 60 or 1e9),
+        )
     if options.report:
         write_report(options.report, arena.points, arena.todo, arena.done.values())
     sys.exit(any(result.faults for result in arena.done.values()))

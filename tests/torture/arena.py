@@ -24,10 +24,14 @@ _AGAIN_EVERY = 4
 
 
 class Arena:
-    """Lanes in which trials go on side by side, each in a process of its own, and what came of them."""
+    """Lanes in which trials go on side by side, each in a process of its own, and what came of them.
 
-    def __init__(self, out: Path, results: Path, lanes: int) -> None:
+    With the URL of a PostgreSQL server, the steps of runs are there.
+    """
+
+    def __init__(self, out: Path, results: Path, lanes: int, server_url: str = "") -> None:
         self._out = out
+        self._server_url = server_url
         self._results = results
         self._lanes = lanes
         lines = results.read_text().splitlines() if results.exists() else []
@@ -46,7 +50,7 @@ class Arena:
         free = context.SimpleQueue()
         for number in range(self._lanes):
             free.put(number)
-        setting = (free, self._out / "lanes", library, first.state / "secrets", acts)
+        setting = (free, self._out / "lanes", library, first.state / "secrets", acts, self._server_url)
         with ProcessPoolExecutor(self._lanes, context, _open_lane, setting) as lanes:
             self.points = lanes.submit(_points).result()
             self.todo = [found for act in acts for found in trials(act, self.points[act.name], whom, _SEED)]
@@ -79,9 +83,9 @@ class _Open:
 _open: list[_Open] = []
 
 
-def _open_lane(free: Any, folder: Path, library: Path, secrets: Path, acts: tuple[Act, ...]) -> None:
+def _open_lane(free: Any, folder: Path, library: Path, secrets: Path, acts: tuple[Act, ...], server_url: str) -> None:
     number = free.get()
-    lane = Lane(folder / str(number), secrets)
+    lane = Lane(folder / str(number), secrets, server_url)
     lane.prepare()
     killer = Killer(library, folder / f"killer-{number}")
     references = {act.name: undisturbed(lane, killer, act) for act in acts}

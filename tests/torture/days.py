@@ -18,8 +18,10 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from databases import copy_database
 from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.clock import AsOfClock
+from healthcare_ops.core.config import SETTINGS_FILE
 from healthcare_ops.core.tables import TABLES
 from healthcare_ops.entrypoints.cli.app import app
 from healthcare_ops.operations import bulk
@@ -99,12 +101,15 @@ def write_inbox(inbox: Path) -> None:
 class Lane:
     """A place where one command at a time dies: a state directory that is put back as it was, always at one path.
 
-    Tables name their files by their whole path, so that a copy elsewhere would not do.
+    Tables name their files by their whole path, so that a copy elsewhere would not do. With the URL of a PostgreSQL
+    server the steps of runs are in a database there, which is named after the folder and put back as well.
     """
 
-    def __init__(self, folder: Path, secrets: Path | None = None) -> None:
+    def __init__(self, folder: Path, secrets: Path | None = None, server_url: str = "") -> None:
         self.folder = folder
         self.state = folder / "state"
+        self._server_url = server_url
+        self._database = f"lane_{folder.name.lower()}"
         self._inbox = folder / "inbox"
         write_inbox(self._inbox)
         if secrets:
@@ -114,6 +119,9 @@ class Lane:
         """Make the state directory, with a key unless it has one."""
         feeds = [part for name in ("visits", "flow") for part in ("--feed", self._inbox / f"{name}.toml")]
         hops("init", "--site", self._inbox / "site.toml", *feeds, "--state", self.state)
+        if self._server_url:
+            copy_database(self._server_url, "template0", self._database)
+            (self.state / SETTINGS_FILE).write_text(f'database_url = "{self._server_url}/{self._database}"\n')
 
     def prepare(self, acts: tuple[Act, ...] = ACTS) -> None:
         """Bring the state to the moment before each act, in their order, and keep it."""
@@ -141,11 +149,15 @@ class Lane:
 
     def _keep(self, name: str) -> None:
         shutil.copytree(self.state, self.folder / "kept" / name, symlinks=True)
+        if self._server_url:
+            copy_database(self._server_url, self._database, f"{self._database}_{name}")
 
     def restore(self, act: Act) -> None:
-        """Put the state directory back to the moment before the act."""
+        """Put the state directory, and the steps of its runs, back to the moment before the act."""
         shutil.rmtree(self.state, ignore_errors=True)
         shutil.copytree(self.folder / "kept" / act.name, self.state, symlinks=True)
+        if self._server_url:
+            copy_database(self._server_url, f"{self._database}_{act.name}", self._database)
 
     def begin(self, act: Act, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start the act in a process group of its own."""

@@ -20,8 +20,10 @@ pytestmark = [
 
 SEED = int(os.environ.get("TORTURE_SEED", "1"))
 DEATHS = 8
+DEATHS_ON_POSTGRES = [pytest.param(number, marks=pytest.mark.slow if number > 1 else ()) for number in range(4)]
 RELIED_ON_BY_NOBODY = ("log", "lock", "scratch")
 INGEST, DAILY = ACTS[:2]
+WHOM = {INGEST.name: ("group",), DAILY.name: ("group", "self")}
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +46,30 @@ def references(lane, killer):
 
 @pytest.fixture(scope="module")
 def deaths(references):
-    luck = random.Random(SEED)
-    found = [
-        *trials(INGEST, references[INGEST.name].points, ("group",), SEED),
-        *trials(DAILY, references[DAILY.name].points, ("group", "self"), SEED),
-    ]
-    # A run makes a few changes more or fewer each time: the last ones may not come.
-    sure = {act: 0.97 * len(reference.points) for act, reference in references.items()}
-    return sampled([(trial, part) for trial, part in found if trial.number < sure[trial.act]], luck)
+    return draw(references)
+
+
+def draw(references):
+    """Return the deaths of the acts, in an order of which any beginning is a fair sample."""
+    found = []
+    for act in (act for act in ACTS if act.name in references):
+        points = references[act.name].points
+        # A run makes a few changes more or fewer each time: the last ones may not come.
+        sure = 0.97 * len(points)
+        found += [one for one in trials(act, points, WHOM[act.name], SEED) if one[0].number < sure]
+    return sampled(found, random.Random(SEED))
+
+
+@pytest.fixture(scope="module")
+def lane_on_postgres(tmp_path_factory, postgres_url):
+    found = Lane(tmp_path_factory.mktemp("lane"), server_url=postgres_url)
+    found.prepare((DAILY,))
+    return found
+
+
+@pytest.fixture(scope="module")
+def reference_on_postgres(lane_on_postgres, killer):
+    return undisturbed(lane_on_postgres, killer, DAILY)
 
 
 @pytest.mark.parametrize("number", range(DEATHS))
@@ -65,6 +83,18 @@ def test_whatever_is_killed_at_any_change_of_a_file_ends_as_if_nothing_had_happe
 
     assert result.faults == [], result
     assert result.is_dead, result
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("number", DEATHS_ON_POSTGRES)
+def test_a_run_whose_steps_are_on_a_server_dies_no_worse(lane_on_postgres, killer, reference_on_postgres, number):
+    trial = draw({DAILY.name: reference_on_postgres})[number]
+
+    result = survive(lane_on_postgres, killer, DAILY, trial, reference_on_postgres, twice=False)
+
+    assert result.faults == [], result
+    assert result.is_dead, result
+    assert not (lane_on_postgres.state / "runs.db").exists()
 
 
 def test_the_changes_of_every_part_of_the_state_are_seen(references):
