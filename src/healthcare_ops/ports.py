@@ -79,6 +79,10 @@ class Engine(Protocol):
         """Return the result; for small results only."""
         ...
 
+    def query(self, sql: str, tables: Mapping[str, ir.Table]) -> pa.Table:
+        """Return what an SQL query (Spark's dialect) says of the tables; it sees nothing else."""
+        ...
+
     def stage(self, rows: ir.Table) -> AbstractContextManager[ir.Table]:
         """Compute `rows` once and yield a table that reads the stored result."""
         ...

@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
+import sqlglot
 
+from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.tables import ColumnType
 
 _SQL_TYPES: Mapping[ColumnType, str] = {
@@ -32,8 +35,9 @@ class DuckDBEngine:
     """Ibis on an in-process DuckDB that spills to `spill_dir` beyond `memory_limit_mb`."""
 
     def __init__(self, spill_dir: Path, *, memory_limit_mb: int, threads: int = 0) -> None:
+        self._memory_limit = f"{memory_limit_mb}MB"
         settings = {
-            "memory_limit": f"{memory_limit_mb}MB",
+            "memory_limit": self._memory_limit,
             "temp_directory": str(spill_dir),
             # Row order is never part of a result here; keeping it would cost memory.
             "preserve_insertion_order": False,
@@ -52,6 +56,30 @@ class DuckDBEngine:
     def collect(self, rows: ir.Table) -> pa.Table:
         """Return the result in memory."""
         return self._con.to_pyarrow(rows)
+
+    def query(self, sql: str, tables: Mapping[str, ir.Table]) -> pa.Table:
+        """Return what an SQL query (in Spark's dialect) says of the tables, in a database that has nothing else.
+
+        Raises
+        ------
+        ConfigError
+            If the database refuses the query.
+        """
+        (written,) = sqlglot.transpile(sql, read="spark", write="duckdb")
+        with duckdb.connect(config={"memory_limit": self._memory_limit}) as alone:
+            for name, rows in tables.items():
+                batches = self._con.to_pyarrow_batches(rows)
+                alone.register("handed_over", batches)
+                alone.execute(f'CREATE TABLE "{name}" AS SELECT * FROM handed_over')  # noqa: S608  # an alias of ours
+                alone.unregister("handed_over")
+            # From here on no file, no network, no extension, and no way back.
+            alone.execute("SET enable_external_access = false")
+            alone.execute("SET lock_configuration = true")
+            try:
+                return alone.execute(written).to_arrow_table()
+            except duckdb.Error as error:
+                said = str(error).splitlines()[0]
+                raise ConfigError(f"SQL of a rule fails: {said}", next_step="Correct the rule's SQL.") from error
 
     @contextmanager
     def stage(self, rows: ir.Table) -> Iterator[ir.Table]:

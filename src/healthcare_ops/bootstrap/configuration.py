@@ -13,11 +13,13 @@ from healthcare_ops.adapters.local_files import write_bytes
 from healthcare_ops.adapters.local_secrets import LocalSecrets
 from healthcare_ops.adapters.state_lock import NO_PATIENCE, Patience, lock_state
 from healthcare_ops.core.clock import Clock, SystemClock
-from healthcare_ops.core.config import FEEDS_DIR, PSEUDONYM_KEY, SITE_FILE, read_settings
+from healthcare_ops.core.config import FEEDS_DIR, PSEUDONYM_KEY, RULES_DIR, SITE_FILE, read_settings
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.feed import Feed, require_known_sectors
 from healthcare_ops.core.site import Site
+from healthcare_ops.core.tables import TABLES
 from healthcare_ops.core.validated import read_toml
+from healthcare_ops.pipeline.quality.checks import shipped_rules
 
 _CHANGES_FILE = "changes.json"
 # What of a feed file acts on the text that bronze keeps, or on nothing that is stored.
@@ -157,6 +159,29 @@ def read_feeds(state: Path, site: Site, added: Iterable[Feed] = ()) -> dict[str,
     for feed in feeds:
         require_known_sectors(feed, site)
     return {feed.feed_id: feed for feed in sorted(feeds, key=lambda feed: feed.feed_id)}
+
+
+def read_rule_files(state: Path) -> dict[str, str]:
+    """Return the data-quality rules by table id: `rules/<table>.dqdl` of the state directory before the product's.
+
+    Raises
+    ------
+    ConfigError
+        If such a file is of no table, or cannot be read.
+    """
+    own = sorted((state / RULES_DIR).glob("*.dqdl"))
+    known = {table.id for table in TABLES}
+    for path in own:
+        if path.stem not in known:
+            raise ConfigError(
+                f"{path} is of no table of the lake.", next_step=f"Name it after one of: {', '.join(sorted(known))}."
+            )
+    try:
+        return shipped_rules() | {path.stem: path.read_text(encoding="utf-8-sig") for path in own}
+    except (UnicodeDecodeError, OSError) as error:
+        raise ConfigError(
+            f"a file of {state / RULES_DIR} cannot be read: {error}.", next_step="Save it as UTF-8 text."
+        ) from error
 
 
 def _check_configuration(state: Path, site: Site, added: Iterable[Feed]) -> None:

@@ -14,7 +14,7 @@ from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.adapters.local_raw import LocalRaw
 from healthcare_ops.adapters.local_secrets import LocalSecrets
 from healthcare_ops.adapters.state_lock import NO_PATIENCE, Patience, lock_state
-from healthcare_ops.bootstrap.configuration import read_feeds, require_state
+from healthcare_ops.bootstrap.configuration import read_feeds, read_rule_files, require_state
 from healthcare_ops.core.clock import Clock, SystemClock
 from healthcare_ops.core.config import SITE_FILE, read_settings
 from healthcare_ops.core.site import Site
@@ -72,5 +72,6 @@ def _wire(state: Path, clock: Clock) -> Platform:
         settings=settings,
         site=site,
         feeds=read_feeds(state, site),
+        rules=read_rule_files(state),
     )
     return Platform(state, context, lake)

@@ -12,6 +12,7 @@ from healthcare_ops.core.validated import Strict, holds_password, read_toml
 SETTINGS_FILE = "settings.toml"
 SITE_FILE = "site.toml"
 FEEDS_DIR = "feeds"
+RULES_DIR = "rules"
 # The secret that turns identifiers into pseudonyms: a key and its id.
 PSEUDONYM_KEY = "pseudonymisation"
 _TIME_OF_DAY = "^([01][0-9]|2[0-3]):[0-5][0-9]$"

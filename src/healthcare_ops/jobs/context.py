@@ -19,7 +19,10 @@ Outcome = dict[str, Any]
 
 @dataclass(frozen=True)
 class Context:
-    """The outside world of a job."""
+    """The outside world of a job.
+
+    `rules` are the data-quality rules by table id, as DQDL: the site's own, or the product's.
+    """
 
     lake: Lake
     engine: Engine
@@ -30,6 +33,7 @@ class Context:
     settings: Settings
     site: Site
     feeds: Mapping[str, Feed]
+    rules: Mapping[str, str]
 
     def latest_plausible(self) -> datetime:
         """Return the last instant (UTC) that data may speak of: now.

@@ -1,53 +1,67 @@
-"""`dq_check`: judge the silver days that gold has not taken yet; a failed rule stops the run here."""
+"""`dq_check`: judge the days of bronze and silver that gold has not taken yet; a failed rule stops the run here."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from datetime import date, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from healthcare_ops.core.clock import SystemClock
 from healthcare_ops.core.days import day_runs
-from healthcare_ops.core.errors import QualityError
+from healthcare_ops.core.errors import ConfigError, QualityError
 from healthcare_ops.core.reasons import Reason
 from healthcare_ops.core.tables import (
     BATCH_ACCOUNTS,
     ENCOUNTERS,
+    ENCOUNTERS_RAW,
     EVENTS,
+    EVENTS_RAW,
     QUARANTINE,
     STAYS,
     Table,
 )
 from healthcare_ops.jobs.approval import approve, silver_markers
 from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.quality_reports import past_reports, source_records, write_report
 from healthcare_ops.jobs.silver_to_gold import silver_changes
-from healthcare_ops.pipeline.quality.evaluate import Finding, Limits, evaluate
-from healthcare_ops.pipeline.quality.report import ACCOUNT, COMPARE, FeedAccount, build_report, report_key
-from healthcare_ops.pipeline.quality.rules import RULES
+from healthcare_ops.pipeline.bronze import bronze_table
+from healthcare_ops.pipeline.quality.checks import RuleFile, read_rules
+from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
+from healthcare_ops.pipeline.quality.measures import Scope
+from healthcare_ops.pipeline.quality.report import ACCOUNT, COMPARE, FeedAccount, Report
+from healthcare_ops.pipeline.quality.where import PRIMARY
 from healthcare_ops.pipeline.silver import within
+
+_LOOK_BACK = timedelta(days=7)
+_JUDGED = (BATCH_ACCOUNTS, ENCOUNTERS_RAW, EVENTS_RAW, ENCOUNTERS, STAYS, EVENTS)
 
 
 def run(context: Context, request: Request) -> Outcome:
-    """Write the report, then raise `QualityError` if a `fail` rule is broken; else let gold take what was judged."""
+    """Write the report, then raise `QualityError` if a `fail` rule is broken; else let gold take what was judged.
+
+    The report is written in any case, with what was found so far if the job itself fails.
+    """
     markers = silver_markers(context)  # before anything is read: what comes while rules are checked is not judged
     # Days whose every record is held have an account and no encounter.
     changed = [changes.days for changes in silver_changes(context).values()]
     days = sorted(request.days.union(*changed))
     if not days:
         return {"days": 0}
-    findings = _findings(context, days)
-    report = build_report(
-        run_id=request.run_id,
-        as_of=context.clock.now(),
-        written_at=SystemClock().now(),
-        days=days,
-        findings=findings,
-        accounts=read_accounts(context, days),
-    )
-    key = report_key(request.run_date, request.run_id)
-    context.objects.write(key, json.dumps(report, indent=1, ensure_ascii=False).encode())
-    failed = [finding for finding in findings if finding.verdict == "fail"]
+    report = Report(request.run_id, context.clock.now(), tuple(days), past=past_reports(context, request))
+    try:
+        for rules in _rule_files(context):
+            report.versions[rules.table] = rules.version
+            report.findings += _findings(context, rules, days, report.history)
+        report.records = source_records(context, report.sampled, days)
+        report.accounts = read_accounts(context, days)
+    except BaseException as error:
+        report.error = error
+        raise
+    finally:
+        document = report.document(SystemClock().now())
+        key = write_report(context, request, document)
+    failed = [finding for finding in report.findings if finding.verdict == "fail"]
     if failed:
         raise QualityError(
             _complaint(failed), next_step=_remedy(failed, _most_held(context, days), context.objects.path(key))
@@ -55,8 +69,8 @@ def run(context: Context, request: Request) -> Outcome:
     approve(context, markers)
     return {
         "days": len(days),
-        "verdict": report["verdict"],
-        "dq_risk_score": report["dq_risk_score"],
+        "verdict": document["verdict"],
+        "dq_risk_score": document["dq_risk_score"],
         "report": key,
     }
 
@@ -73,29 +87,59 @@ def read_accounts(context: Context, days: list[date]) -> list[FeedAccount]:
     by_reason = held.group_by("feed_id", "reason_code").aggregate(records=held.count()).order_by("reason_code")
     for row in context.engine.collect(by_reason).to_pylist():
         reasons[row["feed_id"]][row["reason_code"]] = row["records"]
-    return [FeedAccount(feed, counts[name], reasons[name]) for name, feed in sorted(context.feeds.items())]
+    last = _last_ingested(context, days)
+    return [
+        FeedAccount(feed, counts[name], reasons[name], last.get(name)) for name, feed in sorted(context.feeds.items())
+    ]
 
 
-def _findings(context: Context, days: list[date]) -> tuple[Finding, ...]:
-    tables = {table.id: _on(context, table, days) for table in (BATCH_ACCOUNTS, ENCOUNTERS, STAYS, EVENTS)}
+def _last_ingested(context: Context, days: list[date]) -> dict[str, datetime]:
+    """Return when each feed's newest record came, of those that speak of the judged days or of a later one."""
+    found: dict[str, datetime] = {}
+    for table in {bronze_table(feed) for feed in context.feeds.values()}:
+        rows = context.lake.read(table, days[0] - _LOOK_BACK)
+        newest = rows.group_by("feed_id").aggregate(last=rows.ingested_at.max())
+        found |= {row["feed_id"]: row["last"].replace(tzinfo=UTC) for row in context.engine.collect(newest).to_pylist()}
+    return found
+
+
+def _rule_files(context: Context) -> Iterator[RuleFile]:
+    """Yield the rules of each table that can hold rows."""
+    bronze = {bronze_table(feed) for feed in context.feeds.values()}
+    for table in _JUDGED:
+        if table.id in context.rules and (table.layer != "bronze" or table in bronze):
+            try:
+                yield read_rules(context.rules[table.id], table.id)
+            except ConfigError as error:
+                raise error.about(f"rules/{table.id}.dqdl") from error
+
+
+def _findings(
+    context: Context, rules: RuleFile, days: list[date], history: Mapping[str, Sequence[Sequence[float | None]]]
+) -> tuple[Finding, ...]:
+    tables = {table.id: _on(context, table, days) for table in _JUDGED}
     feeds = context.feeds.values()
-    margin = timedelta(days=1)
-    limits = Limits(
-        # Plausible days are the feeds' own; instants can fall on the day beside.
-        first_day=min((feed.plausible.first for feed in feeds), default=days[0]) - margin,
-        last_day=max((feed.plausible.last for feed in feeds), default=days[-1]) + margin,
+    judged = tables[rules.table]
+    scope = Scope(
+        judged,
+        references=tables,
         now=context.latest_plausible().replace(tzinfo=None),
+        # An encounter of these days may stand on another day as well.
+        standing=context.lake.read(ENCOUNTERS) if rules.table == ENCOUNTERS.id else None,
     )
-    delivered = {column for feed in feeds for column in _delivered(feed.shape, feed.columns, feed.values.event_type)}
-    return evaluate(
-        RULES,
-        tables,
-        collect=context.engine.collect,
-        limits=limits,
-        delivered=delivered,
-        encounters=tables[ENCOUNTERS.id],
-        standing=context.lake.read(ENCOUNTERS),
-    )
+    try:
+        return evaluate(
+            rules.checks,
+            scope,
+            collect=context.engine.collect,
+            ask=lambda sql: context.engine.query(sql, {PRIMARY: judged}),
+            history=history,
+            delivered={
+                column for feed in feeds for column in _delivered(feed.shape, feed.columns, feed.values.event_type)
+            },
+        )
+    except ConfigError as error:
+        raise error.about(f"rules/{rules.table}.dqdl") from error
 
 
 def _delivered(shape: str, columns: Any, event_types: Any) -> set[str]:
@@ -130,8 +174,8 @@ def _most_held(context: Context, days: list[date]) -> str:
 
 def _remedy(failed: list[Finding], held: str, report: str) -> str:
     """Return what to look at: what the worst rule speaks of before the rest."""
-    rule = _worst(failed).rule
-    hints = [held] if rule.kind == "held" and held else [rule.next_step, held]
+    check = _worst(failed).check
+    hints = [held] if check.table == BATCH_ACCOUNTS.id and held else [check.next_step, held]
     listing = f"`hops dq show --quarantine` shows the rules and the held records; the report is {report}."
     return " ".join(filter(None, [*hints, listing]))
 
@@ -142,9 +186,11 @@ def _worst(failed: list[Finding]) -> Finding:
 
 def _complaint(failed: list[Finding]) -> str:
     worst = _worst(failed)
-    rule = worst.rule
+    check = worst.check
     more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
-    return (
-        f"rule {rule.rule_id}{more}: {worst.violations} of {worst.checked} rows of {rule.table} "
-        f"({worst.share:.1%}) exceed the threshold {rule.threshold:.1%}: {rule.reason}."
+    counted = (
+        f"{worst.violations} of {worst.checked} rows of {check.table} ({worst.share:.1%}) break it"
+        if worst.violations is not None
+        else f"{check.table} measures {worst.measured[0].value:g}"
     )
+    return f"rule {check.rule_id}{more}: {counted}: {check.reason or check.node.text}."

@@ -1,149 +1,288 @@
-"""Rules against tables: one aggregate per table for all row rules, one expression per set rule."""
+"""Checks against a table: one aggregate for all rules that need no query of their own, then the verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from healthcare_ops.core.tables import ENCOUNTERS
-from healthcare_ops.pipeline.quality.rules import CLOCK_SKEW, Rule
+from healthcare_ops.pipeline.quality.checks import Check
+from healthcare_ops.pipeline.quality.compiler import CompiledCheck, compile_check
+from healthcare_ops.pipeline.quality.conditions import History, describe, holds, is_ordinary
+from healthcare_ops.pipeline.quality.dqdl.syntax import Composite, Node, Rule, leaves
+from healthcare_ops.pipeline.quality.measures import (
+    ALWAYS,
+    Compiled,
+    Known,
+    OfKeys,
+    OfQuery,
+    OfRows,
+    OfSql,
+    OfTable,
+    Scope,
+)
+from healthcare_ops.pipeline.quality.refusals import NoHistoryError
 
 Verdict = Literal["pass", "warn", "fail", "not_applicable"]
 Collect = Callable[[ir.Table], pa.Table]
+Ask = Callable[[str], pa.Table]
 _SAMPLES = 5
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What the rules are judged against: the days that times may lie in, and now (naive UTC), give or take a skew."""
+class Measured:
+    """What one rule measured.
 
-    first_day: date
-    last_day: date
-    now: datetime
+    `value` is what its condition is held against, `checked` and `violations` are rows (keys too many, for uniqueness);
+    null where the rule has no such number. `limit` is that condition. `is_met` is null where there was nothing to
+    judge, or no past to judge by.
+    """
+
+    value: float | None = None
+    checked: int | None = None
+    violations: int | None = None
+    limit: str = ""
+    is_met: bool | None = None
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule found. `checked` and `violations` count rows; for completeness violations are nulls."""
+    """What a check found.
 
-    rule: Rule
+    `checked` and `violations` count rows; `violations` is null for a rule that judges a number and not rows.
+    `sectors` has both by sector, where rows broke the rule and name one. `samples` are encounters of such rows.
+    """
+
+    check: Check
+    verdict: Verdict
     checked: int
-    violations: int
+    violations: int | None
+    measured: tuple[Measured, ...] = ()
+    sectors: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     samples: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:
-        """Return violations ÷ checked, 0 where nothing was checked."""
+        """Return violations ÷ checked; of a rule that judges a number, 0 if it is met and 1 if not."""
+        if self.violations is None:
+            return float(self.verdict in ("warn", "fail"))
         return self.violations / self.checked if self.checked else 0.0
-
-    @property
-    def verdict(self) -> Verdict:
-        """Return pass, or the rule's severity once the share exceeds the threshold; of a tolerated few, a warning."""
-        if not self.checked:
-            return "not_applicable"
-        if self.share <= self.rule.threshold:
-            return "pass"
-        return self.rule.severity if self.violations > self.rule.tolerated else "warn"
 
 
 def evaluate(
-    rules: Sequence[Rule],
-    tables: Mapping[str, ir.Table],
+    checks: Sequence[Check],
+    scope: Scope,
     *,
     collect: Collect,
-    limits: Limits,
-    delivered: Collection[str],
-    encounters: ir.Table,
-    standing: ir.Table,
+    ask: Ask,
+    history: Mapping[str, Sequence[Sequence[float | None]]],
+    delivered: Collection[str] | None = None,
 ) -> tuple[Finding, ...]:
-    """Return one finding per rule whose table is given, in the order of the rules.
+    """Return one finding per check of the scope's table, in their order.
 
     Parameters
     ----------
+    ask
+        Runs a query of CustomSql on nothing but the scope's tables.
+    history
+        By rule id: the values of its parts in the runs before, the newest run first.
     delivered
-        Columns that at least one feed delivers; a rule that needs another is not applicable.
-    encounters
-        The encounters that stays and events may belong to.
-    standing
-        All encounters of the lake: one of those judged may stand on another day as well.
+        Columns that at least one feed delivers; a check that needs another is not judged. None: all are.
+
+    Raises
+    ------
+    DqdlError
+        If a check cannot be judged on the table.
     """
-    counts: dict[str, tuple[int, int]] = {}
-    applicable = [rule for rule in rules if not rule.needs or rule.needs in delivered]
-    for name, table in tables.items():
-        mine = [rule for rule in applicable if rule.table == name]
-        counts |= _row_counts([rule for rule in mine if rule.kind not in _SET_RULES], table, collect, limits)
-        for rule in mine:
-            if rule.kind in _SET_RULES:
-                counts[rule.rule_id] = _set_counts(rule, table, encounters, standing, collect)
-    findings = []
-    for rule in (rule for rule in rules if rule.table in tables):
-        checked, violations = counts.get(rule.rule_id, (0, 0))
-        samples = (
-            _samples(rule, tables[rule.table], collect, limits) if violations and rule.kind not in _SET_RULES else ()
-        )
-        findings.append(Finding(rule, checked, violations, samples))
-    return tuple(findings)
-
-
-_SET_RULES = {"uniqueness", "reference", "held"}
-
-
-def _row_counts(rules: Sequence[Rule], table: ir.Table, collect: Collect, limits: Limits) -> dict[str, tuple[int, int]]:
-    if not rules:
-        return {}
-    sums = {"checked": table.count()}
-    for number, rule in enumerate(rules):
-        sums[f"bad_{number}"] = _is_bad(rule, table, limits).fill_null(False).cast("int64").sum().fill_null(0)
-    (row,) = collect(table.aggregate(**sums)).to_pylist()
-    return {rule.rule_id: (row["checked"], row[f"bad_{number}"]) for number, rule in enumerate(rules)}
-
-
-def _is_bad(rule: Rule, table: ir.Table, limits: Limits) -> Any:
-    """Return the row condition that violates the rule; null values violate completeness only."""
-    column = table[rule.columns[0]]
-    if rule.kind == "completeness":
-        return column.isnull()
-    if rule.kind == "allowed_values":
-        return column.notin(rule.allowed)
-    if rule.kind == "range":
-        return (column < float(rule.allowed[0])) | (column > float(rule.allowed[1]))
-    if rule.kind == "order":
-        return table[rule.columns[1]] < column
-    day = column.date()
-    return (
-        (day < ibis.literal(limits.first_day))
-        | (day > ibis.literal(limits.last_day))
-        | (column > ibis.literal(limits.now + CLOCK_SKEW))
+    judged = [check for check in checks if delivered is None or not check.needs or check.needs in delivered]
+    compiled = {check.rule_id: compile_check(check, scope) for check in judged}
+    numbers = _aggregate(list(compiled.values()), scope.table, collect)
+    found = {
+        rule_id: _found(each, numbers, collect, ask, history.get(rule_id, ())) for rule_id, each in compiled.items()
+    }
+    broken = [compiled[rule_id] for rule_id, finding in found.items() if finding.violations]
+    sectors = _by_sector(broken, scope.table, collect)
+    return tuple(
+        _with_places(found[check.rule_id], compiled[check.rule_id], scope.table, sectors, collect)
+        if check.rule_id in found
+        else Finding(check, "not_applicable", 0, 0)
+        for check in checks
     )
 
 
-def _set_counts(
-    rule: Rule, table: ir.Table, encounters: ir.Table, standing: ir.Table, collect: Collect
-) -> tuple[int, int]:
-    if rule.kind == "held":
-        held, delivered = rule.columns
-        sums = table.aggregate(bad=table[held].sum().fill_null(0), checked=table[delivered].sum().fill_null(0))
-        (row,) = collect(sums).to_pylist()
-        return row["checked"], row["bad"]
-    checked = table.aggregate(checked=table.count())
-    if rule.kind == "uniqueness":
-        rows = standing.semi_join(table, rule.columns) if rule.table == ENCOUNTERS.id else table
-        groups = rows.group_by(rule.columns).aggregate(copies=rows.count())
-        bad = groups.aggregate(bad=(groups.copies - 1).sum().fill_null(0))
-    else:
-        orphans = table.anti_join(encounters.select("encounter_id"), "encounter_id")
-        bad = orphans.aggregate(bad=orphans.count())
-    (row,) = collect(checked.cross_join(bad)).to_pylist()
-    return row["checked"], row["bad"]
+def _aggregate(checks: Sequence[CompiledCheck], table: ir.Table, collect: Collect) -> Mapping[str, Any]:
+    """Return `rows`, and for each check and leaf its numbers, all in one pass over the table."""
+    sums = {"rows": table.count()}
+    for check in checks:
+        for name, found in _named(check):
+            if isinstance(found, OfRows):
+                if found.scope is not ALWAYS:
+                    sums[f"{name} checked"] = _count(found.scope)
+                sums[f"{name} violations"] = _count(~found.passes & found.scope)
+            elif isinstance(found, OfTable):
+                sums[f"{name} number"] = found.number
+        if isinstance(check.check.node, Composite) and _is_by_row(check):
+            sums[f"{check.check.rule_id} violations"] = _count(~check.passes)
+    (row,) = collect(table.aggregate(**sums)).to_pylist()
+    numbers: Mapping[str, Any] = row
+    return numbers
 
 
-def _samples(rule: Rule, table: ir.Table, collect: Collect, limits: Limits) -> tuple[str, ...]:
-    """Return pseudonyms of the first violating encounters, enough to look them up."""
-    bad = table.filter(_is_bad(rule, table, limits)).select("encounter_id").distinct().order_by("encounter_id")
-    return tuple(collect(bad.limit(_SAMPLES))["encounter_id"].to_pylist())
+def _count(condition: Any) -> Any:
+    return condition.fill_null(False).cast("int64").sum().fill_null(0)
+
+
+def _named(check: CompiledCheck) -> Iterator[tuple[str, Compiled]]:
+    for number, (_, found) in enumerate(check.leaves):
+        yield f"{check.check.rule_id} {number}", found
+
+
+def _is_by_row(check: CompiledCheck) -> bool:
+    """Tell whether the check's rows can be judged without a look at other rows."""
+    return check.passes is not None and all(isinstance(found, OfRows) for _, found in check.leaves)
+
+
+def _found(
+    check: CompiledCheck,
+    numbers: Mapping[str, Any],
+    collect: Collect,
+    ask: Ask,
+    history: Sequence[Sequence[float | None]],
+) -> Finding:
+    measured = []
+    for part, ((leaf, found), (name, _)) in enumerate(zip(check.leaves, _named(check), strict=True)):
+        past = [values[part] for values in history if part < len(values)]
+        raw = _measured(found, name, numbers, collect, ask)
+        measured.append(_judged(leaf, found, raw, [value for value in past if value is not None]))
+    outcome = _outcome(check.check.node, dict(zip(map(id, leaves(check.check.node)), measured, strict=True)))
+    checked = max((one.checked for one in measured if one.checked is not None), default=int(numbers["rows"]))
+    violations = numbers.get(f"{check.check.rule_id} violations")
+    if violations is None:
+        violations = max((one.violations for one in measured if one.violations is not None), default=None)
+    return Finding(check.check, _verdict(check.check, outcome, violations), checked, violations, tuple(measured))
+
+
+def _measured(found: Compiled, name: str, numbers: Mapping[str, Any], collect: Collect, ask: Ask) -> Measured:
+    if isinstance(found, OfRows):
+        checked = int(numbers.get(f"{name} checked", numbers["rows"]))
+        return _of_share(checked, int(numbers[f"{name} violations"]))
+    if isinstance(found, OfTable):
+        return Measured(_number(numbers[f"{name} number"]))
+    if isinstance(found, Known):
+        return Measured(found.number)
+    if isinstance(found, OfKeys):
+        return _of_keys(found, collect)
+    if isinstance(found, OfQuery):
+        (row,) = collect(found.query).to_pylist()
+        return Measured(_number(row["number"]), row.get("checked"), row.get("violations"))
+    return _of_sql(found, int(numbers["rows"]), ask)
+
+
+def _of_share(checked: int, violations: int) -> Measured:
+    return Measured((checked - violations) / checked if checked else None, checked, violations)
+
+
+def _of_sql(found: OfSql, rows: int, ask: Ask) -> Measured:
+    answer = ask(found.sql)
+    if found.counts_rows:
+        return _of_share(rows, max(rows - answer.num_rows, 0))
+    values = answer.column(0).to_pylist() if answer.num_columns and answer.num_rows else []
+    return Measured(_number(values[0]) if len(values) == 1 else None)
+
+
+def _of_keys(found: OfKeys, collect: Collect) -> Measured:
+    """Count keys; rows without any part of the key are left out, but for a primary key, of which they are a fault."""
+    keys = [found.rows[name] for name in found.keys]
+    filled = found.rows.mutate(
+        is_named=_any([key.notnull() for key in keys]), is_whole=_all([key.notnull() for key in keys])
+    )
+    groups = filled.group_by([*found.keys, "is_named", "is_whole"]).aggregate(times=filled.count())
+    named = groups.is_named
+    counts = groups.aggregate(
+        rows=groups.times.sum(where=named).fill_null(0),
+        distinct=groups.count(where=named),
+        once=groups.count(where=named & (groups.times == 1)),
+        lacking=groups.times.sum(where=~groups.is_whole).fill_null(0),
+    )
+    (row,) = collect(counts).to_pylist()
+    rows, distinct, once = int(row["rows"]), int(row["distinct"]), int(row["once"])
+    if found.measure == "DistinctValuesCount":
+        return Measured(float(distinct), rows)
+    if found.measure in ("Uniqueness", "UniqueValueRatio"):
+        of = rows if found.measure == "Uniqueness" else distinct
+        return Measured(once / of if of else None, rows, rows - distinct)
+    lacking = int(row["lacking"]) if found.measure == "IsPrimaryKey" else 0
+    return _of_share(max(rows, rows - distinct + lacking), rows - distinct + lacking)
+
+
+def _any(conditions: Sequence[Any]) -> Any:
+    return conditions[0] if len(conditions) == 1 else conditions[0] | _any(conditions[1:])
+
+
+def _all(conditions: Sequence[Any]) -> Any:
+    return conditions[0] if len(conditions) == 1 else conditions[0] & _all(conditions[1:])
+
+
+def _judged(leaf: Rule, found: Compiled, measured: Measured, past: History) -> Measured:
+    is_anomaly_rule = leaf.rule_type == "DetectAnomalies"
+    is_met = None
+    if measured.value is not None:
+        with suppress(NoHistoryError):
+            is_met = (
+                is_ordinary(measured.value, past) if is_anomaly_rule else holds(found.condition, measured.value, past)
+            )
+    limit = "as in the runs before" if is_anomaly_rule else describe(found.condition)
+    return replace(measured, limit=limit, is_met=is_met)
+
+
+def _outcome(node: Node, measured: Mapping[int, Measured]) -> bool | None:
+    """Return whether a node is met; a part that had nothing to judge does not count."""
+    if isinstance(node, Rule):
+        return measured[id(node)].is_met
+    parts = [met for met in (_outcome(part, measured) for part in node.parts) if met is not None]
+    if not parts:
+        return None
+    return all(parts) if node.operator == "and" else any(parts)
+
+
+def _verdict(check: Check, is_met: bool | None, violations: int | None) -> Verdict:
+    if is_met is None:
+        return "not_applicable"
+    if is_met:
+        return "pass"
+    return "warn" if violations is not None and violations <= check.tolerated else check.severity
+
+
+def _by_sector(checks: Sequence[CompiledCheck], table: ir.Table, collect: Collect) -> Mapping[str, Any]:
+    """Return by rule: sector → rows and violations, of the checks that judge row by row."""
+    by_row = [check for check in checks if _is_by_row(check)]
+    if not by_row or "sector_id" not in table.columns:
+        return {}
+    sums = {check.check.rule_id: _count(~check.passes) for check in by_row}
+    rows = collect(table.group_by("sector_id").aggregate(rows=table.count(), **sums).order_by("sector_id")).to_pylist()
+    return {name: {row["sector_id"] or "": (row["rows"], row[name]) for row in rows if row[name]} for name in sums}
+
+
+def _with_places(
+    finding: Finding, check: CompiledCheck, table: ir.Table, sectors: Mapping[str, Any], collect: Collect
+) -> Finding:
+    """Add where the rows are that broke the check: their sectors, and some of their encounters."""
+    if not finding.violations or check.passes is None or "encounter_id" not in table.columns:
+        return finding
+    bad = table.filter(~check.passes).select("encounter_id").distinct().order_by("encounter_id").limit(_SAMPLES)
+    samples = tuple(name for name in collect(bad)["encounter_id"].to_pylist() if name is not None)
+    return replace(finding, sectors=sectors.get(finding.check.rule_id, {}), samples=samples)
+
+
+def _number(value: Any) -> float | None:
+    """Return a finite number; null for anything else, such as the mean of nothing, which is NaN on Spark."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

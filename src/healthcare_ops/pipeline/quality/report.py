@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
 from healthcare_ops.core.tables import FATES
+from healthcare_ops.pipeline.quality.dqdl.syntax import leaves
 from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
 from healthcare_ops.pipeline.quality.score import risk_score
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REPORTS_PREFIX = "gold/data_quality_runs/"
 # What to hold beside the records of a reason.
 COMPARE: Mapping[Reason, str] = {
@@ -37,11 +39,137 @@ ACCOUNT = ("delivered", *FATES)
 
 @dataclass(frozen=True)
 class FeedAccount:
-    """What became of a feed's records on the days of the report."""
+    """What became of a feed's records on the days of the report, and when it last delivered any (null: long ago)."""
 
     feed: Feed
     counts: Mapping[str, int]
     reasons: Mapping[str, int]
+    last_ingested_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """Where a supplier finds a record: file and position, and the pseudonym of its encounter."""
+
+    source_file: str
+    record_no: int
+    encounter_id: str
+
+
+@dataclass
+class Report:
+    """What is known so far of the judged days; `past` are the reports of the runs before, the newest first.
+
+    `versions` are of the rules by table, `records` the delivered records of sampled encounters, `error` what ended the
+    job before all rules were judged.
+    """
+
+    run_id: str
+    as_of: datetime
+    days: Sequence[date]
+    past: Sequence[Mapping[str, Any]] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    accounts: Sequence[FeedAccount] = ()
+    records: Mapping[str, Sequence[SourceRecord]] = field(default_factory=dict)
+    error: BaseException | None = None
+
+    @property
+    def history(self) -> Mapping[str, Sequence[Sequence[float | None]]]:
+        """Return by rule what its parts measured in the runs before, the newest first."""
+        found: dict[str, list[Sequence[float | None]]] = defaultdict(list)
+        for report in self.past:
+            for section in report["rules"]:
+                found[section["rule_id"]].append(section["values"])
+        return found
+
+    @property
+    def sampled(self) -> set[str]:
+        """Return the encounters that show what broke a rule."""
+        return {sample for finding in self.findings for sample in finding.samples}
+
+    def document(self, written_at: datetime) -> dict[str, Any]:
+        """Return the report as plain values; it holds pseudonyms and counts, never an identifier from raw.
+
+        Without a score, and with the verdict `error`, if the job ended before all rules were judged.
+        """
+        delivered = sum(account.counts["delivered"] for account in self.accounts)
+        quarantined = sum(account.counts["quarantined"] for account in self.accounts)
+        score, contributions = risk_score(self.findings, quarantined / delivered if delivered else 0.0)
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": self.run_id,
+            "as_of": self.as_of.isoformat(),
+            "written_at": written_at.isoformat(),
+            "days": {"first": min(self.days).isoformat(), "last": max(self.days).isoformat(), "count": len(self.days)},
+            "verdict": "error" if self.error else verdict_of(self.findings),
+            "error": f"{type(self.error).__name__}: {self.error}" if self.error else None,
+            "dq_risk_score": None if self.error else round(score, 2),
+            "contributions": {name: round(points, 2) for name, points in sorted(contributions.items())},
+            "rule_versions": dict(self.versions),
+            "rules": [self._rule_section(finding) for finding in self.findings],
+            "feeds": [self._feed_section(account) for account in self.accounts],
+        }
+
+    def _rule_section(self, finding: Finding) -> dict[str, Any]:
+        check = finding.check
+        is_completeness = all(leaf.rule_type in ("Completeness", "IsComplete") for leaf in leaves(check.node))
+        return {
+            "rule_id": check.rule_id,
+            "table": check.table,
+            "columns": list(check.columns),
+            "rule": check.rule,
+            "severity": check.severity,
+            "verdict": finding.verdict,
+            "checked": finding.checked,
+            "null_count" if is_completeness else "violations": finding.violations,
+            "share": round(finding.share, 6),
+            "values": [measured.value for measured in finding.measured],
+            "thresholds": [measured.limit for measured in finding.measured],
+            "tolerated": check.tolerated,
+            "reason": check.reason,
+            "next_step": check.next_step,
+            "sectors": [
+                {"sector_id": sector, "checked": checked, "violations": violations}
+                for sector, (checked, violations) in finding.sectors.items()
+            ],
+            "samples": [vars(record) for sample in finding.samples for record in self.records.get(sample, ())],
+            "trend": self._trend(check.rule_id),
+        }
+
+    def _trend(self, rule_id: str) -> list[dict[str, Any]]:
+        return [
+            {"run_id": report["run_id"], "as_of": report["as_of"]}
+            | {name: section[name] for name in ("verdict", "share", "values")}
+            for report in self.past
+            for section in report["rules"]
+            if section["rule_id"] == rule_id
+        ]
+
+    def _feed_section(self, account: FeedAccount) -> dict[str, Any]:
+        worst = max(account.reasons, key=lambda reason: account.reasons[reason], default=None)
+        return {
+            "feed_id": account.feed.feed_id,
+            "owner": account.feed.owner.name,
+            "contact": account.feed.owner.email,
+            "counts": dict(account.counts),
+            "quarantined_by_reason": dict(account.reasons),
+            "delay": self._delay(account),
+            "diagnosis": _diagnosis(account, worst),
+            "next_step": f"Send {account.feed.owner.name} the list from `hops dq show --quarantine`." if worst else "",
+        }
+
+    def _delay(self, account: FeedAccount) -> dict[str, Any]:
+        """Return since when nothing has come, in minutes, and whether that is longer than the feed file allows."""
+        last = account.last_ingested_at
+        since_min = round((self.as_of - last).total_seconds() / 60) if last else None
+        late_after_min = account.feed.cadence.late_after_min
+        return {
+            "last_ingested_at": last.isoformat() if last else None,
+            "since_min": since_min,
+            "late_after_min": late_after_min,
+            "is_late": since_min is None or since_min > late_after_min,
+        }
 
 
 def report_key(run_date: date, run_id: str) -> str:
@@ -49,72 +177,11 @@ def report_key(run_date: date, run_id: str) -> str:
     return f"{REPORTS_PREFIX}dt={run_date.isoformat()}/{run_id}.json"
 
 
-def build_report(
-    *,
-    run_id: str,
-    as_of: datetime,
-    written_at: datetime,
-    days: Sequence[date],
-    findings: Sequence[Finding],
-    accounts: Sequence[FeedAccount],
-) -> dict[str, Any]:
-    """Return the report document; it holds pseudonyms and counts, never an identifier from raw."""
-    delivered = sum(account.counts["delivered"] for account in accounts)
-    quarantined = sum(account.counts["quarantined"] for account in accounts)
-    score, contributions = risk_score(findings, quarantined / delivered if delivered else 0.0)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "run_id": run_id,
-        "as_of": as_of.isoformat(),
-        "written_at": written_at.isoformat(),
-        "days": {"first": min(days).isoformat(), "last": max(days).isoformat(), "count": len(days)},
-        "verdict": _verdict(findings),
-        "dq_risk_score": round(score, 2),
-        "contributions": {name: round(points, 2) for name, points in sorted(contributions.items())},
-        "rules": [_rule_section(finding) for finding in findings],
-        "feeds": [_feed_section(account) for account in accounts],
-    }
-
-
-def _verdict(findings: Sequence[Finding]) -> Verdict:
+def verdict_of(findings: Sequence[Finding]) -> Verdict:
     """Return the worst verdict; a pass needs a rule that had a row to judge."""
     found = {finding.verdict for finding in findings}
     worst_first: tuple[Verdict, ...] = ("fail", "warn", "pass")
     return next((verdict for verdict in worst_first if verdict in found), "not_applicable")
-
-
-def _rule_section(finding: Finding) -> dict[str, Any]:
-    rule = finding.rule
-    counted = "null_count" if rule.kind == "completeness" else "violations"
-    return {
-        "rule_id": rule.rule_id,
-        "table": rule.table,
-        "columns": list(rule.columns),
-        "kind": rule.kind,
-        "severity": rule.severity,
-        "verdict": finding.verdict,
-        "checked": finding.checked,
-        counted: finding.violations,
-        "share": round(finding.share, 6),
-        "threshold": rule.threshold,
-        "tolerated": rule.tolerated,
-        "reason": rule.reason,
-        "next_step": rule.next_step,
-        "sample_encounter_ids": list(finding.samples),
-    }
-
-
-def _feed_section(account: FeedAccount) -> dict[str, Any]:
-    worst = max(account.reasons, key=lambda reason: account.reasons[reason], default=None)
-    return {
-        "feed_id": account.feed.feed_id,
-        "owner": account.feed.owner.name,
-        "contact": account.feed.owner.email,
-        "counts": dict(account.counts),
-        "quarantined_by_reason": dict(account.reasons),
-        "diagnosis": _diagnosis(account, worst),
-        "next_step": f"Send {account.feed.owner.name} the list from `hops dq show --quarantine`." if worst else "",
-    }
 
 
 def _diagnosis(account: FeedAccount, worst: str | None) -> str:

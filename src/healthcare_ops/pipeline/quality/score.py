@@ -25,9 +25,9 @@ def risk_score(findings: Iterable[Finding], quarantined_share: float) -> tuple[f
         Quarantined ÷ delivered records of the same days, 0–1.
     """
     broken = [finding for finding in findings if finding.verdict in {"warn", "fail"}]
-    warns = {f.rule.rule_id: _WARN_POINTS * (1.0 + f.share) for f in broken if f.verdict == "warn"}
+    warns = {f.check.rule_id: _WARN_POINTS * (1.0 + f.share) for f in broken if f.verdict == "warn"}
     warns["quarantine"] = _QUARANTINE_POINTS * quarantined_share
-    fails = {f.rule.rule_id: f.share for f in broken if f.verdict == "fail"}
+    fails = {f.check.rule_id: f.share for f in broken if f.verdict == "fail"}
     warned = min(sum(warns.values()), _WARN_CEILING)
     contributions = _scaled(warns, warned)
     if not fails:

@@ -1,0 +1,67 @@
+"""The reports of data quality, as they are kept, and the delivered records that they name."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import ibis
+
+from healthcare_ops.core.days import day_runs
+from healthcare_ops.core.tables import ENCOUNTERS_RAW, EVENTS_RAW
+from healthcare_ops.jobs.context import Context, Request
+from healthcare_ops.pipeline.quality.report import REPORTS_PREFIX, SCHEMA_VERSION, SourceRecord, report_key
+from healthcare_ops.pipeline.silver import within
+
+_PAST_REPORTS = 10
+_PAST_DAYS = 14
+_RECORDS_OF_ENCOUNTER = 3
+
+
+def past_reports(context: Context, request: Request, count: int = _PAST_REPORTS) -> list[Mapping[str, Any]]:
+    """Return the reports of other runs, of the run's day and the two weeks before it, the newest first."""
+    found: list[Mapping[str, Any]] = []
+    for back in range(_PAST_DAYS):
+        day = request.run_date - timedelta(days=back)
+        keys = context.objects.list(f"{REPORTS_PREFIX}dt={day.isoformat()}/")
+        of_day = [json.loads(context.objects.read(key)) for key in keys if not key.endswith(f"/{request.run_id}.json")]
+        found += sorted(
+            (report for report in of_day if report["schema_version"] == SCHEMA_VERSION),
+            key=lambda report: str(report["written_at"]),
+            reverse=True,
+        )
+        if len(found) >= count:
+            break
+    return found[:count]
+
+
+def write_report(context: Context, request: Request, document: Mapping[str, Any]) -> str:
+    """Keep the report; return its key."""
+    key = report_key(request.run_date, request.run_id)
+    context.objects.write(key, json.dumps(document, indent=1, ensure_ascii=False).encode())
+    return key
+
+
+def source_records(
+    context: Context, encounters: Collection[str], days: Sequence[date]
+) -> Mapping[str, Sequence[SourceRecord]]:
+    """Return by encounter the first delivered records that speak of it on the days or the day beside."""
+    found: dict[str, list[SourceRecord]] = defaultdict(list)
+    if not encounters:
+        return found
+    margin = timedelta(days=1)
+    runs = [(first - margin, last + margin) for first, last in day_runs(days)]
+    parts = []
+    for table in (ENCOUNTERS_RAW, EVENTS_RAW):
+        rows = context.lake.read(table, runs[0][0], runs[-1][1])
+        rows = rows.filter(within(rows.dt, runs) & rows.encounter_id.isin(sorted(encounters)))
+        parts.append(rows.select("encounter_id", "source_file", "record_no", "feed_id", "delivery_seq"))
+    records = ibis.union(*parts).order_by("encounter_id", "feed_id", "delivery_seq", "record_no")
+    for row in context.engine.collect(records).to_pylist():
+        of_encounter = found[row["encounter_id"]]
+        if len(of_encounter) < _RECORDS_OF_ENCOUNTER:
+            of_encounter.append(SourceRecord(row["source_file"], row["record_no"], row["encounter_id"]))
+    return found

@@ -1,0 +1,177 @@
+"""One number against a condition, which may speak of what the same rule measured before."""
+
+from __future__ import annotations
+
+import operator
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+from healthcare_ops.pipeline.quality.dqdl.syntax import Arithmetic, Call, Condition, Number, Operand, Operator
+from healthcare_ops.pipeline.quality.refusals import NoHistoryError, NotCompilableError
+
+History = Sequence[float]
+
+
+_COMPARE: Mapping[Operator, Callable[[float, Sequence[float]], bool]] = {
+    "=": lambda value, limits: value == limits[0],
+    "!=": lambda value, limits: value != limits[0],
+    ">": lambda value, limits: value > limits[0],
+    ">=": lambda value, limits: value >= limits[0],
+    "<": lambda value, limits: value < limits[0],
+    "<=": lambda value, limits: value <= limits[0],
+    # Both ends excluded, as Glue has it.
+    "between": lambda value, limits: limits[0] < value < limits[1],
+    "not between": lambda value, limits: not limits[0] < value < limits[1],
+    "in": lambda value, limits: value in limits,
+    "not in": lambda value, limits: value not in limits,
+}
+_OPERATIONS: Mapping[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
+# `std` is of the whole population, as in Deequ, on which Glue stands.
+_STATISTICS: Mapping[str, Callable[[History], float]] = {
+    "avg": statistics.fmean,
+    "mean": statistics.fmean,
+    "median": statistics.median,
+    "min": min,
+    "max": max,
+    "sum": sum,
+    "std": statistics.pstdev,
+}
+FUNCTIONS = ("last", "index", *_STATISTICS)
+
+
+def holds(condition: Condition, value: float, history: History = ()) -> bool:
+    """Tell whether the value fulfils a condition of numbers.
+
+    Parameters
+    ----------
+    history
+        What the rule measured in the runs before, the newest first.
+
+    Raises
+    ------
+    NoHistoryError
+        If the condition speaks of runs that have not been, or divides by nothing.
+    """
+    return _COMPARE[condition.operator](value, limits(condition, history))
+
+
+def limits(condition: Condition, history: History = ()) -> list[float]:
+    """Return the numbers that a condition's operands come to; raises as `holds` does."""
+    return [_number(operand, history) for operand in condition.operands]
+
+
+def describe(condition: Condition) -> str:
+    """Return a condition of numbers as it is written."""
+    shown = [_shown(operand) for operand in condition.operands]
+    if condition.operator in ("between", "not between"):
+        return f"{condition.operator} {shown[0]} and {shown[1]}"
+    if condition.operator in ("in", "not in"):
+        return f"{condition.operator} [{', '.join(shown)}]"
+    return f"{condition.operator} {shown[0]}"
+
+
+def _shown(operand: Operand) -> str:
+    if isinstance(operand, Arithmetic):
+        return f"({_shown(operand.left)} {operand.operator} {_shown(operand.right)})"
+    if isinstance(operand, Call):
+        return f"{operand.name}({', '.join(map(_shown, operand.arguments))})"
+    return f"{operand.value:.15g}" if isinstance(operand, Number) else str(operand)
+
+
+# Of fewer values nobody can say what is ordinary.
+_LEAST_PAST = 5
+# Of values that follow the normal distribution, one in 15,000 lies further from the median.
+_DEVIATIONS = 4.0
+_MAD_TO_DEVIATION = 1.4826
+
+
+def is_ordinary(value: float, history: History) -> bool:
+    """Tell whether a value lies where those of the runs before lay: within four robust deviations of their median.
+
+    The deviation is the median absolute deviation × 1.4826 (Hampel 1974), but no less than 1 % of the median.
+
+    Raises
+    ------
+    NoHistoryError
+        If there are fewer than five.
+    """
+    if len(history) < _LEAST_PAST:
+        raise NoHistoryError
+    median = statistics.median(history)
+    spread = statistics.median(abs(past - median) for past in history) * _MAD_TO_DEVIATION
+    return abs(value - median) <= _DEVIATIONS * max(spread, abs(median) / 100.0)
+
+
+def require_numbers(condition: Condition) -> None:
+    """Raise `NotCompilableError` unless every operand comes to a number."""
+    if condition.operator not in _COMPARE:
+        raise NotCompilableError("its condition compares a number")
+    for operand in condition.operands:
+        _require_number(operand)
+
+
+def _require_number(operand: Operand) -> None:
+    if isinstance(operand, Arithmetic):
+        _require_number(operand.left)
+        _require_number(operand.right)
+    elif isinstance(operand, Call):
+        if operand.name not in FUNCTIONS:
+            raise NotCompilableError(f"{operand.name}() is not known; known are {', '.join(FUNCTIONS)}")
+        for argument in operand.arguments:
+            _require_number(argument)
+    elif not isinstance(operand, Number):
+        raise NotCompilableError("its condition compares a number")
+
+
+def is_dynamic(operand: Operand) -> bool:
+    """Tell whether an operand speaks of the runs before."""
+    if isinstance(operand, Arithmetic):
+        return is_dynamic(operand.left) or is_dynamic(operand.right)
+    return isinstance(operand, Call)
+
+
+def _number(operand: Operand, history: History) -> float:
+    if isinstance(operand, Number):
+        return operand.value
+    if isinstance(operand, Arithmetic):
+        return _computed(operand, history)
+    if not isinstance(operand, Call):
+        raise TypeError(operand)  # the compiler lets nothing else through
+    if operand.name == "last":
+        return _last(operand, history)[0]
+    if operand.name == "index":
+        past, place = operand.arguments
+        found = _series(past, history)
+        number = int(_number(place, history))
+        if not 0 <= number < len(found):
+            raise NoHistoryError
+        return found[number]
+    values = [value for argument in operand.arguments for value in _series(argument, history)]
+    return _STATISTICS[operand.name](values)
+
+
+def _computed(operand: Arithmetic, history: History) -> float:
+    try:
+        return _OPERATIONS[operand.operator](_number(operand.left, history), _number(operand.right, history))
+    except ZeroDivisionError as error:
+        raise NoHistoryError from error
+
+
+def _series(operand: Operand, history: History) -> Sequence[float]:
+    if isinstance(operand, Call) and operand.name == "last":
+        return _last(operand, history)
+    return [_number(operand, history)]
+
+
+def _last(call: Call, history: History) -> Sequence[float]:
+    """Return the newest values, fewer where there are not as many; at least one."""
+    wanted = int(_number(call.arguments[0], history)) if call.arguments else 1
+    found = history[: max(wanted, 1)]
+    if not found:
+        raise NoHistoryError
+    return found
