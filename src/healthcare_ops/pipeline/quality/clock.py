@@ -1,0 +1,401 @@
+"""Whether a feed's clock is wrong, by how much, and which mistake of zones would explain it.
+
+Two witnesses are heard. The lag between an event and its ingest moves by exactly what the clock is wrong, and knows
+nothing of patients. The hours at which patients come know nothing of ingests, but need many patients: they are asked
+only about mistakes that happen. What both say is a failure; what one says alone is a warning, and only if the other
+has nothing to say, not if it says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise, permutations
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from healthcare_ops.core.civil_time import day_start, offset_spans
+from healthcare_ops.pipeline.quality.hour_profile import (
+    Flags,
+    HourEvidence,
+    HourProfile,
+    Instants,
+    weigh_hours,
+)
+
+Severity = Literal["none", "warn", "fail"]
+Cause = Literal["none", "clock", "range"]
+
+# Over so many days evidence of the hours adds up: an hour moves the profile little, more hours much.
+LONGEST_OF_ONE_HOUR, LONGEST_OF_MORE = 7, 3
+
+# Natural logarithms of likelihood ratios, chosen on seeds that no table reports (bench/clock_diagnosis.py).
+_ALONE = 7.0  # to no shift, for the hours to speak while the lag says nothing
+_AGAINST = 12.0  # to no shift, for the hours to speak of another offset than the lag
+_AGREES = 3.0  # to no shift, for the hours to confirm a lag
+_CONTRADICTS = -1.0  # to no shift: patients came when they always do, so that records are late, not shifted
+_LEAD = 1.5  # to the next offset; on the judged day alone, another may lead by no more than _BEHIND
+_BEHIND = 1.0
+_UNLIKELY = 4.6  # how much better an offset must explain the hours that no known mistake explains: 1 in 100
+
+_LEAST_RECORDS = 20
+_LEAST_LAG_DAYS = 7
+# A lag is one of a live feed if records came in at so many moments, and no moment brought more than this share.
+_LEAST_INGESTS, _LARGEST_INGEST = 8, 0.3
+# Hours: how near to an offset a lag must be, and how far its median may move otherwise than its 5 % quantile.
+_LAG_TOLERANCE_H, _SPREAD_TOLERANCE_H = 0.15, 0.5
+_LARGEST_OFFSET_H = 14
+_CHANGE_REMEMBERED_DAYS = 28
+_LEAST_OUTSIDE = 10
+_LEAST_PAIRS = 10
+_HOUR_US = 3_600_000_000
+
+
+@dataclass(frozen=True)
+class FeedClock:
+    """What a feed says about its times: the zone they are read in, the site's, and the first and last plausible day."""
+
+    feed_id: str
+    zone: ZoneInfo
+    site_zone: ZoneInfo
+    plausible: tuple[date, date]
+
+
+@dataclass(frozen=True)
+class FeedDay:
+    """Arrivals that a feed told of one operational day.
+
+    `arrived_at` and `ingested_at` are UTC instants of the same records: the arrival as read, and when it **first** came
+    in. Records of other days may be among them: they count only for the plausible range.
+    """
+
+    day: date
+    arrived_at: Instants
+    ingested_at: Instants
+
+
+@dataclass(frozen=True)
+class UsualLag:
+    """Medians over past days of the 5 % and 50 % quantiles of ingest − event, in hours."""
+
+    q05_h: float
+    q50_h: float
+
+
+@dataclass(frozen=True)
+class LagEvidence:
+    """What the lag of the day says: the offset (h) that explains it, 0.0 = none, None = it says nothing, and why."""
+
+    offset_h: float | None
+    records: int
+    q05_h: float | None
+    q50_h: float | None
+    usual: UsualLag | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong with the clock of a feed on a day, if anything.
+
+    Attributes
+    ----------
+    offset_h
+        Instant as read − true instant; None unless `cause` is "clock".
+    log_likelihood_ratio
+        Of this offset to none, by the hours alone, over the last `window_days` days; natural logarithm.
+    lag, hours
+        The evidence of each witness on the day itself.
+    outside
+        Records outside the feed's plausible range; they are no evidence about a clock.
+    explanation
+        The mistake that would explain it; empty if none is known.
+    """
+
+    clock: FeedClock
+    day: date
+    cause: Cause
+    severity: Severity
+    offset_h: float | None
+    log_likelihood_ratio: float | None
+    window_days: int
+    lag: LagEvidence
+    hours: HourEvidence
+    outside: int
+    explanation: str
+
+    @property
+    def sentence(self) -> str:
+        """Return the diagnosis for people; it names no patient."""
+        feed = self.clock.feed_id
+        if self.offset_h is not None:
+            why = f", as if {self.explanation}" if self.explanation else ""
+            only = {"fail": "", "warn": " (by their lag only)" if self.lag.offset_h else " (by their hours only)"}
+            offset = f"{self.offset_h:+g}".replace("-", "−")
+            return f"arrivals of feed {feed} look shifted by {offset} h{why}{only[self.severity]}"
+        if self.cause == "range":
+            first, last = self.clock.plausible
+            return f"{self.outside} arrivals of feed {feed} lie outside {first}…{last}: wrong dates, not a wrong clock"
+        return f"nothing to say about the clock of feed {feed}"
+
+
+@dataclass(frozen=True)
+class _Named:
+    """An offset that the hours of the last days speak for, and how strongly."""
+
+    offset_h: float
+    log_ratio: float
+    days: int
+
+
+def diagnose(
+    days: Sequence[FeedDay],
+    clock: FeedClock,
+    profile: HourProfile | None,
+    *,
+    usual_lag: UsualLag | None = None,
+    until: datetime | None = None,
+) -> Diagnosis:
+    """Return what is wrong with a feed's clock on the last of the days; severity "none" if there is nothing to say.
+
+    Parameters
+    ----------
+    days
+        The judged day, and up to six days before it, oldest first: weak evidence adds up.
+    profile
+        Learned from days before these (`learn_profile`); None where the history is too short.
+    usual_lag
+        Learned from days before these (`learn_lag`); None where no live feed was seen yet.
+    until
+        Aware; how far the day has been delivered, if it is not over.
+    """
+    today = days[-1]
+    lag = weigh_lag(today, clock, usual_lag)
+    known = candidate_offsets(clock, today.day)
+    asked = dict.fromkeys((*known, *([lag.offset_h] if lag.offset_h else [])))
+    recent = days[-LONGEST_OF_ONE_HOUR:]
+    hours = [weigh_hours(day.arrived_at, day.day, profile, tuple(asked), until=until) for day in recent]
+    named, severity = _verdict(lag, hours, known)
+    told = today.arrived_at[~np.isnat(today.arrived_at)]
+    outside = int(np.count_nonzero(~_is_within(told, *clock.plausible, clock.zone)))
+    cause: Cause = "clock" if named else "none"
+    if named is None and outside >= _LEAST_OUTSIDE:
+        cause, severity = "range", "warn"
+    return Diagnosis(
+        clock,
+        today.day,
+        cause,
+        severity,
+        offset_h=named.offset_h if named else None,
+        log_likelihood_ratio=named.log_ratio if named else None,
+        window_days=named.days if named else 0,
+        lag=lag,
+        hours=hours[-1],
+        outside=outside,
+        explanation=" or ".join(known.get(named.offset_h, ())) if named else "",
+    )
+
+
+def candidate_offsets(clock: FeedClock, day: date) -> dict[float, tuple[str, ...]]:
+    """Return the offsets (h) that the hours are asked about, with the mistakes that would explain each.
+
+    These are mixed up zones (the declared one, the site's, UTC), a clock that was not changed in the last four weeks,
+    and up to three hours more or less: ±1 h is the zone next door, ±3 h that of a system set up for most of Brazil;
+    ±2 h needs more evidence unless it is one of the former. To ask about all 24 offsets finds wrong ones on clean days.
+    """
+    found: dict[float, list[str]] = {}
+    zones = {_name(zone): zone for zone in (ZoneInfo("UTC"), clock.zone, clock.site_zone)}
+    noon = datetime.combine(day, time(12))
+    offsets = {name: _offset_h(zone, noon) for name, zone in zones.items()}
+    for written, read in permutations(offsets, 2):
+        found.setdefault(offsets[written] - offsets[read], []).append(f"{written} times had been read as {read}")
+    for name, zone in zones.items():
+        for changed, step_h in _recent_changes(zone, day):
+            way = "forward" if step_h > 0 else "back"
+            found.setdefault(-step_h, []).append(f"a clock of {name} had not been put {way} on {changed:%Y-%m-%d}")
+    for offset in (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0):
+        found.setdefault(offset, [])
+    return {offset: tuple(mistakes) for offset, mistakes in sorted(found.items()) if offset != 0}
+
+
+def learn_lag(days: Sequence[FeedDay], site_zone: ZoneInfo) -> UsualLag | None:
+    """Return how late a feed usually is, from past days; None if fewer than seven of them came in live."""
+    known = [lag for lag in (_live_lag(day, site_zone)[0] for day in days) if lag is not None]
+    if len(known) < _LEAST_LAG_DAYS:
+        return None
+    return UsualLag(*(float(np.median(column)) for column in zip(*known, strict=True)))
+
+
+def weigh_lag(today: FeedDay, clock: FeedClock, usual: UsualLag | None) -> LagEvidence:
+    """Return what the lag of a day says.
+
+    A wrong clock moves every record by the same, so that the fastest 5 % and the median move together. After an
+    outage only the records that waited are late: the quantiles move apart, and nothing is said.
+    """
+    lag, records, reason = _live_lag(today, clock.site_zone)
+    if lag is None:
+        return LagEvidence(None, records, None, None, usual, reason)
+    # A feed that is not known yet is measured against one without delay.
+    normal = usual or UsualLag(0.0, 0.0)
+    moved, moved_middle = lag[0] - normal.q05_h, lag[1] - normal.q50_h
+    offsets = (*map(float, range(-_LARGEST_OFFSET_H, _LARGEST_OFFSET_H + 1)), *candidate_offsets(clock, today.day))
+    offset = min(offsets, key=lambda candidate: abs(candidate + moved))
+    if abs(moved_middle - moved) > _SPREAD_TOLERANCE_H:
+        return LagEvidence(None, records, *lag, usual, "some records are late and others are not")
+    if abs(offset + moved) > _LAG_TOLERANCE_H:
+        return LagEvidence(None, records, *lag, usual, "late by what no wrong clock would make it")
+    return LagEvidence(offset, records, *lag, usual, "")
+
+
+@dataclass(frozen=True)
+class ShiftBetween:
+    """By how much the right-hand times of the same encounters are shifted against the left-hand ones."""
+
+    offset_h: float
+    pairs: int
+    median_h: float
+    spread_h: float
+
+
+def shift_between(
+    left: Instants, right: Instants, *, usual_h: float = 0.0, usual_spread_h: float = 0.0
+) -> ShiftBetween | None:
+    """Return the shift of one table or feed against another, from the encounters that both know; None if there is none.
+
+    Parameters
+    ----------
+    left, right
+        UTC instants of the same encounters in the same order: of one milestone in two feeds, or of two milestones of
+        which the second follows the first. NaT where one is missing.
+    usual_h, usual_spread_h
+        Median and quartile distance of right − left on past days, in hours; 0 for one milestone.
+    """
+    difference = (right - left).astype("timedelta64[us]")
+    difference_h = difference[~np.isnat(difference)].astype(np.int64) / _HOUR_US
+    if len(difference_h) < _LEAST_PAIRS:
+        return None
+    lower, median, upper = (float(value) for value in np.quantile(difference_h, (0.25, 0.5, 0.75)))
+    spread, moved = upper - lower, median - usual_h
+    offset = round(moved * 2) / 2
+    # Standard error of a median of about normal values: 1.25 σ ÷ √n, with σ = quartile distance ÷ 1.35.
+    uncertainty = 0.93 * max(spread, usual_spread_h) / len(difference_h) ** 0.5
+    is_tight = spread <= max(0.25, 1.5 * usual_spread_h) and uncertainty <= 0.1
+    if not 0 < abs(offset) <= _LARGEST_OFFSET_H or not is_tight or abs(moved - offset) > 0.1 + uncertainty:
+        return None
+    return ShiftBetween(offset, len(difference_h), median, spread)
+
+
+def _verdict(
+    lag: LagEvidence, hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]]
+) -> tuple[_Named | None, Severity]:
+    if lag.offset_h and (named := _confirmed(lag.offset_h, hours, known)):
+        return named, "fail"
+    named = _named_by_hours(hours, known, _ALONE if lag.offset_h is None else _AGAINST)
+    # Records can be late besides, so that the lag tells a smaller offset than the hours; they cannot be early.
+    if named and (lag.offset_h is None or lag.offset_h < named.offset_h):
+        return named, "warn"
+    if not lag.offset_h or not _may_stand_alone(lag, hours[-1], known):
+        return None, "none"
+    return _Named(lag.offset_h, hours[-1].log_ratios.get(lag.offset_h, 0.0), 1), "warn"
+
+
+def _may_stand_alone(lag: LagEvidence, today: HourEvidence, known: Mapping[float, tuple[str, ...]]) -> bool:
+    """Tell whether a lag can be no mere delay: it needs the feed's past, and hours that do not speak against it.
+
+    No record comes in before it happens: that a clock is ahead needs neither.
+    """
+    if lag.offset_h is None or lag.offset_h > 0:
+        return lag.offset_h is not None
+    own, best = today.log_ratios.get(lag.offset_h, 0.0), max(_scores([today], known).values(), default=0.0)
+    return lag.usual is not None and own > _CONTRADICTS and own > best - _AGREES
+
+
+def _named_by_hours(
+    hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]], least: float
+) -> _Named | None:
+    """Return the offset that the hours alone speak for, over the fewest days that suffice."""
+    today = _scores(hours[-1:], known)
+    for length in range(1, len(hours) + 1):
+        scores = _scores(hours[-length:], known)
+        if not today or not scores:
+            continue
+        best, second = sorted(scores, key=lambda offset: scores[offset], reverse=True)[:2]
+        is_clear = scores[best] >= least and scores[best] - scores[second] >= _LEAD
+        # Days before the clock went wrong are in the sum too: it may not say what the judged day does not.
+        is_todays = today[best] >= max(0.0, *today.values()) - _BEHIND
+        if is_clear and is_todays and length <= _longest(best):
+            return _Named(best, _sum(hours[-length:], best), length)
+    return None
+
+
+def _confirmed(offset: float, hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]]) -> _Named | None:
+    """Return the lag's offset if the hours speak for it, and not clearly for another."""
+    for length in range(1, min(len(hours), _longest(offset)) + 1):
+        ratio = _sum(hours[-length:], offset)
+        better = max(_scores(hours[-length:], known).values(), default=0.0)
+        if ratio >= _AGREES and ratio >= better - _AGREES:
+            return _Named(offset, ratio, length)
+    return None
+
+
+def _scores(hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]]) -> dict[float, float]:
+    """Return the summed log ratios of the known offsets, less what they are unlikely; none without evidence."""
+    if not any(day.log_ratios for day in hours):
+        return {}
+    return {offset: _sum(hours, offset) - _unlikely(offset, mistakes) for offset, mistakes in known.items()}
+
+
+def _sum(hours: Sequence[HourEvidence], offset: float) -> float:
+    return sum(day.log_ratios.get(offset, 0.0) for day in hours)
+
+
+def _unlikely(offset: float, mistakes: tuple[str, ...]) -> float:
+    return 0.0 if mistakes or abs(offset) in {1.0, 3.0} else _UNLIKELY
+
+
+def _longest(offset: float) -> int:
+    return LONGEST_OF_ONE_HOUR if abs(offset) <= 1 else LONGEST_OF_MORE
+
+
+def _live_lag(today: FeedDay, site_zone: ZoneInfo) -> tuple[tuple[float, float] | None, int, str]:
+    """Return the 5 % and 50 % quantile of ingest − event in hours, or None; of how many records; why None."""
+    is_mine = _is_within(today.arrived_at, today.day, today.day, site_zone)
+    ingested_at = today.ingested_at[is_mine]
+    if len(ingested_at) < _LEAST_RECORDS:
+        return None, len(ingested_at), "too few records"
+    _, records = np.unique(ingested_at, return_counts=True)
+    if len(records) < _LEAST_INGESTS or records.max() > _LARGEST_INGEST * len(ingested_at):
+        return None, len(ingested_at), "records came in bulk"
+    lag = (ingested_at - today.arrived_at[is_mine]).astype("timedelta64[us]").astype(np.int64) / _HOUR_US
+    low, middle = np.quantile(lag, (0.05, 0.5))
+    return (float(low), float(middle)), len(ingested_at), ""
+
+
+def _is_within(instants: Instants, first: date, last: date, zone: ZoneInfo) -> Flags:
+    starts = (day_start(day, zone).replace(tzinfo=None) for day in (first, last + timedelta(days=1)))
+    start, end = (np.datetime64(start, "us") for start in starts)
+    is_within: Flags = (instants >= start) & (instants < end)
+    return is_within
+
+
+def _offset_h(zone: ZoneInfo, civil: datetime) -> float:
+    offset = civil.replace(tzinfo=zone).utcoffset()
+    return offset / timedelta(hours=1) if offset is not None else 0.0
+
+
+def _name(zone: ZoneInfo) -> str:
+    return "UTC" if zone.key in {"Etc/UTC", "Etc/GMT", "GMT", "Etc/UCT", "Zulu"} else zone.key
+
+
+def _recent_changes(zone: ZoneInfo, day: date) -> list[tuple[date, float]]:
+    """Return the days in the last four weeks on which the zone's clock was changed, and by how many hours."""
+    since = day - timedelta(days=_CHANGE_REMEMBERED_DAYS)
+    spans = offset_spans(zone, since, day)
+    changes = [
+        ((after.from_utc + timedelta(minutes=before.offset_min)).date(), (after.offset_min - before.offset_min) / 60)
+        for before, after in pairwise(spans)
+    ]
+    return [(changed, step_h) for changed, step_h in changes if since <= changed <= day]
