@@ -14,13 +14,15 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken, VisitError
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.syntax import Position, Ruleset
 from healthcare_ops.pipeline.quality.dqdl.tree import TreeBuilder
+from healthcare_ops.pipeline.quality.dqdl.values import position_of
 
 MAX_DEPTH = 100
 _BYTE_ORDER_MARK = "\ufeff"
 _LISTED = 6
-_BRACKETS = ("]", ")", "}", "[", "(", "{", ",")
+_BRACKETS = ("]", ")", "}", "[", "(", "{", "a comma")
 # How a message calls what the grammar names; what it does not name stands for itself.
 _NAMES = {
+    "COMMA": "a comma",
     "$END": "the end of the text",
     "IDENT": "a name",
     "STRING": "a quoted text",
@@ -78,21 +80,14 @@ class _Depth:
         for token in stream:
             depth += (token.type == "LPAR") - (token.type == "RPAR")
             if depth > MAX_DEPTH:
-                raise DqdlError(f"brackets are nested more than {MAX_DEPTH} deep.", _position(token))
+                raise DqdlError(f"brackets are nested more than {MAX_DEPTH} deep.", position_of(token))
             yield token
 
 
-def _position(token: Token) -> Position:
-    return Position(token.line or 1, token.column or 1)
-
-
 def _refuse_character(source: str, error: UnexpectedCharacters) -> NoReturn:
-    start = error.pos_in_stream or 0
-    found = source[start]
+    found = source[error.pos_in_stream or 0]
     if found == '"':
         fault = "the quoted text that begins here does not end."
-    elif found == "/" and source.startswith("//", start):
-        fault = "found //; a comment begins with #."
     else:
         fault = f"found {_shown(found)}, which begins nothing in DQDL; texts stand in double quotes."
     raise DqdlError(fault, Position(error.line, error.column)) from None
@@ -100,11 +95,12 @@ def _refuse_character(source: str, error: UnexpectedCharacters) -> NoReturn:
 
 def _refuse_token(source: str, error: UnexpectedToken) -> NoReturn:
     token = error.token
-    expected = _listed({_name(terminal) for terminal in error.accepts or error.expected})
+    found, position = _shown(token), position_of(token)
     if token.type == "$END":
         found, position = "the end of the text", _end(source)
-    else:
-        found, position = _shown(token), _position(token)
+    elif source.startswith("//", token.start_pos):
+        raise DqdlError("found //; a comment begins with #.", position) from None
+    expected = _listed({_name(terminal) for terminal in error.accepts or error.expected})
     raise DqdlError(f"found {found} where {expected} can stand.", position) from None
 
 

@@ -5,9 +5,13 @@ Source: the rule table of awslabs/dqdl (configuration/rules) and the reference o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
+
+from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
+from healthcare_ops.pipeline.quality.dqdl.syntax import Position
 
 Kind = Literal["number", "text", "instant", "duration", "size"]
 Need = Literal["needed", "optional", "none"]
@@ -76,13 +80,38 @@ RULE_TYPES = tuple(dict.fromkeys(form.name for form in FORMS if form.is_rule))
 ANALYZER_TYPES = tuple(dict.fromkeys(form.name for form in FORMS if form.is_analyzer))
 
 
-def forms_of(name: str) -> tuple[Form, ...]:
-    """Return the forms of a type; none if there is no such type."""
-    return tuple(form for form in FORMS if form.name == name)
+def form_of(name: str, parameters: Sequence[str], known: Sequence[str], position: Position) -> Form:
+    """Return the form in which a type takes so many parameters.
+
+    Raises
+    ------
+    DqdlError
+        The name is not one of those known here (rule types or analyzers), or takes fewer parameters or more.
+    """
+    if name not in known:
+        like = _nearest(name, known)
+        what = "rule type" if known is RULE_TYPES else "analyzer"
+        raise DqdlError(f"there is no {what} {name}{f'; {like} is the nearest' if like else ''}.", position)
+    forms = [form for form in FORMS if form.name == name]
+    for form in forms:
+        if form.least <= len(parameters) <= form.most:
+            return form
+    takes = _count(min(form.least for form in forms), max(form.most for form in forms))
+    joined = any(parameter in RULE_TYPES for parameter in parameters)
+    hint = "; rules joined by and or or stand in brackets" if joined else ""
+    raise DqdlError(f"{name} takes {takes}, and {len(parameters)} stand there{hint}.", position)
 
 
-def nearest(name: str, known: tuple[str, ...]) -> str:
+def _nearest(name: str, known: Sequence[str]) -> str:
     """Return the known name that looks most like this one, whatever its case; "" if none does."""
     by_lower = {one.lower(): one for one in known}
     found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else ""
+
+
+def _count(least: int, most: int) -> str:
+    if most == MANY:
+        return f"{least} parameter or more"
+    if least == most:
+        return {0: "no parameter", 1: "1 parameter"}.get(most, f"{most} parameters")
+    return f"{least} to {most} parameters"

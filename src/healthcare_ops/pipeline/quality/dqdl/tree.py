@@ -14,11 +14,9 @@ from lark.visitors import Transformer_NonRecursive
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.rule_types import (
     ANALYZER_TYPES,
-    MANY,
     RULE_TYPES,
     Form,
-    forms_of,
-    nearest,
+    form_of,
 )
 from healthcare_ops.pipeline.quality.dqdl.syntax import (
     Analyzer,
@@ -42,6 +40,7 @@ from healthcare_ops.pipeline.quality.dqdl.values import (
 
 _MAX_LABELS, _MAX_KEY, _MAX_LABEL = 10, 128, 256
 _METADATA_KEYS = ("Version",)
+_SETTINGS = ("bins", "rebin")
 _SOURCE_KEYS = ("Primary", "AdditionalDataSources")
 _GAP = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|(?:\s|#[^\n]*)+', re.DOTALL)
 _REFERENCE = re.compile(r"\$[a-zA-Z_]")
@@ -79,6 +78,14 @@ class _Parameter:
     position: Position
 
 
+@dataclass(frozen=True)
+class _Setting:
+    """The name of an analyzer's setting; no analyzer that has one is computed here, so its value is not kept."""
+
+    name: str
+    position: Position
+
+
 @dataclass
 class _Document:
     """What the sections of a document hold."""
@@ -92,6 +99,8 @@ class _Document:
 
 class TreeBuilder(ValueBuilder, Transformer_NonRecursive[Token, Ruleset]):
     """Builds the tree of one document, from left to right: constants are known before the rules that use them."""
+
+    __visit_tokens__ = False
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -242,7 +251,7 @@ class TreeBuilder(ValueBuilder, Transformer_NonRecursive[Token, Ruleset]):
         """Return a rule that its type allows."""
         name, *rest = children
         parameters = [one for one in rest if isinstance(one, _Parameter)]
-        form = _form(name, parameters, RULE_TYPES, "rule type")
+        form = form_of(name, [one.value for one in parameters], RULE_TYPES, position_of(name))
         condition = _condition(form, name, next((one for one in rest if isinstance(one, Written)), None))
         where = _where(form, next((one for one in rest if isinstance(one, Token)), None))
         threshold, tags = _tags(form, [one for one in rest if isinstance(one, _Tag)])
@@ -266,20 +275,28 @@ class TreeBuilder(ValueBuilder, Transformer_NonRecursive[Token, Ruleset]):
 
     def analyzers(self, children: Sequence[Any]) -> None:
         """Keep the analyzers; a setting that stands alone belongs to the one before it."""
-        self._document.analyzers = tuple(one for one in children if isinstance(one, Analyzer))
+        analyzers: list[Analyzer] = []
+        for one in children:
+            if isinstance(one, Analyzer):
+                analyzers.append(one)
+            else:
+                _require_setting(analyzers[-1].analyzer_type, one)
+        self._document.analyzers = tuple(analyzers)
 
     @v_args(meta=True)
     def analyzer(self, meta: Meta, children: Sequence[Any]) -> Analyzer:
         """Return an analyzer that its type allows."""
         name, *rest = children
         parameters = [one for one in rest if isinstance(one, _Parameter)]
-        form = _form(name, parameters, ANALYZER_TYPES, "analyzer")
+        form = form_of(name, [one.value for one in parameters], ANALYZER_TYPES, position_of(name))
+        if rest and isinstance(rest[-1], _Setting):
+            _require_setting(form.name, rest[-1])
         values = tuple(parameter.value for parameter in parameters)
         return Analyzer(form.name, values, self._text(meta), position_of(name))
 
-    def setting(self, children: Sequence[Token]) -> Sequence[Token]:
+    def setting(self, children: Sequence[Token]) -> _Setting:
         """Return how an analyzer is to work."""
-        return children
+        return _Setting(str(children[0]), position_of(children[0]))
 
     # What is the same for all.
 
@@ -317,27 +334,10 @@ def _dictionary(found: tuple[Sequence[Any], Position], section: str, known: Sequ
     return values
 
 
-def _form(name: Token, parameters: Sequence[_Parameter], known: tuple[str, ...], what: str) -> Form:
-    """Return the form of a type that takes so many parameters."""
-    at = position_of(name)
-    if name not in known:
-        like = nearest(name, known)
-        hint = f"; {like} is the nearest" if like else ""
-        raise DqdlError(f"there is no {what} {name}{hint}.", at)
-    forms = forms_of(name)
-    for form in forms:
-        if form.least <= len(parameters) <= form.most:
-            return form
-    takes = _count(min(form.least for form in forms), max(form.most for form in forms))
-    raise DqdlError(f"{name} takes {takes}, and {len(parameters)} stand there.", at)
-
-
-def _count(least: int, most: int) -> str:
-    if most == MANY:
-        return f"{least} parameter or more"
-    if least == most:
-        return {0: "no parameter", 1: "1 parameter"}.get(most, f"{most} parameters")
-    return f"{least} to {most} parameters"
+def _require_setting(analyzer: str, setting: _Setting) -> None:
+    if analyzer != "Distribution" or setting.name not in _SETTINGS:
+        has = f"it has {' and '.join(_SETTINGS)}" if analyzer == "Distribution" else "it has none"
+        raise DqdlError(f"{analyzer} has no setting {setting.name}; {has}.", setting.position)
 
 
 def _condition(form: Form, name: Token, written: Written | None) -> Condition | None:

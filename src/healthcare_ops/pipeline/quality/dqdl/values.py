@@ -31,6 +31,9 @@ from healthcare_ops.pipeline.quality.dqdl.syntax import (
 )
 
 _MAX_STEPS = 100
+_MAX_DIGITS = 15
+_MINUTES = {"minutes": 1, "hours": 60, "days": 24 * 60}
+_MAX_MINUTES = 365_000 * _MINUTES["days"]  # now, moved by as much, is still a year from 1 to 9999
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{2}:[0-9]{2}|[0-9]{1,2}:[0-9]{2} [AP]M")
 _ESCAPED = re.compile(r'\\(["\\])')
@@ -89,7 +92,9 @@ def condition_of(written: Written, what: str, kinds: Sequence[Kind]) -> Conditio
     for value in written.values:
         common = possible & value.kinds
         if not common:
-            raise DqdlError(f"{written.operator} does not compare {_these(possible)} with this.", value.position)
+            raise DqdlError(
+                f"found {_these(value.kinds)} where {written.operator} takes {_these(possible)}.", value.position
+            )
         possible = common
     kind = next((kind for kind in kinds if kind in possible), None)
     if kind is None and "size" in kinds and all(_is_bytes(value.operand) for value in written.values):
@@ -262,13 +267,19 @@ def _sign(token: Token) -> Literal["+", "-", "*", "/"]:
 
 
 def _whole(token: Token) -> int:
-    if not token.isdigit():
-        raise DqdlError(f"{token} is not a whole number.", position_of(token))
+    if not token.isdigit() or len(token) > _MAX_DIGITS:
+        raise DqdlError(
+            f"{_shortened(token)} is not a whole number of {_MAX_DIGITS} digits at most.", position_of(token)
+        )
     return int(token)
 
 
+def _shortened(token: Token) -> str:
+    return token if len(token) <= 2 * _MAX_DIGITS else f"{token[:_MAX_DIGITS]}…"
+
+
 def _duration(amount: Token, unit: Token) -> timedelta:
-    try:
-        return timedelta(**{str(unit): _whole(amount)})
-    except (OverflowError, ValueError):
-        raise DqdlError(f"{amount} {unit} are too many.", position_of(amount)) from None
+    minutes = _whole(amount) * _MINUTES[unit]
+    if minutes > _MAX_MINUTES:
+        raise DqdlError(f"{amount} {unit} are more than a thousand years.", position_of(amount))
+    return timedelta(minutes=minutes)
