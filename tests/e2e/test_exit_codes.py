@@ -241,7 +241,7 @@ def test_0_one_visit_after_now_warns_a_small_hospital_and_is_named(hops, own_loa
     assert outcome.out.splitlines()[-1].startswith("data quality: warn; `hops dq show` names the rules")
     (broken,) = (rule for rule in report["rules"] if rule["rule_id"] == "encounters.arrival_time.range")
     assert (broken["verdict"], broken["violations"], broken["tolerated"]) == ("warn", 1, 2)
-    assert len(broken["sample_encounter_ids"]) == 1
+    assert [(sample["source_file"], sample["record_no"]) for sample in broken["samples"]] == [("tomorrow.csv", 1)]
 
 
 @contextmanager

@@ -468,8 +468,10 @@ def test_a_report_lies_under_the_day_of_its_run_and_tells_what_the_on_call_perso
         "written_at",
         "days",
         "verdict",
+        "error",
         "dq_risk_score",
         "contributions",
+        "rule_versions",
         "rules",
         "feeds",
     }
@@ -485,13 +487,17 @@ def test_a_report_lies_under_the_day_of_its_run_and_tells_what_the_on_call_perso
             "severity": "fail",
             "checked": 5,
             "violations": 3,
-            "threshold": 0.01,
+            "values": [0.4],
+            "thresholds": [">= 0.99"],
             "tolerated": 2,
         }.items()
     )
     assert broken["reason"]
     assert broken["next_step"]
-    assert [sample[:3] for sample in broken["sample_encounter_ids"]] == ["k1."] * 3
+    assert {(sample["source_file"], sample["record_no"]) for sample in broken["samples"]} == {
+        ("early.csv", number) for number in (1, 2, 3)
+    }
+    assert [sample["encounter_id"][:3] for sample in broken["samples"]] == ["k1."] * 3
     feeds = {feed["feed_id"]: feed for feed in report["feeds"]}
     assert (
         feeds["visits"].items()
@@ -561,7 +567,9 @@ def test_a_misdated_visit_does_not_stop_a_hospital_of_three_visits_a_day_and_is_
 
     warned = {rule["rule_id"]: rule for rule in report["rules"] if rule["verdict"] == "warn"}
     assert set(warned) == {"encounters.arrival_time.plausible", "encounters.arrival_time.range"}
-    assert [rule["sample_encounter_ids"] for rule in warned.values()] == [[soon["encounter_id"]]] * 2
+    assert [[sample["encounter_id"] for sample in rule["samples"]] for rule in warned.values()] == [
+        [soon["encounter_id"]]
+    ] * 2
     assert arrivals == len(usual_visits())
 
 

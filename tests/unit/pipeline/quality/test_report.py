@@ -1,89 +1,156 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from healthcare_ops.core.errors import DataError
 from healthcare_ops.core.reasons import Reason
-from healthcare_ops.pipeline.quality.evaluate import Finding
-from healthcare_ops.pipeline.quality.report import ACCOUNT, COMPARE, FeedAccount, build_report, report_key
-from healthcare_ops.pipeline.quality.rules import Rule
+from healthcare_ops.pipeline.quality.evaluate import Finding, Measured
+from healthcare_ops.pipeline.quality.report import (
+    ACCOUNT,
+    COMPARE,
+    SCHEMA_VERSION,
+    FeedAccount,
+    Report,
+    SourceRecord,
+    report_key,
+)
 from unit.pipeline.builders import at, encounter_feed
+from unit.pipeline.quality.judging import checks_of
 
 DAY = at("2026-03-01").date()
+AS_OF, WRITTEN_AT = datetime(2026, 3, 2, 4, tzinfo=UTC), datetime(2026, 3, 2, 5, tzinfo=UTC)
+LOS = """ColumnValues "los_min" <= 60 labels=["id"="los.range", "reason"="why", "next_step"="what now"]
+         with threshold > 0.95"""
 
 
-def finding(kind="range", severity="warn", violations=1, checked=8, samples=("k1.a",)):
-    rule = Rule(f"los.{kind}.{severity}", "silver.encounters", kind, ("los_min",), severity, 0.05, "why", "what now")
-    return Finding(rule, checked, violations, samples)
+def finding(verdict="warn", *, rule=LOS, violations=1, checked=8, **different):
+    (check,) = checks_of(rule)
+    check = replace(check, severity="fail" if verdict == "fail" else "warn")
+    measured = (Measured(1 - violations / checked if checked else None, checked, violations, "> 0.95"),)
+    return Finding(check, verdict, checked, violations, measured, **different)
 
 
-def account(reasons=None, **counts):
-    return FeedAccount(encounter_feed(), dict.fromkeys(ACCOUNT, 0) | counts, reasons or {})
+def account(reasons=None, last=None, **counts):
+    return FeedAccount(encounter_feed(), dict.fromkeys(ACCOUNT, 0) | counts, reasons or {}, last)
 
 
-def report(findings=(), accounts=(), days=(DAY,)):
-    return build_report(
-        run_id="run-7",
-        as_of=datetime(2026, 3, 2, 4, tzinfo=UTC),
-        written_at=datetime(2026, 3, 2, 5, tzinfo=UTC),
-        days=days,
-        findings=findings,
-        accounts=accounts,
-    )
+def report(findings=(), accounts=(), days=(DAY,), **different):
+    found = Report("run-7", AS_OF, days, findings=tuple(findings), accounts=accounts, **different)
+    return found.document(WRITTEN_AT)
 
 
 def test_a_report_is_kept_under_its_day_and_run():
     assert report_key(DAY, "run-7") == "gold/data_quality_runs/dt=2026-03-01/run-7.json"
 
 
-def test_a_report_says_which_run_and_days_it_judges():
+def test_a_report_says_which_run_and_days_it_judges_by_which_rules():
     days = [at(f"2026-03-0{day}").date() for day in (3, 1, 5)]
 
-    found = report(days=days)
+    found = report(days=days, versions={"silver.encounters": "0123456789ab"})
 
     assert found["days"] == {"first": "2026-03-01", "last": "2026-03-05", "count": 3}
-    assert (found["schema_version"], found["run_id"]) == (1, "run-7")
+    assert (found["schema_version"], found["run_id"]) == (SCHEMA_VERSION, "run-7") == (2, "run-7")
     assert (found["as_of"], found["written_at"]) == ("2026-03-02T04:00:00+00:00", "2026-03-02T05:00:00+00:00")
+    assert found["rule_versions"] == {"silver.encounters": "0123456789ab"}
 
 
 @pytest.mark.parametrize(
-    ("severities", "verdict"),
-    [([], "pass"), (["warn"], "warn"), (["warn", "fail"], "fail")],
+    ("verdicts", "verdict"),
+    [([], "pass"), (["warn"], "warn"), (["warn", "fail"], "fail"), (["not_applicable"], "pass")],
 )
-def test_the_worst_verdict_is_the_report_s(severities, verdict):
-    sound = finding(violations=0)
+def test_the_worst_verdict_is_the_report_s(verdicts, verdict):
+    found = report([finding("pass", violations=0), *(finding(one) for one in verdicts)])
 
-    assert report([sound, *(finding(severity=severity) for severity in severities)])["verdict"] == verdict
+    assert found["verdict"] == verdict
 
 
 def test_a_rule_s_section_says_what_broke_how_badly_and_what_to_do():
     (section,) = report([finding()])["rules"]
 
     assert section == {
-        "rule_id": "los.range.warn",
+        "rule_id": "los.range",
         "table": "silver.encounters",
         "columns": ["los_min"],
-        "kind": "range",
+        "rule": 'ColumnValues "los_min" <= 60 with threshold > 0.95',
         "severity": "warn",
         "verdict": "warn",
         "checked": 8,
         "violations": 1,
         "share": 0.125,
-        "threshold": 0.05,
+        "values": [0.875],
+        "thresholds": ["> 0.95"],
         "tolerated": 0,
         "reason": "why",
         "next_step": "what now",
-        "sample_encounter_ids": ["k1.a"],
+        "sectors": [],
+        "samples": [],
+        "trend": [],
     }
 
 
 def test_missing_values_are_reported_as_a_null_count():
-    (section,) = report([finding(kind="completeness", violations=3)])["rules"]
+    rules = ('IsComplete "care_start"', 'Completeness "care_start" > 0.7', LOS)
 
-    assert section["null_count"] == 3
-    assert "violations" not in section
+    sections = report([finding(rule=rule, violations=3) for rule in rules])["rules"]
+
+    assert [section.get("null_count") for section in sections] == [3, 3, None]
+    assert [section.get("violations") for section in sections] == [None, None, 3]
+
+
+def test_a_rule_s_section_names_the_sectors_that_break_it():
+    (section,) = report([finding(sectors={"ED": (10, 2), "WARD": (5, 1)})])["rules"]
+
+    assert section["sectors"] == [
+        {"sector_id": "ED", "checked": 10, "violations": 2},
+        {"sector_id": "WARD", "checked": 5, "violations": 1},
+    ]
+
+
+def test_a_sampled_encounter_is_shown_by_the_records_that_the_supplier_delivered():
+    records = {"k1.a": [SourceRecord("march.csv", 7, "k1.a"), SourceRecord("april.csv", 1, "k1.a")]}
+
+    (section,) = report([finding(samples=("k1.a", "k1.b"))], records=records)["rules"]
+
+    assert section["samples"] == [
+        {"source_file": "march.csv", "record_no": 7, "encounter_id": "k1.a"},
+        {"source_file": "april.csv", "record_no": 1, "encounter_id": "k1.a"},
+    ]
+
+
+def test_a_rule_s_section_shows_how_it_fared_in_the_runs_before_the_newest_first():
+    earlier, later = (
+        report([finding(verdict, violations=violations)]) | {"run_id": run_id}
+        for verdict, violations, run_id in (("pass", 0, "run-5"), ("warn", 2, "run-6"))
+    )
+    unknown_then = report([]) | {"run_id": "run-4"}
+
+    (section,) = report([finding()], past=[later, earlier, unknown_then])["rules"]
+
+    as_of = AS_OF.isoformat()
+    assert section["trend"] == [
+        {"run_id": "run-6", "as_of": as_of, "verdict": "warn", "share": 0.25, "values": [0.75]},
+        {"run_id": "run-5", "as_of": as_of, "verdict": "pass", "share": 0.0, "values": [1.0]},
+    ]
+
+
+def test_what_a_rule_measured_in_the_runs_before_is_its_history():
+    past = [report([finding(violations=violations)]) for violations in (2, 0)]
+
+    found = Report("run-7", AS_OF, [DAY], past=past).history
+
+    assert found == {"los.range": [[0.75], [1.0]]}
+
+
+def test_a_job_that_ended_early_leaves_a_report_without_a_score():
+    found = report([finding("fail")], error=DataError("the file ends in the middle", next_step="Send it again."))
+
+    assert (found["verdict"], found["dq_risk_score"]) == ("error", None)
+    assert "the file ends in the middle" in found["error"]
+    assert [section["rule_id"] for section in found["rules"]] == ["los.range"]
 
 
 def test_the_score_counts_broken_rules_and_held_records_of_all_feeds():
@@ -92,7 +159,7 @@ def test_the_score_counts_broken_rules_and_held_records_of_all_feeds():
     found = report([finding(violations=2, checked=8)], accounts)
 
     assert found["dq_risk_score"] == 17.5
-    assert found["contributions"] == {"los.range.warn": 12.5, "quarantine": 5.0}
+    assert found["contributions"] == {"los.range": 12.5, "quarantine": 5.0}
 
 
 def test_a_feed_s_section_names_its_owner_and_the_worst_reason():
@@ -116,19 +183,34 @@ def test_a_feed_without_held_records_needs_nothing():
     assert section["next_step"] == ""
 
 
-def test_no_record_at_all_is_no_risk_and_no_pass():
-    unjudged = finding(violations=0, checked=0)
+@pytest.mark.parametrize(
+    ("last", "since_min", "is_late"),
+    [("2026-03-02T02:00:00+00:00", 120, False), ("2026-03-02T01:59:00+00:00", 121, True), (None, None, True)],
+)
+def test_a_feed_is_late_when_nothing_has_come_for_longer_than_its_file_allows(last, since_min, is_late):
+    came = account(last=datetime.fromisoformat(last) if last else None)
 
-    found = report([unjudged], [account()])
+    (section,) = report(accounts=[came])["feeds"]
+
+    assert section["delay"] == {
+        "last_ingested_at": last,
+        "since_min": since_min,
+        "late_after_min": 120,
+        "is_late": is_late,
+    }
+
+
+def test_no_record_at_all_is_no_risk_and_no_pass():
+    found = report([finding("not_applicable", violations=0, checked=0)], [account()])
 
     assert (found["dq_risk_score"], found["verdict"]) == (0.0, "not_applicable")
     assert found["feeds"][0]["diagnosis"] == "In these days no record was delivered."
 
 
 def test_one_rule_that_had_rows_to_judge_is_enough_for_a_pass():
-    unjudged, judged = finding(violations=0, checked=0), finding(violations=0, checked=1)
+    unjudged = finding("not_applicable", violations=0, checked=0)
 
-    assert report([unjudged, judged])["verdict"] == "pass"
+    assert report([unjudged, finding("pass", violations=0)])["verdict"] == "pass"
 
 
 def test_there_is_something_to_compare_for_every_reason():
@@ -136,6 +218,11 @@ def test_there_is_something_to_compare_for_every_reason():
 
 
 def test_a_report_is_plain_json():
-    found = report([finding()], [account({"TIME_UNREADABLE": 1}, delivered=1, quarantined=1)])
+    found = report(
+        [finding(sectors={"ED": (10, 2)}, samples=("k1.a",))],
+        [account({"TIME_UNREADABLE": 1}, last=AS_OF, delivered=1, quarantined=1)],
+        records={"k1.a": [SourceRecord("march.csv", 7, "k1.a")]},
+        past=[report([finding()])],
+    )
 
     assert json.loads(json.dumps(found)) == found

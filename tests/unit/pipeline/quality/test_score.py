@@ -7,31 +7,43 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healthcare_ops.pipeline.quality.evaluate import Finding
-from healthcare_ops.pipeline.quality.rules import Rule
 from healthcare_ops.pipeline.quality.score import FAIL_FLOOR, risk_score
+from unit.pipeline.quality.judging import checks_of
 
 PROPERTY = settings(max_examples=200, deadline=None, derandomize=True)
 
 
-def finding(name, severity, violations, *, checked=100, threshold=0.0):
-    rule = Rule(name, "silver.encounters", "range", ("los_min",), severity, threshold, "reason", "next step")
-    return Finding(rule, checked, violations)
+(CHECK,) = checks_of('ColumnValues "los_min" <= 60')
+
+
+def finding(name, verdict, violations, *, checked=100):
+    return Finding(replace(CHECK, rule_id=name), verdict, checked, violations)
+
+
+def of_rows(name, severity, violations, *, checked, threshold):
+    is_broken = checked and violations / checked > threshold
+    return finding(name, severity if is_broken else "pass", violations if checked else 0, checked=checked)
+
+
+def of_a_number(name, verdict):
+    return finding(name, verdict, None)
 
 
 def findings():
-    one = st.builds(
-        finding,
+    rows = st.builds(
+        of_rows,
         st.uuids().map(str),
         st.sampled_from(["warn", "fail"]),
         st.integers(0, 100),
         checked=st.sampled_from([0, 100]),
         threshold=st.sampled_from([0.0, 0.2, 0.9]),
     )
-    return st.lists(one, max_size=12)
+    numbers = st.builds(of_a_number, st.uuids().map(str), st.sampled_from(["pass", "warn", "fail"]))
+    return st.lists(rows | numbers, max_size=12)
 
 
 def test_sound_data_endanger_nothing():
-    assert risk_score([finding("a", "fail", 0), finding("b", "warn", 0)], 0.0) == (0.0, {})
+    assert risk_score([finding("a", "pass", 0), finding("b", "pass", 0)], 0.0) == (0.0, {})
 
 
 @pytest.mark.parametrize(("violations", "score"), [(1, 10.1), (50, 15.0), (100, 20.0)])
@@ -54,7 +66,18 @@ def test_warnings_alone_stop_at_fifty():
 
 
 def test_a_rule_within_its_threshold_adds_nothing():
-    assert risk_score([finding("a", "fail", 20, threshold=0.2)], 0.0) == (0.0, {})
+    assert risk_score([finding("a", "pass", 20)], 0.0) == (0.0, {})
+
+
+@pytest.mark.parametrize(
+    ("verdict", "score"), [("pass", 0.0), ("not_applicable", 0.0), ("warn", 20.0), ("fail", 100.0)]
+)
+def test_a_rule_that_judges_a_number_is_broken_altogether_or_not_at_all(verdict, score):
+    assert risk_score([of_a_number("a", verdict)], 0.0)[0] == pytest.approx(score)
+
+
+def test_a_rule_that_had_nothing_to_judge_adds_nothing():
+    assert risk_score([finding("a", "not_applicable", 0, checked=0)], 0.0) == (0.0, {})
 
 
 @pytest.mark.parametrize(("violations", "score"), [(1, 60.4), (50, 80.0), (100, 100.0)])
@@ -82,14 +105,27 @@ def test_a_broken_rule_that_must_hold_scores_at_least_sixty_and_nothing_else_doe
     assert (score >= FAIL_FLOOR) is is_failed
 
 
-@given(found=findings().filter(bool), held=st.floats(0, 1), more=st.integers(1, 100), data=st.data())
-@PROPERTY
-def test_the_score_never_falls_when_more_rows_break_a_rule(found, held, more, data):
-    number = data.draw(st.integers(0, len(found) - 1))
-    worse = list(found)
-    worse[number] = replace(found[number], violations=min(found[number].violations + more, 100))
+def rows_and_limits():
+    one = st.tuples(
+        st.uuids().map(str), st.sampled_from(["warn", "fail"]), st.integers(0, 100), st.sampled_from([0.0, 0.2, 0.9])
+    )
+    return st.lists(one, min_size=1, max_size=12)
 
-    assert risk_score(worse, held)[0] >= risk_score(found, held)[0] - 1e-9
+
+@given(rules=rows_and_limits(), held=st.floats(0, 1), more=st.integers(1, 100), data=st.data())
+@PROPERTY
+def test_the_score_never_falls_when_more_rows_break_a_rule(rules, held, more, data):
+    number = data.draw(st.integers(0, len(rules) - 1))
+    name, severity, violations, threshold = rules[number]
+    worse = [*rules]
+    worse[number] = (name, severity, min(violations + more, 100), threshold)
+
+    before, after = (
+        risk_score([of_rows(*rule, checked=100, threshold=limit) for *rule, limit in each], held)[0]
+        for each in (rules, worse)
+    )
+
+    assert after >= before - 1e-9
 
 
 @given(found=findings(), held=st.floats(0, 1), more=st.floats(0, 1))
