@@ -22,6 +22,7 @@ class Reason(StrEnum):
     EVENT_TYPE_UNKNOWN = "EVENT_TYPE_UNKNOWN"
     EVENTS_REVERSED = "EVENTS_REVERSED"
     STAY_TOO_LONG = "STAY_TOO_LONG"
+    RULE_BROKEN = "RULE_BROKEN"
 
 
 EXPLANATIONS: dict[Reason, str] = {
@@ -39,4 +40,5 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.EVENT_TYPE_UNKNOWN: "the event code is neither mapped nor declared ignored",
     Reason.EVENTS_REVERSED: "an event precedes the one it must follow; a wait or stay would be negative",
     Reason.STAY_TOO_LONG: "the stay exceeds the site's max_stay_days",
+    Reason.RULE_BROKEN: "a data-quality rule that holds rows back is broken; rule_ids names it",
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -25,8 +25,10 @@ from healthcare_ops.core.tables import (
     Table,
 )
 from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.quality_rules import checks_of, read_decisions
 from healthcare_ops.pipeline import records, silver
 from healthcare_ops.pipeline.bronze import bronze_table
+from healthcare_ops.pipeline.quality.quarantine import Decision, hold, released_batches, with_held, with_rejections
 
 _BRONZE = (ENCOUNTERS_RAW, EVENTS_RAW)
 
@@ -116,8 +118,9 @@ def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.
         def stage(rows: ir.Table) -> ir.Table:
             return stack.enter_context(context.engine.stage(rows))
 
+        decisions = read_decisions(context)
         judged, parts = [], []
-        for table, typed, events_of in _typed_records(context, window, reach):
+        for table, typed, events_of in _typed_records(context, window, reach, decisions):
             rows = stage(records.judge(typed))
             _require_own_days(context, rows)
             judged.append((table.id, rows))
@@ -130,8 +133,16 @@ def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.
         events = ibis.union(*parts)
         placed = stage(silver.places(events))
         spans = window.spans(context.site.zone, reach)
-        encounters = stage(silver.assemble(events, placed, context.site, spans))
-        yield silver.silver(judged, events, placed, encounters, runs)
+        encounters = stage(
+            with_held(
+                silver.assemble(events, placed, context.site, spans),
+                [rows for _, rows in judged],
+                checks_of(context, ENCOUNTERS),
+                decisions,
+            )
+        )
+        tables = silver.silver(judged, events, placed, encounters, runs)
+        yield replace(tables, quarantine=with_rejections(tables.quarantine, decisions))
 
 
 def _require_own_days(context: Context, judged: ir.Table) -> None:
@@ -150,7 +161,9 @@ def _require_own_days(context: Context, judged: ir.Table) -> None:
 _Stage = Callable[..., ir.Table]
 
 
-def _typed_records(context: Context, window: _Window, reach: timedelta) -> Iterator[tuple[Table, ir.Table, _Stage]]:
+def _typed_records(
+    context: Context, window: _Window, reach: timedelta, decisions: Sequence[Decision]
+) -> Iterator[tuple[Table, ir.Table, _Stage]]:
     """Yield per bronze table that has a feed: the table, its typed records, and how they become events."""
     shapes: tuple[tuple[Table, _Stage, _Stage], ...] = (
         (ENCOUNTERS_RAW, records.type_encounters, silver.events_of_encounters),
@@ -162,6 +175,8 @@ def _typed_records(context: Context, window: _Window, reach: timedelta) -> Itera
             continue
         raw = context.lake.read(table, window.first, window.last)
         raw = raw.filter(silver.within(raw.dt, window.runs))
+        released = {rule: raw.batch_id.isin(batches) for rule, batches in released_batches(decisions).items()}
+        raw = hold(raw, checks_of(context, table), released)
         parts = [
             typer(
                 raw.filter(raw.feed_id == feed.feed_id),

@@ -24,9 +24,10 @@ from healthcare_ops.core.tables import (
 from healthcare_ops.jobs.approval import approve, silver_markers
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.quality_reports import past_reports, source_records, write_report
+from healthcare_ops.jobs.quality_rules import rule_file
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.bronze import bronze_table
-from healthcare_ops.pipeline.quality.checks import RuleFile, read_rules
+from healthcare_ops.pipeline.quality.checks import RuleFile
 from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
 from healthcare_ops.pipeline.quality.measures import Scope
 from healthcare_ops.pipeline.quality.report import ACCOUNT, COMPARE, FeedAccount, Report
@@ -83,7 +84,7 @@ def read_accounts(context: Context, days: list[date]) -> list[FeedAccount]:
     for row in context.engine.collect(grouped).to_pylist():
         counts[row.pop("feed_id")] = row
     reasons: dict[str, dict[str, int]] = defaultdict(dict)
-    held = _on(context, QUARANTINE, days)
+    held = _held(context, days)
     by_reason = held.group_by("feed_id", "reason_code").aggregate(records=held.count()).order_by("reason_code")
     for row in context.engine.collect(by_reason).to_pylist():
         reasons[row["feed_id"]][row["reason_code"]] = row["records"]
@@ -107,11 +108,9 @@ def _rule_files(context: Context) -> Iterator[RuleFile]:
     """Yield the rules of each table that can hold rows."""
     bronze = {bronze_table(feed) for feed in context.feeds.values()}
     for table in _JUDGED:
-        if table.id in context.rules and (table.layer != "bronze" or table in bronze):
-            try:
-                yield read_rules(context.rules[table.id], table.id)
-            except ConfigError as error:
-                raise error.about(f"rules/{table.id}.dqdl") from error
+        rules = rule_file(context, table)
+        if rules and (table.layer != "bronze" or table in bronze):
+            yield rules
 
 
 def _findings(
@@ -137,9 +136,22 @@ def _findings(
             delivered={
                 column for feed in feeds for column in _delivered(feed.shape, feed.columns, feed.values.event_type)
             },
+            held=_held_by(context, rules, days) if rules.table == ENCOUNTERS.id else {},
         )
     except ConfigError as error:
         raise error.about(f"rules/{rules.table}.dqdl") from error
+
+
+def _held_by(context: Context, rules: RuleFile, days: list[date]) -> dict[str, int]:
+    """Return how many encounters each rule of silver holds back; bronze keeps its rows, held or not."""
+    holding = [check.rule_id for check in rules.checks if check.is_quarantining]
+    if not holding:
+        return {}
+    rows = _held(context, days)
+    names = "," + rows.rule_ids + ","
+    counts = {rule: rows.encounter_id.nunique(where=names.contains(f",{rule},")) for rule in holding}
+    (found,) = context.engine.collect(rows.aggregate(**counts)).to_pylist()
+    return {rule: count for rule, count in found.items() if count}
 
 
 def _delivered(shape: str, columns: Any, event_types: Any) -> set[str]:
@@ -155,9 +167,15 @@ def _on(context: Context, table: Table, days: list[date]) -> Any:
     return rows.filter(within(rows.dt, list(day_runs(days))))
 
 
+def _held(context: Context, days: list[date]) -> Any:
+    """Return the records that are kept out of silver; what was released is in it."""
+    rows = _on(context, QUARANTINE, days)
+    return rows.filter(rows.state != "released")
+
+
 def _most_held(context: Context, days: list[date]) -> str:
     """Return why most records of the days are held and what to compare; nothing if none is held."""
-    held = _on(context, QUARANTINE, days)
+    held = _held(context, days)
     groups = held.group_by("reason_code", "column").aggregate(records=held.count())
     rows = context.engine.collect(groups.order_by("reason_code", "column")).to_pylist()
     if not rows:

@@ -255,6 +255,7 @@ def accounted(platform: Platform, landed: Iterable[dict[str, Any]]) -> list[dict
     context = platform.context
     accounts, held = context.lake.read(BATCH_ACCOUNTS), context.lake.read(QUARANTINE)
     fates = accounts.group_by("batch_id").aggregate(**{fate: accounts[fate].sum() for fate in ACCOUNT})
+    held = held.filter(held.state != "released")
     reasons = held.group_by("batch_id", "reason_code").aggregate(records=held.count()).order_by("reason_code")
     counts = {row.pop("batch_id"): row for row in context.engine.collect(fates).to_pylist()}
     why: dict[str, dict[str, int]] = defaultdict(dict)

@@ -20,7 +20,7 @@ from healthcare_ops.core.tables import DISPOSITIONS, ENCOUNTER_TIMES, ENCOUNTERS
 from healthcare_ops.pipeline import civil
 
 LINEAGE_NAMES = tuple(column.name for column in LINEAGE)
-_COMMON = (*LINEAGE_NAMES, "encounter_id", "patient_id", "content_hash", "dt")
+_COMMON = (*LINEAGE_NAMES, "encounter_id", "patient_id", "content_hash", "rules_released", "dt")
 _PLAIN_ISO = r"^\d{4}-\d{2}-\d{2}[T ]([01]\d|2[0-3]):\d{2}(:\d{2})?$"
 # What tells two records of bronze apart.
 _RECORD = ENCOUNTERS_RAW.key
@@ -42,13 +42,14 @@ def type_encounters(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sect
     Parameters
     ----------
     raw
-        Rows of `bronze.encounters_raw` of this feed.
+        Rows of `bronze.encounters_raw` of this feed; `rules_broken` and `rules_released` name the rules that would
+        hold a record back, where rules were held against them.
     spans
         Offsets of the feed's zone over every time the rows can hold.
     sectors
         Sector ids of the site.
     """
-    rows = _read_times(raw, feed, (*ENCOUNTER_TIMES, "version_time"), spans)
+    rows = _read_times(_with_rules(raw), feed, (*ENCOUNTER_TIMES, "version_time"), spans)
     rows = _read_codes(rows, feed, sectors)
     checks = [
         _Check(rows.encounter_id.isnull(), Reason.ENCOUNTER_ID_MISSING, "encounter_id"),
@@ -56,8 +57,9 @@ def type_encounters(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sect
         _Check(_is_version_unreadable(rows, feed), Reason.TIME_UNREADABLE, "version_time"),
         _Check(_is_timeless(rows, feed), Reason.ARRIVAL_MISSING, "arrival_time"),
         *_code_checks(rows, ("sector", "transfer_sector", "triage_level", "disposition")),
+        _Check(rows.rules_broken.notnull(), Reason.RULE_BROKEN, ""),
     ]
-    verdicts = _verdicts(checks)
+    verdicts = _verdicts(checks, rows.rules_broken)
     return rows.select(
         *_COMMON,
         record_key=_record_key(rows, feed, rows.encounter_id),
@@ -80,7 +82,7 @@ def type_events(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors:
     Two records are versions of one event when they share the source's event id or, where it has none,
     encounter, type and time.
     """
-    rows = _read_times(raw, feed, ("event_time", "version_time"), spans)
+    rows = _read_times(_with_rules(raw), feed, ("event_time", "version_time"), spans)
     rows = _read_codes(rows, feed, sectors)
     kind = rows["event_type_id"]
     checks = [
@@ -90,6 +92,7 @@ def type_events(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors:
         *_time_checks(rows, feed, ("event_time",)),
         _Check(_is_version_unreadable(rows, feed), Reason.TIME_UNREADABLE, "version_time"),
         *_code_checks(rows, ("sector", "triage_level", "disposition")),
+        _Check(rows.rules_broken.notnull(), Reason.RULE_BROKEN, ""),
     ]
     # What is ignored or not understood keeps its own code: two such events of one minute are two events.
     told = ibis.coalesce(kind.nullif(IGNORE), rows.event_type, ibis.literal("?"))
@@ -104,7 +107,7 @@ def type_events(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors:
         is_ignored=(kind == IGNORE).fill_null(False),
         resolved=_resolved(rows, feed, ("event_time",)),
         is_misplaced=_is_misplaced(rows, feed, ("event_time",)),
-        **_verdicts(checks),
+        **_verdicts(checks, rows.rules_broken),
         source_event_id=rows.source_event_id,
         event_type=ibis.ifelse(kind == LEFT, "discharge", kind),
         event_time=rows["event_time_at"],
@@ -152,6 +155,12 @@ def _old_versions(typed: ir.Table) -> ir.Table:
     )
     old = ranked.filter(ranked.version_rank > 0)
     return old.select(*_RECORD, old_fate=ibis.ifelse(old.content_hash == old.newest_hash, "duplicate", "superseded"))
+
+
+def _with_rules(raw: ir.Table) -> ir.Table:
+    if "rules_broken" in raw.columns:
+        return raw
+    return raw.mutate(rules_broken=ibis.null("string"), rules_released=ibis.null("string"))
 
 
 def _record_key(rows: ir.Table, feed: Feed, key: Any) -> Any:
@@ -293,18 +302,19 @@ def _code_checks(rows: ir.Table, names: Sequence[str]) -> list[_Check]:
     return [_Check(rows[name].notnull() & rows[f"{name}_id"].isnull(), reasons[name], name) for name in names]
 
 
-def _verdicts(checks: Sequence[_Check]) -> dict[str, Any]:
-    """Return the first failed check's reason and column, and the reasons of all that failed, each once."""
+def _verdicts(checks: Sequence[_Check], rules_broken: Any) -> dict[str, Any]:
+    """Return the first failed check's reason and column, and the reasons and rules of all that failed, each once."""
     null = ibis.null("string")
     by_reason: dict[Reason, Any] = {}
     for check in checks:
         is_bad = check.is_bad.fill_null(False)
         by_reason[check.reason] = by_reason[check.reason] | is_bad if check.reason in by_reason else is_bad
-    failed = [ibis.ifelse(is_bad, f",{reason}", "") for reason, is_bad in by_reason.items()]
+    names = {Reason.RULE_BROKEN: "," + rules_broken.fill_null("")}
+    failed = [ibis.ifelse(is_bad, names.get(reason, f",{reason}"), "") for reason, is_bad in by_reason.items()]
     reason_code = ibis.cases(*((c.is_bad, c.reason.value) for c in checks), else_=null)
     return {
         "reason_code": reason_code,
-        "column": ibis.cases(*((c.is_bad, c.column) for c in checks), else_=null),
+        "column": ibis.cases(*((c.is_bad, c.column) for c in checks), else_=null).nullif(""),
         # Almost every record is sound, and then nothing is joined.
         "rule_ids": ibis.ifelse(reason_code.isnull(), null, reduce(lambda left, right: left + right, failed).substr(1)),
     }

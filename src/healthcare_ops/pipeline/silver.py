@@ -122,9 +122,10 @@ def _in_order(rows: ir.Table) -> Any:
 
 
 def assemble(events: ir.Table, placed: ir.Table, site: Site, spans: Sequence[OffsetSpan]) -> ir.Table:
-    """Return one row per encounter with the columns of `silver.encounters`, and two of this module's own.
+    """Return one row per encounter with the columns of `silver.encounters`, and more of this module's own.
 
-    `reason_code` (null = sound), and `may_repeat_events`: two of its events may have one `event_id`.
+    `reason_code` (null = sound) and `rule_ids`, why its records are held; `rules_released`, rules that would hold them
+    had nobody released them; and `may_repeat_events`: two of its events may have one `event_id`.
     """
     rows = _milestones(events)
     first = placed.filter(placed.place_no == 0).select("encounter_id", "sector_id")
@@ -137,7 +138,8 @@ def assemble(events: ir.Table, placed: ir.Table, site: Site, spans: Sequence[Off
         los_min=_minutes_between(rows.arrival_time, rows.discharge_time),
         dt=civil.to_civil(rows.arrival_time, spans).date(),
     )
-    return rows.mutate(reason_code=_encounter_reason(rows, site)).drop("first_placed", "last_placed")
+    rows = rows.mutate(reason_code=_encounter_reason(rows, site)).drop("first_placed", "last_placed")
+    return rows.mutate(rule_ids=rows.reason_code, rules_released=ibis.null("string"))
 
 
 def silver(
@@ -266,24 +268,35 @@ def _one_each(rows: ir.Table) -> ir.Table:
 
 
 def with_encounter_fate(judged: ir.Table, encounters: ir.Table) -> ir.Table:
-    """Hold back the sound records of an encounter that `assemble` found at fault, with the encounter's reason."""
-    faulty = encounters.filter(encounters.reason_code.notnull()).select(
-        "encounter_id", encounter_reason=encounters.reason_code
+    """Hold back the sound records of an encounter that is at fault, with the encounter's reason."""
+    telling = encounters.filter(encounters.reason_code.notnull() | encounters.rules_released.notnull()).select(
+        "encounter_id",
+        encounter_reason=encounters.reason_code,
+        encounter_rules=encounters.rule_ids,
+        encounter_released=encounters.rules_released,
     )
-    rows = judged.left_join(faulty, "encounter_id")
+    rows = judged.left_join(telling, "encounter_id")
     is_held = (rows.fate == "applied") & rows.encounter_reason.notnull()
     return rows.mutate(
         fate=ibis.ifelse(is_held, "quarantined", rows.fate),
         reason_code=ibis.ifelse(is_held, rows.encounter_reason, rows.reason_code),
-        rule_ids=ibis.ifelse(is_held, rows.encounter_reason, rows.rule_ids),
+        rule_ids=ibis.ifelse(is_held, rows.encounter_rules, rows.rule_ids),
+        rules_released=ibis.coalesce(rows.rules_released, rows.encounter_released),
     )
 
 
 def _quarantine(source_table: str, rows: ir.Table) -> ir.Table:
+    """Return the records that are held, and those that would be if nobody had released them."""
     held = rows.filter(rows.fate == "quarantined")
-    return held.mutate(source_table=ibis.literal(source_table), state=ibis.literal("held")).select(
-        *QUARANTINE.column_names
+    held = held.mutate(state=ibis.literal("held"))
+    let_in = rows.filter((rows.fate == "applied") & rows.rules_released.notnull())
+    let_in = let_in.mutate(
+        reason_code=ibis.literal(Reason.RULE_BROKEN.value),
+        rule_ids=let_in.rules_released,
+        state=ibis.literal("released"),
     )
+    parts = [part.mutate(source_table=ibis.literal(source_table)) for part in (held, let_in)]
+    return ibis.union(*(part.select(*QUARANTINE.column_names) for part in parts))
 
 
 def _accounts(rows: ir.Table) -> ir.Table:

@@ -124,6 +124,7 @@ JUDGED_ROWS = pa.schema(
         ("reason_code", pa.string()),
         ("column", pa.string()),
         ("rule_ids", pa.string()),
+        ("rules_released", pa.string()),
         ("resolved", pa.int64()),
         ("fate", pa.string()),
         ("dt", pa.date32()),

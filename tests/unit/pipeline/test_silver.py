@@ -259,4 +259,4 @@ def test_a_stay_beyond_the_site_s_longest_is_held_back(engine):
 def test_an_encounter_has_the_columns_of_the_contract(engine):
     row = assemble_one(engine, arrival())
 
-    assert set(row) - {"reason_code", "may_repeat_events"} == set(ENCOUNTERS.column_names)
+    assert set(row) - {"reason_code", "rule_ids", "rules_released", "may_repeat_events"} == set(ENCOUNTERS.column_names)

@@ -18,7 +18,7 @@ from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_
 if TYPE_CHECKING:
     from healthcare_ops.bootstrap.platform import Platform
     from healthcare_ops.core.errors import OpsError
-    from healthcare_ops.pipeline.quality.dqdl.lint import Verdict
+    from healthcare_ops.pipeline.quality.lint import Verdict
 
 app = typer.Typer(help="Data quality of the lake.", no_args_is_help=True, rich_markup_mode=None)
 _LISTED = 50
@@ -111,7 +111,7 @@ def lint(
 
 
 def _lint_files(files: Sequence[Path], *, as_json: bool) -> None:
-    from healthcare_ops.pipeline.quality.dqdl.lint import lint as verdict_of
+    from healthcare_ops.pipeline.quality.lint import lint as verdict_of
 
     verdicts = [(file, verdict_of(_text(file))) for file in files]
     bad = [f"{file}:{v.line}:{v.column}: {v.message}" for file, v in verdicts if not v.compiles]
@@ -141,7 +141,7 @@ def _lint_cases(cases: Path, *, as_json: bool) -> None:
 
 
 def _verdicts(cases: Path) -> Iterator[Verdict]:
-    from healthcare_ops.pipeline.quality.dqdl.lint import lint_line
+    from healthcare_ops.pipeline.quality.lint import lint_line
 
     text = sys.stdin.read() if str(cases) == "-" else _text(cases)
     for number, line in enumerate(text.split("\n"), start=1):

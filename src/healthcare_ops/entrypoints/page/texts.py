@@ -122,6 +122,7 @@ _REASONS_PT: Mapping[Reason, str] = {
     Reason.EVENT_TYPE_UNKNOWN: "o código do evento não está mapeado nem declarado como ignorado",
     Reason.EVENTS_REVERSED: "um evento precede aquele que deveria seguir; uma espera ou permanência seria negativa",
     Reason.STAY_TOO_LONG: "a permanência excede max_stay_days",
+    Reason.RULE_BROKEN: "uma regra de qualidade que retém registros foi violada; rule_ids diz qual",
 }
 _CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
     CautionCode.DATA_OLD: (

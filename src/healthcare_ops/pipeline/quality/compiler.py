@@ -11,12 +11,16 @@ import ibis
 import ibis.expr.types as ir
 from sqlglot import exp
 
+from healthcare_ops.core.tables import ENCOUNTERS, ENCOUNTERS_RAW, EVENTS_RAW
 from healthcare_ops.pipeline.quality.checks import Check, column_names
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.syntax import Composite, Node, Rule, Ruleset, leaves
 from healthcare_ops.pipeline.quality.measures import ALWAYS, Compiled, OfKeys, OfRows, Scope, measure
 from healthcare_ops.pipeline.quality.refusals import NotCompilableError, SqlRefusedError
 from healthcare_ops.pipeline.quality.where import all_of, any_of, condition_of
+
+# A row of one of these is a delivered record, or all records of an encounter: what an account can say of a record.
+HOLDING_TABLES = (ENCOUNTERS_RAW.id, EVENTS_RAW.id, ENCOUNTERS.id)
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,17 @@ def _is_alone(found: OfKeys) -> Any:
 
 
 def _require_quarantine(check: Check, passes: Any) -> None:
-    if passes is None:
-        message = f"{check.rule_id} does not judge row by row, so no row can be held back by it"
+    if check.table not in HOLDING_TABLES:
+        known = " and ".join(HOLDING_TABLES)
+        fault = f"{check.rule_id}: rows of {check.table} are not held by themselves; those of {known} are"
+    elif passes is None:
+        fault = f"{check.rule_id} does not judge row by row, so no row can be held back by it"
     elif "now()" in check.node.text:
         # What is held because of now would be let in by a later run, without anyone having looked.
-        message = f"{check.rule_id} speaks of now(), so what it holds back would change with time"
+        fault = f"{check.rule_id} speaks of now(), so what it holds back would change with time"
     else:
         return
-    raise DqdlError(f"{message}.", check.node.position, next_step='Take the label on_failure="quarantine" away.')
+    raise DqdlError(f"{fault}.", check.node.position, next_step='Take the label on_failure="quarantine" away.')
 
 
 # Of what kind columns are, lint does not know: a rule that fits one of these can be judged.

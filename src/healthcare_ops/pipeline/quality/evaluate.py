@@ -82,6 +82,7 @@ def evaluate(
     ask: Ask,
     history: Mapping[str, Sequence[Sequence[float | None]]],
     delivered: Collection[str] | None = None,
+    held: Mapping[str, int] | None = None,
 ) -> tuple[Finding, ...]:
     """Return one finding per check of the scope's table, in their order.
 
@@ -93,6 +94,8 @@ def evaluate(
         By rule id: the values of its parts in the runs before, the newest run first.
     delivered
         Columns that at least one feed delivers; a check that needs another is not judged. None: all are.
+    held
+        By rule id: how many rows broke it and are not in the table, because they are held back by it.
 
     Raises
     ------
@@ -101,7 +104,7 @@ def evaluate(
     """
     judged = [check for check in checks if delivered is None or not check.needs or check.needs in delivered]
     compiled = {check.rule_id: compile_check(check, scope) for check in judged}
-    numbers = _aggregate(list(compiled.values()), scope.table, collect)
+    numbers = _with_held(_aggregate(list(compiled.values()), scope.table, collect), held or {})
     found = {
         rule_id: _found(each, numbers, collect, ask, history.get(rule_id, ())) for rule_id, each in compiled.items()
     }
@@ -131,6 +134,17 @@ def _aggregate(checks: Sequence[CompiledCheck], table: ir.Table, collect: Collec
     (row,) = collect(table.aggregate(**sums)).to_pylist()
     numbers: Mapping[str, Any] = row
     return numbers
+
+
+def _with_held(numbers: Mapping[str, Any], held: Mapping[str, int]) -> Mapping[str, Any]:
+    """Return the numbers with the rows that a rule took out of the table among those that it checked, and broke it."""
+    more = dict(numbers)
+    for rule_id, rows in held.items():
+        for name in (f"{rule_id} violations", f"{rule_id} 0 violations"):
+            if name in numbers:
+                more[name] = numbers[name] + rows
+        more[f"{rule_id} 0 checked"] = numbers.get(f"{rule_id} 0 checked", numbers["rows"]) + rows
+    return more
 
 
 def _count(condition: Any) -> Any:

@@ -33,6 +33,7 @@ COMPARE: Mapping[Reason, str] = {
     Reason.EVENT_TYPE_UNKNOWN: "compare values.event_type in the feed file",
     Reason.EVENTS_REVERSED: "compare which column is which time in the feed file",
     Reason.STAY_TOO_LONG: "compare max_stay_days in site.toml",
+    Reason.RULE_BROKEN: "compare the rules by which rows are held, in `rules/`",
 }
 ACCOUNT = ("delivered", *FATES)
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from healthcare_ops.pipeline.quality.dqdl.compilable import check_compiles
+from healthcare_ops.pipeline.quality.compiler import require_compilable
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.parser import parse
 
@@ -33,7 +33,7 @@ def lint(text: str, case_id: Any = None) -> Verdict:
     try:
         ruleset = parse(text)
         parses = True
-        check_compiles(ruleset)
+        require_compilable(ruleset)
     except DqdlError as error:
         return Verdict(case_id, parses, False, error.line, error.column, error.fault)
     return Verdict(case_id, True, True)

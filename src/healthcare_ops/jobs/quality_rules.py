@@ -1,0 +1,47 @@
+"""The rules of data quality as the jobs read them, and what people decided about the rows they hold."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.tables import Table
+from healthcare_ops.jobs.context import Context
+from healthcare_ops.pipeline.quality.checks import Check, RuleFile, read_rules
+from healthcare_ops.pipeline.quality.quarantine import Decision
+
+DECISIONS = "ops/quality_decisions.json"
+
+
+def rule_file(context: Context, table: Table) -> RuleFile | None:
+    """Return the rules of a table; None if it has none.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read.
+    """
+    if table.id not in context.rules:
+        return None
+    try:
+        return read_rules(context.rules[table.id], table.id)
+    except ConfigError as error:
+        raise error.about(f"rules/{table.id}.dqdl") from error
+
+
+def checks_of(context: Context, table: Table) -> tuple[Check, ...]:
+    """Return the checks of a table; raises as `rule_file` does."""
+    rules = rule_file(context, table)
+    return rules.checks if rules else ()
+
+
+def read_decisions(context: Context) -> list[Decision]:
+    """Return what people decided about held rows: of each rule and delivery the newest decision."""
+    if not context.objects.exists(DECISIONS):
+        return []
+    decisions = [
+        Decision(**row | {"decided_at": datetime.fromisoformat(row["decided_at"])})
+        for row in json.loads(context.objects.read(DECISIONS))
+    ]
+    return list({(decision.rule, decision.batch_id): decision for decision in decisions}.values())

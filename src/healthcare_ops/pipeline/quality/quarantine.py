@@ -1,0 +1,138 @@
+"""The split of rows into those that go on and those that checks hold back, and what people decided about the latter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from typing import Any, Literal
+
+import ibis
+import ibis.expr.types as ir
+
+from healthcare_ops.core.reasons import Reason
+from healthcare_ops.pipeline.quality.checks import Check
+from healthcare_ops.pipeline.quality.compiler import CompiledCheck, compile_check
+from healthcare_ops.pipeline.quality.measures import Scope
+from healthcare_ops.pipeline.quality.where import any_of
+
+# The sign of an int64 is left alone.
+_BITS = 63
+
+
+Kind = Literal["release", "reject", "hold"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided about the rows of a delivery that a rule holds.
+
+    They are let in, kept out for good, or held again as if nobody had decided. `rule` is the id of a check, or a
+    reason code, by which rows can only be rejected.
+    """
+
+    kind: Kind
+    rule: str
+    batch_id: str
+    by: str
+    reason: str
+    decided_at: datetime
+
+
+def hold(rows: ir.Table, checks: Sequence[Check], released: Mapping[str, Any]) -> ir.Table:
+    """Add `rules_broken` and `rules_released`: ids of the checks that a row breaks, comma separated; null for none.
+
+    One projection finds what each row breaks, as bits of a number a 63 checks; a second one names it.
+
+    Parameters
+    ----------
+    rows
+        Rows of the table that the checks are of.
+    released
+        By rule id: whether a row's delivery was released from it.
+    """
+    compiled = [compile_check(check, Scope(rows)) for check in checks if check.is_quarantining]
+    if not compiled:
+        return rows.mutate(rules_broken=ibis.null("string"), rules_released=ibis.null("string"))
+    groups = [compiled[first : first + _BITS] for first in range(0, len(compiled), _BITS)]
+    masks = {f"broken_{number}": _mask(group) for number, group in enumerate(groups)}
+    masked = rows.mutate(**masks)
+    named = masked.mutate(
+        rules_broken=_names(masked, groups, released, is_released=False),
+        rules_released=_names(masked, groups, released, is_released=True),
+    )
+    return named.drop(*masks)
+
+
+def _mask(checks: Iterable[CompiledCheck]) -> Any:
+    bits = [ibis.ifelse(check.passes, 0, 1 << number).cast("int64") for number, check in enumerate(checks)]
+    return reduce(lambda left, right: left + right, bits)
+
+
+def _names(
+    rows: ir.Table, groups: Sequence[Sequence[CompiledCheck]], released: Mapping[str, Any], *, is_released: bool
+) -> Any:
+    parts = []
+    for group_no, group in enumerate(groups):
+        mask = rows[f"broken_{group_no}"]
+        for number, check in enumerate(group):
+            rule_id = check.check.rule_id
+            is_meant = ((mask & (1 << number)) != 0) & _is_released(released, rule_id, is_released=is_released)
+            parts.append(ibis.ifelse(is_meant, f",{rule_id}", ""))
+    joined = reduce(lambda left, right: left + right, parts)
+    return ibis.ifelse(joined == "", ibis.null("string"), joined.substr(1))
+
+
+def _is_released(released: Mapping[str, Any], rule_id: str, *, is_released: bool) -> Any:
+    if rule_id not in released:
+        return ibis.literal(not is_released)
+    return released[rule_id] if is_released else ~released[rule_id]
+
+
+def released_batches(decisions: Iterable[Decision]) -> dict[str, list[str]]:
+    """Return by rule the deliveries that were released from it."""
+    found: dict[str, list[str]] = {}
+    for decision in decisions:
+        if decision.kind == "release":
+            found.setdefault(decision.rule, []).append(decision.batch_id)
+    return found
+
+
+def with_held(
+    encounters: ir.Table, judged: Sequence[ir.Table], checks: Sequence[Check], decisions: Sequence[Decision]
+) -> ir.Table:
+    """Return the encounters with `rule_ids` and `rules_released`; those that a check holds back have a reason."""
+    batches = released_batches(decisions)
+    released = {
+        check.rule_id: _came_with(encounters, judged, batches[check.rule_id])
+        for check in checks
+        if check.rule_id in batches
+    }
+    rows = hold(encounters, checks, released)
+    is_broken = rows.reason_code.isnull() & rows.rules_broken.notnull()
+    return rows.mutate(
+        rule_ids=ibis.ifelse(is_broken, rows.rules_broken, rows.reason_code),
+        reason_code=ibis.ifelse(is_broken, Reason.RULE_BROKEN.value, rows.reason_code),
+    ).drop("rules_broken")
+
+
+def _came_with(encounters: ir.Table, judged: Sequence[ir.Table], batches: Sequence[str]) -> Any:
+    """Tell of each encounter whether one of its records came with one of these deliveries."""
+    records = ibis.union(*(rows.select("encounter_id", "batch_id", "fate") for rows in judged))
+    mine = records.filter((records.fate == "applied") & records.batch_id.isin(batches))
+    return encounters.encounter_id.isin(mine.encounter_id)
+
+
+def with_rejections(quarantine: ir.Table, decisions: Iterable[Decision]) -> ir.Table:
+    """Return the quarantine with `rejected` as the state of held rows of which somebody decided so."""
+    rejected = [
+        (quarantine.batch_id == decision.batch_id)
+        & ("," + quarantine.rule_ids + ",").contains(f",{decision.rule},").fill_null(False)
+        for decision in decisions
+        if decision.kind == "reject"
+    ]
+    if not rejected:
+        return quarantine
+    is_rejected = (quarantine.state == "held") & any_of(rejected)
+    return quarantine.mutate(state=ibis.ifelse(is_rejected, "rejected", quarantine.state))

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, FATES, QUARANTINE, TABLES
+from healthcare_ops.operations.quarantine import decide
+from hospital import event, open_hospital, visit
+
+NOW = "2026-03-13T18:00:00-03:00"
+HELD_STAYS = """
+Rules = [
+    ColumnValues "los_min" <= 300 where "los_min is not null"
+        labels=["id"="stay.short", "severity"="warn", "on_failure"="quarantine"]
+]
+"""
+HELD_TYPES = """
+Rules = [
+    ColumnValues "event_type" != "MD" labels=["id"="no.doctor", "severity"="warn", "on_failure"="quarantine"]
+]
+"""
+SHORT, LONG = {"left": "2026-03-12T12:00:00"}, {"left": "2026-03-12T20:00:00"}
+
+
+def visits():
+    """Return four visits of 12 March: two stay for two hours, two for ten."""
+    return [
+        visit(f"V-{name}", "2026-03-12T10:00:00", **stay)
+        for name, stay in zip("abcd", (SHORT, LONG, SHORT, LONG), strict=True)
+    ]
+
+
+def rule(hospital, table, text):
+    """Let the hospital judge a table by these rules alone."""
+    context = replace(hospital.context, rules={**hospital.context.rules, table: text})
+    hospital.platform = replace(hospital.platform, context=context)
+
+
+def accounts(hospital):
+    return [{fate: row[fate] for fate in ("delivered", *FATES) if row[fate]} for row in hospital.rows(BATCH_ACCOUNTS)]
+
+
+def everything(hospital, *without):
+    return {table.id: hospital.rows(table, "ingested_at", *without) for table in TABLES}
+
+
+def test_rows_that_break_a_rule_of_silver_are_held_with_its_id_and_the_others_go_on(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        hospital.deliver("visits", visits(), "march.csv")
+        outcomes = hospital.refine()
+        held = hospital.rows(QUARANTINE)
+        encounters = hospital.rows(ENCOUNTERS)
+        found = accounts(hospital)
+
+    assert outcomes["dq_check"]["verdict"] == "warn"
+    assert len(encounters) == 2
+    assert [(row["record_no"], row["reason_code"], row["rule_ids"], row["state"]) for row in held] == [
+        (2, "RULE_BROKEN", "stay.short", "held"),
+        (4, "RULE_BROKEN", "stay.short", "held"),
+    ]
+    assert found == [{"delivered": 4, "applied": 2, "quarantined": 2}]
+
+
+def test_delivered_records_that_break_a_rule_of_bronze_are_held_before_they_are_read(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, "bronze.events_raw", HELD_TYPES)
+        hospital.deliver(
+            "flow",
+            [event("F-1", "IN", "2026-03-12T09:00:00", place="ED"), event("F-1", "MD", "2026-03-12T09:30:00")],
+            "f.ndjson",
+        )
+        hospital.refine()
+        held = hospital.rows(QUARANTINE)
+        (encounter,) = hospital.rows(ENCOUNTERS)
+
+    assert [(row["record_no"], row["rule_ids"]) for row in held] == [(2, "no.doctor")]
+    assert encounter["care_start"] is None
+
+
+@pytest.mark.parametrize(("table", "text", "name"), [("silver.encounters", HELD_STAYS, "stay.short")])
+def test_released_rows_give_the_same_gold_as_if_they_had_never_been_held(tmp_path, table, text, name):
+    with open_hospital(tmp_path / "free", NOW) as hospital:
+        rule(hospital, table, "Rules = [ RowCount >= 0 ]")
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+        free = everything(hospital)
+        secrets = hospital.state / "secrets"
+    with open_hospital(tmp_path / "held", NOW, secrets) as hospital:
+        rule(hospital, table, text)
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+        decided = decide(
+            hospital.platform,
+            "release",
+            rule=name,
+            batch_id="visits-000001",
+            by="Ana Souza",
+            reason="long stays are real",
+        )
+        released = everything(hospital)
+
+    assert decided.records == 2
+    let_in = released.pop(QUARANTINE.id)
+    assert [row["state"] for row in let_in] == ["released"] * 2
+    assert free.pop(QUARANTINE.id) == []
+    assert released == free
+
+
+def test_rejected_rows_stay_out_and_are_marked(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+        decide(
+            hospital.platform,
+            "reject",
+            rule="stay.short",
+            batch_id="visits-000001",
+            by="Ana Souza",
+            reason="wrong clock",
+        )
+        states = [row["state"] for row in hospital.rows(QUARANTINE)]
+        found = accounts(hospital)
+
+    assert states == ["rejected"] * 2
+    assert found == [{"delivered": 4, "applied": 2, "quarantined": 2}]
+
+
+def test_a_decision_can_be_taken_back(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+        before = everything(hospital)
+        for kind in ("release", "hold"):
+            decide(
+                hospital.platform, kind, rule="stay.short", batch_id="visits-000001", by="Ana Souza", reason="a slip"
+            )
+        after = everything(hospital)
+
+    assert after == before
+
+
+def test_a_corrected_delivery_supersedes_what_was_held(tmp_path):
+    corrected = [
+        visit(f"V-{name}", "2026-03-12T10:00:00", left="2026-03-12T13:00:00", changed="2026-03-13T11:00:00")
+        for name in "bd"
+    ]
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+        hospital.deliver("visits", corrected, "corrected.csv")
+        hospital.refine()
+        held = hospital.rows(QUARANTINE)
+        encounters = hospital.rows(ENCOUNTERS)
+        found = accounts(hospital)
+
+    assert held == []
+    assert len(encounters) == 4
+    assert found == [{"delivered": 4, "applied": 2, "superseded": 2}, {"delivered": 2, "applied": 2}]
+
+
+def test_what_cannot_be_read_cannot_be_released(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", [visit("V-a", "2026-03-12T10:00:00", place="NOWHERE"), *visits()], "march.csv")
+        hospital.refine()
+
+        with pytest.raises(ConfigError, match="SECTOR_UNKNOWN cannot be let in"):
+            decide(hospital.platform, "release", rule="SECTOR_UNKNOWN", batch_id="visits-000001", by="Ana", reason="x")
+
+
+def test_seventy_rules_hold_rows_as_one_does(tmp_path):
+    many = ",\n".join(
+        f'ColumnValues "los_min" <= {limit} where "los_min is not null" '
+        f'labels=["id"="stay.{limit}", "severity"="warn", "on_failure"="quarantine"]'
+        for limit in range(231, 301)
+    )
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, f"Rules = [{many}]")
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+        held = hospital.rows(QUARANTINE)
+
+    assert [row["record_no"] for row in held] == [2, 4]
+    assert {row["rule_ids"] for row in held} == {",".join(f"stay.{limit}" for limit in range(231, 301))}
+
+
+def test_two_visits_under_one_number_are_both_held(tmp_path):
+    text = (
+        'Rules = [ IsUnique "patient_id" labels=["id"="patient.once", "severity"="warn", "on_failure"="quarantine"] ]'
+    )
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, text)
+        hospital.deliver("visits", [*visits(), visit("V-e", "2026-03-12T11:00:00", patient="PATIENT-V-a")], "march.csv")
+        hospital.refine()
+        held = hospital.rows(QUARANTINE)
+
+    assert [row["record_no"] for row in held] == [1, 5]

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from fakes import MemoryObjects
+from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.operations import audit
+
+AT = datetime(2026, 3, 13, 21, tzinfo=UTC)
+KEYS = [f"ops/audit/0000000{number}.json" for number in (1, 2, 3)]
+
+
+@pytest.fixture
+def objects():
+    found = MemoryObjects()
+    for rule in "abc":
+        audit.record(
+            found, AT, who="Ana Souza", action="dq.release", reason="seen in the chart", details={"rule": rule}
+        )
+    return found
+
+
+def test_every_act_is_kept_with_who_and_why_in_its_order(objects):
+    found = audit.entries(objects)
+
+    assert [(entry.number, entry.details["rule"]) for entry in found] == [(1, "a"), (2, "b"), (3, "c")]
+    assert {(entry.who, entry.reason, entry.at) for entry in found} == {
+        ("Ana Souza", "seen in the chart", "2026-03-13T21:00:00+00:00")
+    }
+    assert audit.breaks(found) == []
+
+
+@pytest.mark.parametrize("field", ["who", "reason", "at", "action"])
+def test_an_entry_that_was_changed_afterwards_is_found(objects, field):
+    changed = json.loads(objects.read(KEYS[1])) | {field: "somebody else's"}
+    objects.write(KEYS[1], json.dumps(changed).encode())
+
+    assert audit.breaks(audit.entries(objects)) == ["entry 3 does not follow what is there before it"]
+
+
+def test_an_entry_that_was_taken_out_is_found(objects):
+    found = audit.entries(objects)
+
+    assert audit.breaks([found[0], found[2]]) == [
+        "entry 2 is missing",
+        "entry 3 does not follow what is there before it",
+    ]
+
+
+@pytest.mark.parametrize("nothing", ["", "   ", "Ana\n\x1b[2J"])
+def test_nobody_and_no_reason_are_refused(objects, nothing):
+    for given in ({"who": nothing, "reason": "x"}, {"who": "Ana", "reason": nothing}):
+        with pytest.raises(ConfigError, match="names nothing"):
+            audit.record(objects, AT, action="dq.release", details={}, **given)
+
+    assert len(audit.entries(objects)) == 3
