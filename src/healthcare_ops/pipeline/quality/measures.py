@@ -14,14 +14,14 @@ import ibis.expr.types as ir
 from healthcare_ops.pipeline.quality.checks import column_names
 from healthcare_ops.pipeline.quality.conditions import require_numbers
 from healthcare_ops.pipeline.quality.dqdl.syntax import Condition, Number, Rule, Text
+from healthcare_ops.pipeline.quality.patterns import require_plain_regex
 from healthcare_ops.pipeline.quality.refusals import NotCompilableError
 from healthcare_ops.pipeline.quality.values import (
     as_number,
     fulfils,
     is_as_fresh,
-    require_plain_regex,
 )
-from healthcare_ops.pipeline.quality.where import PRIMARY, require_query_of, where
+from healthcare_ops.pipeline.quality.where import PRIMARY, at, require_query_of, where
 
 KeyMeasure = Literal["Uniqueness", "UniqueValueRatio", "DistinctValuesCount", "IsUnique", "IsPrimaryKey"]
 ALL = Condition("=", (Number(1.0),))
@@ -331,8 +331,7 @@ def _mapped(text: str) -> dict[str, str]:
 
 
 def _custom_sql(leaf: Rule, scope: Scope) -> Compiled:
-    sql = leaf.parameters[0]
-    require_query_of(sql, [PRIMARY])
+    sql = at(scope.now, require_query_of(leaf.parameters[0], [PRIMARY]))
     if leaf.condition is not None:
         return OfSql(sql, counts_rows=False, condition=_numeric(leaf))
     return OfSql(sql, counts_rows=True, condition=leaf.threshold or ALL)

@@ -6,7 +6,6 @@ A null fulfils no condition but `= NULL`, `in […, NULL]` and those that deny: 
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -26,13 +25,12 @@ from healthcare_ops.pipeline.quality.dqdl.syntax import (
     Operator,
     Text,
 )
+from healthcare_ops.pipeline.quality.patterns import require_plain_regex
 from healthcare_ops.pipeline.quality.refusals import NotCompilableError
 from healthcare_ops.pipeline.quality.where import any_of
 
 _DAY = timedelta(days=1)
 _BLANK = r"^\s+\z"
-# Engines' own regular expressions differ in these; the rest is read alike by RE2 (DuckDB) and Java (Spark).
-_NOT_ALIKE = re.compile(r"\(\?[=!<>]|\\[1-9]|\(\?P?<|[*+?}]\+|\\[ZGkXRhHvVpP]")
 
 _COMPARE: Mapping[Operator, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
@@ -75,16 +73,6 @@ def fulfils(column: Any, condition: Condition, now: datetime) -> Any:
     if condition.operator == "matches":
         return _matches(column, condition.operands[0])
     return _compared(column, condition, now).fill_null(False)
-
-
-def require_plain_regex(pattern: str) -> None:
-    """Raise `NotCompilableError` for a pattern that is no regular expression, or not the same one to every engine."""
-    if found := _NOT_ALIKE.search(pattern):
-        raise NotCompilableError(f"{found.group()!r} in a regular expression is not read alike by every engine")
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise NotCompilableError(f"{pattern!r} is not a regular expression: {error}") from error
 
 
 def _matches(column: Any, operand: Operand) -> Any:
