@@ -63,5 +63,5 @@ def source_records(
     for row in context.engine.collect(records).to_pylist():
         of_encounter = found[row["encounter_id"]]
         if len(of_encounter) < _RECORDS_OF_ENCOUNTER:
-            of_encounter.append(SourceRecord(row["source_file"], row["record_no"], row["encounter_id"]))
+            of_encounter.append(SourceRecord(row["feed_id"], row["source_file"], row["record_no"], row["encounter_id"]))
     return found

@@ -41,7 +41,7 @@ def compile_check(check: Check, scope: Scope) -> CompiledCheck:
         With the rule's line and column, if this product cannot judge it.
     """
     compiled = {id(leaf): _compile(leaf, scope) for leaf in leaves(check.node)}
-    passes = _row_condition(check.node, compiled)
+    passes = _row_condition(check.node, compiled, scope.table)
     if check.is_quarantining:
         _require_quarantine(check, passes)
     return CompiledCheck(check, tuple((leaf, compiled[id(leaf)]) for leaf in leaves(check.node)), passes)
@@ -55,25 +55,26 @@ def _compile(leaf: Rule, scope: Scope) -> Compiled:
         raise DqdlError(f"{leaf.rule_type}: {error}.", leaf.position, next_step=next_step) from error
 
 
-def _row_condition(node: Node, compiled: Mapping[int, Compiled]) -> Any:
+def _row_condition(node: Node, compiled: Mapping[int, Compiled], table: ir.Table) -> Any:
     """Return whether a row passes, rows out of scope included; None if the rule cannot be judged row by row."""
     if isinstance(node, Composite):
-        parts = [_row_condition(part, compiled) for part in node.parts]
+        parts = [_row_condition(part, compiled, table) for part in node.parts]
         if any(part is None for part in parts):
             return None
         return all_of(parts) if node.operator == "and" else any_of(parts)
     found = compiled[id(node)]
     if isinstance(found, OfRows):
         return found.passes if found.scope is ALWAYS else found.passes | ~found.scope
-    if isinstance(found, OfKeys) and found.measure in ("IsUnique", "IsPrimaryKey", "Uniqueness"):
-        return _is_alone(found)
+    if isinstance(found, OfKeys) and not node.where and found.measure in ("IsUnique", "IsPrimaryKey", "Uniqueness"):
+        return _is_alone(found, table)
     return None
 
 
-def _is_alone(found: OfKeys) -> Any:
-    keys = [found.rows[name] for name in found.keys]
-    alone = ibis._.count().over(group_by=list(found.keys)) == 1
-    return alone & all_of([key.notnull() for key in keys]) if found.measure == "IsPrimaryKey" else alone
+def _is_alone(found: OfKeys, table: ir.Table) -> Any:
+    """Tell whether a row is the only one of the table with its key."""
+    alone = table.count().over(ibis.window(group_by=list(found.keys))) == 1
+    is_whole = [table[name].notnull() for name in found.keys]
+    return alone & all_of(is_whole) if found.measure == "IsPrimaryKey" else alone
 
 
 def _require_quarantine(check: Check, passes: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import ibis.expr.types as ir
@@ -51,11 +51,22 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where rows broke a check: feed and sector (empty where the table has no such column, or the row no value)."""
+
+    feed_id: str
+    sector_id: str
+    checked: int
+    violations: int
+
+
+@dataclass(frozen=True)
 class Finding:
     """What a check found.
 
     `checked` and `violations` count rows; `violations` is null for a rule that judges a number and not rows.
-    `sectors` has both by sector, where rows broke the rule and name one. `samples` are encounters of such rows.
+    `places` has both by feed and sector, where rows broke a rule that judges them one by one. `samples` are encounters
+    of such rows.
     """
 
     check: Check
@@ -63,7 +74,7 @@ class Finding:
     checked: int
     violations: int | None
     measured: tuple[Measured, ...] = ()
-    sectors: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
     samples: tuple[str, ...] = ()
 
     @property
@@ -109,9 +120,9 @@ def evaluate(
         rule_id: _found(each, numbers, collect, ask, history.get(rule_id, ())) for rule_id, each in compiled.items()
     }
     broken = [compiled[rule_id] for rule_id, finding in found.items() if finding.violations]
-    sectors = _by_sector(broken, scope.table, collect)
+    places = _places(broken, scope.table, collect)
     return tuple(
-        _with_places(found[check.rule_id], compiled[check.rule_id], scope.table, sectors, collect)
+        _with_places(found[check.rule_id], compiled[check.rule_id], scope.table, places, collect)
         if check.rule_id in found
         else Finding(check, "not_applicable", 0, 0)
         for check in checks
@@ -272,25 +283,38 @@ def _verdict(check: Check, is_met: bool | None, violations: int | None) -> Verdi
     return "warn" if violations is not None and violations <= check.tolerated else check.severity
 
 
-def _by_sector(checks: Sequence[CompiledCheck], table: ir.Table, collect: Collect) -> Mapping[str, Any]:
-    """Return by rule: sector → rows and violations, of the checks that judge row by row."""
+def _places(checks: Sequence[CompiledCheck], table: ir.Table, collect: Collect) -> Mapping[str, tuple[Place, ...]]:
+    """Return by rule where rows broke it, of the checks that judge row by row."""
     by_row = [check for check in checks if _is_by_row(check)]
-    if not by_row or "sector_id" not in table.columns:
+    keys = [name for name in ("feed_id", "sector_id") if name in table.columns]
+    if not by_row or not keys:
         return {}
     sums = {check.check.rule_id: _count(~check.passes) for check in by_row}
-    rows = collect(table.group_by("sector_id").aggregate(rows=table.count(), **sums).order_by("sector_id")).to_pylist()
-    return {name: {row["sector_id"] or "": (row["rows"], row[name]) for row in rows if row[name]} for name in sums}
+    rows = collect(table.group_by(keys).aggregate(rows=table.count(), **sums).order_by(keys)).to_pylist()
+    return {
+        rule_id: tuple(
+            Place(row.get("feed_id") or "", row.get("sector_id") or "", row["rows"], row[rule_id])
+            for row in rows
+            if row[rule_id]
+        )
+        for rule_id in sums
+    }
 
 
 def _with_places(
-    finding: Finding, check: CompiledCheck, table: ir.Table, sectors: Mapping[str, Any], collect: Collect
+    finding: Finding,
+    check: CompiledCheck,
+    table: ir.Table,
+    places: Mapping[str, tuple[Place, ...]],
+    collect: Collect,
 ) -> Finding:
-    """Add where the rows are that broke the check: their sectors, and some of their encounters."""
+    """Add where the rows are that broke the check, and some of their encounters."""
     if not finding.violations or check.passes is None or "encounter_id" not in table.columns:
         return finding
-    bad = table.filter(~check.passes).select("encounter_id").distinct().order_by("encounter_id").limit(_SAMPLES)
+    judged = table.mutate(passes=check.passes)  # first: a filter would look past its own rows at none that are equal
+    bad = judged.filter(~judged.passes).select("encounter_id").distinct().order_by("encounter_id").limit(_SAMPLES)
     samples = tuple(name for name in collect(bad)["encounter_id"].to_pylist() if name is not None)
-    return replace(finding, sectors=sectors.get(finding.check.rule_id, {}), samples=samples)
+    return replace(finding, places=places.get(finding.check.rule_id, ()), samples=samples)
 
 
 def _number(value: Any) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -50,8 +50,9 @@ class FeedAccount:
 
 @dataclass(frozen=True)
 class SourceRecord:
-    """Where a supplier finds a record: file and position, and the pseudonym of its encounter."""
+    """Where a supplier finds a record: feed, file and position, and the pseudonym of its encounter."""
 
+    feed_id: str
     source_file: str
     record_no: int
     encounter_id: str
@@ -130,11 +131,8 @@ class Report:
             "tolerated": check.tolerated,
             "reason": check.reason,
             "next_step": check.next_step,
-            "sectors": [
-                {"sector_id": sector, "checked": checked, "violations": violations}
-                for sector, (checked, violations) in finding.sectors.items()
-            ],
-            "samples": [vars(record) for sample in finding.samples for record in self.records.get(sample, ())],
+            "places": [asdict(place) for place in finding.places],
+            "samples": [asdict(record) for sample in finding.samples for record in self.records.get(sample, ())],
             "trend": self._trend(check.rule_id),
         }
 
