@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -62,7 +63,11 @@ def holds(condition: Condition, value: float, history: History = ()) -> bool:
 
 def limits(condition: Condition, history: History = ()) -> list[float]:
     """Return the numbers that a condition's operands come to; raises as `holds` does."""
-    return [_number(operand, history) for operand in condition.operands]
+    try:
+        return [_number(operand, history) for operand in condition.operands]
+    except (ArithmeticError, ValueError) as error:
+        # A division by nothing, or numbers too large for their sum.
+        raise NoHistoryError from error
 
 
 def describe(condition: Condition) -> str:
@@ -120,12 +125,38 @@ def _require_number(operand: Operand) -> None:
         _require_number(operand.left)
         _require_number(operand.right)
     elif isinstance(operand, Call):
-        if operand.name not in FUNCTIONS:
-            raise NotCompilableError(f"{operand.name}() is not known; known are {', '.join(FUNCTIONS)}")
+        _require_function(operand)
         for argument in operand.arguments:
             _require_number(argument)
     elif not isinstance(operand, Number):
         raise NotCompilableError("its condition compares a number")
+    if not is_dynamic(operand):
+        _require_result(operand)
+
+
+def _require_function(call: Call) -> None:
+    if call.name not in FUNCTIONS:
+        raise NotCompilableError(f"{call.name}() is not known; known are {', '.join(FUNCTIONS)}")
+    count = len(call.arguments)
+    if call.name == "last" and not (count == 0 or (count == 1 and _is_count(call.arguments[0]))):
+        raise NotCompilableError("last() takes how many runs to look back, a whole number from 1")
+    if call.name == "index" and not (count == 2 and isinstance(call.arguments[1], Number)):
+        raise NotCompilableError("index() takes values and the place of one among them, from 0")
+    if call.name in _STATISTICS and not count:
+        raise NotCompilableError(f"{call.name}() takes values, such as last(10)")
+
+
+def _is_count(operand: Operand) -> bool:
+    return isinstance(operand, Number) and operand.value.is_integer() and operand.value >= 1
+
+
+def _require_result(operand: Operand) -> None:
+    try:
+        found = _number(operand, ())
+    except ArithmeticError as error:
+        raise NotCompilableError("its condition divides by nothing") from error
+    if not math.isfinite(found):
+        raise NotCompilableError("its condition holds a number that is too large")
 
 
 def is_dynamic(operand: Operand) -> bool:
@@ -139,7 +170,7 @@ def _number(operand: Operand, history: History) -> float:
     if isinstance(operand, Number):
         return operand.value
     if isinstance(operand, Arithmetic):
-        return _computed(operand, history)
+        return _OPERATIONS[operand.operator](_number(operand.left, history), _number(operand.right, history))
     if not isinstance(operand, Call):
         raise TypeError(operand)  # the compiler lets nothing else through
     if operand.name == "last":
@@ -153,13 +184,6 @@ def _number(operand: Operand, history: History) -> float:
         return found[number]
     values = [value for argument in operand.arguments for value in _series(argument, history)]
     return _STATISTICS[operand.name](values)
-
-
-def _computed(operand: Arithmetic, history: History) -> float:
-    try:
-        return _OPERATIONS[operand.operator](_number(operand.left, history), _number(operand.right, history))
-    except ZeroDivisionError as error:
-        raise NoHistoryError from error
 
 
 def _series(operand: Operand, history: History) -> Sequence[float]:

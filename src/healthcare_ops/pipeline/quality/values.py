@@ -13,7 +13,7 @@ from typing import Any
 import ibis
 
 from healthcare_ops.pipeline import civil
-from healthcare_ops.pipeline.quality.conditions import is_dynamic, limits
+from healthcare_ops.pipeline.quality.conditions import is_dynamic, limits, require_numbers
 from healthcare_ops.pipeline.quality.dqdl.syntax import (
     ClockTime,
     Condition,
@@ -121,6 +121,7 @@ def _comparable(column: Any, condition: Condition, now: datetime) -> tuple[Any, 
         return _as_time(column), [_literal(column, operand, now) for operand in operands]
     if any(isinstance(operand, (Day, Now, Duration)) or is_dynamic(operand) for operand in operands):
         raise NotCompilableError("values are compared with numbers, texts or times, not with past runs or durations")
+    require_numbers(condition)
     return as_number(column), [ibis.literal(number) for number in limits(condition)]
 
 
