@@ -19,9 +19,10 @@ from healthcare_ops.core.feed import Feed, require_known_sectors
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import TABLES
 from healthcare_ops.core.validated import read_toml
-from healthcare_ops.pipeline.quality.checks import shipped_rules
+from healthcare_ops.pipeline.quality.checks import shipped_rules, version_of
 
 _CHANGES_FILE = "changes.json"
+_ADOPTED = "adopted.json"
 # What of a feed file acts on the text that bronze keeps, or on nothing that is stored.
 _APPLIED_TO_BRONZE: Mapping[str, Any] = {
     **dict.fromkeys(("description", "owner", "cadence", "zone", "values"), True),
@@ -162,26 +163,59 @@ def read_feeds(state: Path, site: Site, added: Iterable[Feed] = ()) -> dict[str,
 
 
 def read_rule_files(state: Path) -> dict[str, str]:
-    """Return the data-quality rules by table id: `rules/<table>.dqdl` of the state directory before the product's.
+    """Return the data-quality rules by table id: what the site adopted before the product's own.
 
     Raises
     ------
     ConfigError
-        If such a file is of no table, or cannot be read.
+        If adopted rules are missing or were changed, or rules lie there that nobody adopted.
     """
-    own = sorted((state / RULES_DIR).glob("*.dqdl"))
-    known = {table.id for table in TABLES}
-    for path in own:
-        if path.stem not in known:
+    folder = state / RULES_DIR
+    adopted = adopted_rules(state)
+    known = {f"{table}.{version}.dqdl": table for table, version in adopted.items()}
+    for path in sorted(folder.glob("*.dqdl")):
+        if path.name.removesuffix(".dqdl") in {table.id for table in TABLES}:
             raise ConfigError(
-                f"{path} is of no table of the lake.", next_step=f"Name it after one of: {', '.join(sorted(known))}."
+                f"{path} counts for nothing: nobody adopted it.",
+                next_step="Move it elsewhere, and run `hops dq rules adopt FILE --by NAME --reason WHY`.",
             )
-    try:
-        return shipped_rules() | {path.stem: path.read_text(encoding="utf-8-sig") for path in own}
-    except (UnicodeDecodeError, OSError) as error:
-        raise ConfigError(
-            f"a file of {state / RULES_DIR} cannot be read: {error}.", next_step="Save it as UTF-8 text."
-        ) from error
+    texts = {}
+    for name, table in known.items():
+        try:
+            texts[table] = (folder / name).read_bytes().decode("utf-8")
+        except (UnicodeDecodeError, OSError) as error:
+            raise ConfigError(
+                f"the adopted rules {folder / name} cannot be read: {error}.",
+                next_step="Put the file back, or adopt one again.",
+            ) from error
+        if version_of(texts[table]) != adopted[table]:
+            raise ConfigError(
+                f"{folder / name} was changed after somebody adopted it.",
+                next_step="Put the file back; adopt a changed one with `hops dq rules adopt`.",
+            )
+    return shipped_rules() | texts
+
+
+def adopted_rules(state: Path) -> dict[str, str]:
+    """Return the version of the rules that the site adopted, by table."""
+    path = state / RULES_DIR / _ADOPTED
+    if not path.exists():
+        return {}
+    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def adopt_rules(state: Path, table_id: str, text: str | None) -> None:
+    """Let these rules count for a table from now on; None: the product's own."""
+    folder = state / RULES_DIR
+    adopted = adopted_rules(state)
+    adopted.pop(table_id, None)
+    if text is not None:
+        adopted[table_id] = version_of(text)
+        folder.mkdir(exist_ok=True)
+        write_bytes(folder / f"{table_id}.{adopted[table_id]}.dqdl", text.encode())
+    # One file decides: whatever dies on the way, the old rules count or the new ones.
+    write_bytes(folder / _ADOPTED, json.dumps(adopted, indent=1, sort_keys=True).encode())
 
 
 def _check_configuration(state: Path, site: Site, added: Iterable[Feed]) -> None:

@@ -21,7 +21,6 @@ from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import Table
 from healthcare_ops.core.validated import read_toml
 from healthcare_ops.jobs.context import Context
-from healthcare_ops.ports import Engine
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Platform:
 
 
 @contextmanager
-def scratch_engine() -> Iterator[Engine]:
+def scratch_engine() -> Iterator[DuckDBEngine]:
     """Yield an engine without a state directory; nothing it keeps outlives the block."""
     with tempfile.TemporaryDirectory() as folder:
         yield DuckDBEngine(Path(folder), memory_limit_mb=500)

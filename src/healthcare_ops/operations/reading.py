@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.pipeline.quality.report import REPORTS_PREFIX
+from healthcare_ops.pipeline.quality.report import SCHEMA_VERSION as REPORT_VERSION
 
 
 def newest_predictions(platform: Platform) -> list[dict[str, Any]]:
@@ -34,7 +37,7 @@ def newest_predictions(platform: Platform) -> list[dict[str, Any]]:
 
 
 def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
-    """Return the newest data-quality report, or that of a run, with its `path`.
+    """Return the newest data-quality report, or that of a run (as much of its id as no other has), with its `path`.
 
     Raises
     ------
@@ -43,13 +46,42 @@ def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
     """
     objects = platform.context.objects
     keys = [key for key in objects.list(REPORTS_PREFIX) if Path(key).stem.startswith(run_id)]
-    reports: list[dict[str, Any]] = [json.loads(objects.read(key)) | {"path": objects.path(key)} for key in keys]
+    reports = [json.loads(objects.read(key)) | {"path": objects.path(key)} for key in _newest_first(keys)[:_LATEST]]
     if not reports:
         raise NotFoundError(
             f"there is no report of run {run_id!r}." if run_id else "there is no data-quality report yet.",
             next_step="Run `hops dq check`.",
         )
-    return max(reports, key=lambda report: str(report["written_at"]))
+    found: dict[str, Any] = max(reports, key=lambda report: str(report["written_at"]))
+    return found
+
+
+def newest_reports(platform: Platform, count: int) -> list[dict[str, Any]]:
+    """Return the newest reports of today's form, the newest first by the instant of their runs."""
+    objects = platform.context.objects
+    found = []
+    for key in _newest_first(objects.list(REPORTS_PREFIX)):
+        report = json.loads(objects.read(key))
+        if report["schema_version"] == REPORT_VERSION:
+            found.append(report)
+        if len(found) == count:
+            break
+    return found
+
+
+# Of so many reports of the latest instants, one is the last that was written.
+_LATEST = 20
+_INSTANT = re.compile(r"\d{8}T\d{6}Z")
+
+
+def _newest_first(keys: Iterable[str]) -> list[str]:
+    """Return keys of reports by the instant in the names of their runs; no other is told without reading them all."""
+
+    def instant(key: str) -> tuple[str, str]:
+        found = _INSTANT.search(Path(key).stem)
+        return (found.group() if found else "", key)
+
+    return sorted(keys, key=instant, reverse=True)
 
 
 def _aware(row: dict[str, Any]) -> dict[str, Any]:

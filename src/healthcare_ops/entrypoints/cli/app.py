@@ -10,6 +10,7 @@ import typer
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.entrypoints.cli import (
     asl,
+    audit,
     demo,
     feeds,
     forecasts,
@@ -58,6 +59,7 @@ app.add_typer(quality.app, name="dq")
 app.add_typer(generate.app, name="generate")
 app.add_typer(history.app, name="runs")
 app.add_typer(asl.app, name="asl")
+app.add_typer(audit.app, name="audit")
 
 
 @app.callback()

@@ -21,6 +21,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Run = Annotated[
     str, typer.Argument(help="Id of a run, as much of it as no other run has, or `last`.", show_default=False)
 ]
+By = Annotated[str, typer.Option("--by", help="Who decides: a person's name.", show_default=False)]
+Why = Annotated[str, typer.Option("--reason", help="Why, for whoever reads it later.", show_default=False)]
 AsOf = Annotated[
     str,
     typer.Option("--as-of", metavar="INSTANT", help="Pretend that now is this instant (ISO 8601 with offset)."),

@@ -1,70 +1,244 @@
-"""`hops dq show|check|lint`."""
+"""`hops dq show|explain|history|notice|check`."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from healthcare_ops.entrypoints.cli import quality_rules, quarantine
 from healthcare_ops.entrypoints.cli.failures import show_result
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
-from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+from healthcare_ops.entrypoints.cli.output import console, display, emit_json, steps, table
 from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 if TYPE_CHECKING:
-    from healthcare_ops.bootstrap.platform import Platform
-    from healthcare_ops.core.errors import OpsError
-    from healthcare_ops.pipeline.quality.lint import Verdict
+    from healthcare_ops.core.errors import QualityError
+    from healthcare_ops.pipeline.quality.evaluate import Finding
 
 app = typer.Typer(help="Data quality of the lake.", no_args_is_help=True, rich_markup_mode=None)
+RunId = Annotated[str, typer.Argument(help="Run; default: the newest report.")]
 _LISTED = 50
+_MARKS = {"fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 @app.command("show")
 def show(
-    run_id: Annotated[str, typer.Argument(help="Run; default: the newest report.")] = "",
-    quarantine: Annotated[bool, typer.Option("--quarantine", help="List held records by file and number.")] = False,
+    run_id: RunId = "",
+    held: Annotated[bool, typer.Option("--quarantine", help="List held records by file and number.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write the report as a page to this file.", show_default=False)
+    ] = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
     """Show a data-quality report, or the records held in quarantine.
 
-    Example: hops dq show
+    Example: hops dq show --html quality.html
     """
     from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.operations.quarantine import held_records
+    from healthcare_ops.operations.reading import newest_report
+    from healthcare_ops.operations.stewards import assignments
+
+    with open_platform(state, exclusive=False) as platform:
+        report = newest_report(platform, run_id)
+        report["assignments"] = [vars(one) for one in assignments(platform) if one.run_id == report["run_id"]]
+        records = held_records(platform) if held else []
+    if html:
+        from healthcare_ops.entrypoints.page.quality import write_quality_page
+
+        write_quality_page(report, html)
+    if as_json:
+        emit_json({**report, **({"quarantine": records} if held else {})})
+        return
+    _print_report(report)
+    if held:
+        _print_held(records)
+    if html:
+        console().print(f"page:   {html}", markup=False)
+
+
+@app.command("explain")
+def explain(
+    rule: Annotated[str, typer.Argument(help="Rule, as the report names it; default: the worst.")] = "",
+    run_id: Annotated[str, typer.Option("--run", help="Run; default: the newest report.")] = "",
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Explain a finding: what the rule says, what it measured, where, since when, and what to do.
+
+    Example: hops dq explain encounters.triage_level.complete
+    """
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.operations.reading import newest_report
 
     with open_platform(state, exclusive=False) as platform:
         report = newest_report(platform, run_id)
-        held = _held(platform) if quarantine else []
+    sections = {section["rule_id"]: section for section in report["rules"]}
+    name = rule or max(report["contributions"], key=report["contributions"].get, default="")
+    if name not in sections and name != "quarantine":
+        raise NotFoundError(
+            f"run {report['run_id']} judged no rule {rule!r}." if rule else "no rule is broken.",
+            next_step="`hops dq show` lists the rules.",
+        )
+    points = report["contributions"].get(name, 0.0)
+    section = sections.get(name, {})
     if as_json:
-        emit_json({**report, **({"quarantine": held} if quarantine else {})})
+        emit_json({"run_id": report["run_id"], "contribution": points, "rule_id": name, **section})
+    else:
+        _print_explanation(report, name, section, points)
+
+
+@app.command("history")
+def history(
+    rule: Annotated[str, typer.Argument(help="Rule; default: the whole report.")] = "",
+    runs: Annotated[int, typer.Option(min=1, max=1000, help="So many past runs.")] = 30,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Show scores and verdicts of past runs, or what one rule measured in them.
+
+    Example: hops dq history encounters.triage_level.complete
+    """
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.operations.reading import newest_reports
+
+    with open_platform(state, exclusive=False) as platform:
+        reports = newest_reports(platform, runs)
+    if rule:
+        rows = [
+            _measured(report, section)
+            for report in reports
+            for section in report["rules"]
+            if section["rule_id"] == rule
+        ]
+        columns = ["run", "as of", "verdict", "measured", "broken", "checked"]
+    else:
+        rows = [_scored(report) for report in reports]
+        columns = ["run", "as of", "verdict", "score", "failed", "warned"]
+    if as_json:
+        emit_json({"rule_id": rule or None, "runs": [dict(zip(columns, row, strict=True)) for row in rows]})
         return
-    _print_report(report)
-    if quarantine:
-        rows = [[r["source_file"], r["record_no"], r["reason_code"], r["column"], r["feed_id"]] for r in held[:_LISTED]]
-        more = f", the first {_LISTED} of them; --json lists all" if len(held) > _LISTED else ""
-        title = f"In quarantine, all days: {len(held):,} records{more}"
-        console().print(table(title, ["file", "record", "reason", "column", "feed"], rows))
+    out = console()
+    out.print(table(rule or "Data quality", columns, rows))
+    if len(rows) > 1:
+        out.print(f"oldest {_sparkline([row[3] for row in reversed(rows)])} newest", markup=False)
+
+
+@app.command("notice")
+def notice(
+    feed: Annotated[str, typer.Argument(help="Feed whose supplier is written to.")],
+    run_id: Annotated[str, typer.Option("--run", help="Run; default: the newest report.")] = "",
+    language: Annotated[str, typer.Option(help="en or pt-BR.")] = "en",
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Print the message to a feed's contact about values that are missing; it holds no patient's data, and is not sent.
+
+    Example: hops dq notice visits --language pt-BR
+    """
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.core.errors import NotFoundError
+    from healthcare_ops.operations.reading import newest_report
+
+    if language not in ("en", "pt-BR"):
+        raise typer.BadParameter(f"{language!r} is not en or pt-BR.", param_hint="--language")
+    with open_platform(state, exclusive=False) as platform:
+        report = newest_report(platform, run_id)
+    found = next((section.get("notice") for section in report["feeds"] if section["feed_id"] == feed), None)
+    if found is None:
+        raise NotFoundError(
+            f"run {report['run_id']} found no missing values of feed {feed!r} beyond a rule's threshold.",
+            next_step="`hops dq show` lists feeds and findings.",
+        )
+    if as_json:
+        emit_json({"run_id": report["run_id"], "feed_id": feed, **found})
+        return
+    message = f"To: {found['to']}\nSubject: {found['subject']}\n\n{found['text'][language]}"
+    for line in message.splitlines():
+        console().print(line, markup=False, soft_wrap=True)
 
 
 @app.command("check")
 def check(
     first: Annotated[str, typer.Option("--from", metavar="DAY", help="First day; default: all days.")] = "",
     last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day.")] = "",
+    rules: Annotated[
+        Path | None, typer.Option("--rules", help="Judge a file by these rules, and no lake.", show_default=False)
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="That file: Parquet, CSV or TSV.", show_default=False)
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option("--reference", metavar="ALIAS=FILE", help="A file to compare with.", show_default=False),
+    ] = None,
     state: State = DEFAULT_STATE,
     as_of: AsOf = "",
     wait: Wait = DEFAULT_WAIT,
     as_json: Json = False,
 ) -> None:
-    """Judge silver now and write a report; exit 6 if a `fail` rule is broken.
+    """Judge silver now and write a report, or judge any file by any rules; exit 6 if a `fail` rule is broken.
 
-    Example: hops dq check --from 2025-03-01 --to 2025-03-31
+    Example: hops dq check --rules stays.dqdl --data stays.parquet
     """
+    if rules or data or reference:
+        if not (rules and data) or first or last:
+            raise typer.BadParameter("--rules and --data go together, and with no days.", param_hint="--rules")
+        _check_file(rules, data, _references(reference or []), as_of, as_json=as_json)
+    else:
+        _check_lake(first, last, state, as_of, wait, as_json=as_json)
+
+
+app.command("lint")(quality_rules.lint)
+app.command("whatif")(quality_rules.whatif)
+app.add_typer(quality_rules.app, name="rules")
+for _command in (quarantine.release, quarantine.reject, quarantine.hold, quarantine.assign, quarantine.judge):
+    app.command()(_command)
+
+
+def _references(given: Sequence[str]) -> dict[str, Path]:
+    found = {}
+    for text in given:
+        alias, is_given, path = text.partition("=")
+        if not is_given or not alias or not path:
+            raise typer.BadParameter(f"{text!r} is not ALIAS=FILE.", param_hint="--reference")
+        found[alias] = Path(path)
+    return found
+
+
+def _check_file(rules: Path, data: Path, references: Mapping[str, Path], as_of: str, *, as_json: bool) -> None:
+    from healthcare_ops.operations.rule_check import check_file, failure_of
+
+    with steps("judging") as advance:
+        advance(data.name)
+        findings = check_file(rules, data, references, clock_at(as_of).now())
+    document = {"data": str(data), "rules_file": str(rules), "rules": [_plain(finding) for finding in findings]}
+    show_result(document, failure_of(findings, data), as_json=as_json, show=_print_rules)
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    check = finding.check
+    position = check.node.position
+    return {
+        "rule_id": check.rule_id,
+        "rule": check.rule,
+        "line": position.line,
+        "severity": check.severity,
+        "verdict": finding.verdict,
+        "checked": finding.checked,
+        "violations": finding.violations,
+        "values": [measured.value for measured in finding.measured],
+        "thresholds": [measured.limit for measured in finding.measured],
+    }
+
+
+def _check_lake(first: str, last: str, state: Path, as_of: str, wait: float, *, as_json: bool) -> None:
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError, QualityError
     from healthcare_ops.core.tables import ENCOUNTERS
@@ -78,7 +252,7 @@ def check(
         if lowest is None or highest is None:
             raise NotFoundError("silver holds no day yet.", next_step="Run `hops load`.")
         days = frozenset(d for d in there if lowest <= d <= highest)
-        failure = None
+        failure: QualityError | None = None
         try:
             bulk.refine(platform, lambda name: None, jobs=("dq_check",), days=days)
         except QualityError as error:
@@ -87,127 +261,117 @@ def check(
     show_result(report, failure, as_json=as_json, show=_print_report)
 
 
-@app.command("lint")
-def lint(
-    files: Annotated[list[Path] | None, typer.Argument(help="Files of rules.", show_default=False)] = None,
-    batch: Annotated[
-        Path | None, typer.Option("--batch", help="Cases, one JSON object a line; - reads stdin.", show_default=False)
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Check rules written in DQDL; exit 4 if any cannot be read, or not be judged here.
-
-    A case of --batch is {"id", "text"}; a result is one JSON line {"id", "parses", "compiles", "line", "column",
-    "message"}. Whatever is wrong with one, the others are checked all the same.
-
-    Example: hops dq lint rules/silver.encounters.dqdl
-    """
-    if bool(files) == bool(batch):
-        raise typer.BadParameter("name files of rules, or --batch and one file of cases.", param_hint="FILES")
-    if batch:
-        _lint_cases(batch, as_json=as_json)
-    else:
-        _lint_files(files or [], as_json=as_json)
-
-
-def _lint_files(files: Sequence[Path], *, as_json: bool) -> None:
-    from healthcare_ops.pipeline.quality.lint import lint as verdict_of
-
-    verdicts = [(file, verdict_of(_text(file))) for file in files]
-    bad = [f"{file}:{v.line}:{v.column}: {v.message}" for file, v in verdicts if not v.compiles]
-
-    def show_faults(_: object) -> None:
-        for fault in bad or [_sound(len(files))]:
-            console().print(fault, markup=False, soft_wrap=True)
-
-    fields = [{"file": str(file), **verdict.to_json()} for file, verdict in verdicts]
-    for one in fields:
-        del one["id"]
-    document = {"files": fields, "invalid": len(bad)}
-    failure = _rules_failure(f"{len(bad)} of {len(files)} files of rules cannot be used.") if bad else None
-    show_result(document, failure, as_json=as_json, show=show_faults)
-
-
-def _lint_cases(cases: Path, *, as_json: bool) -> None:
-    verdicts = []
-    for verdict in _verdicts(cases):
-        verdicts.append(verdict)
-        if not as_json:
-            sys.stdout.write(json.dumps(verdict.to_json()) + "\n")
-    bad = [verdict for verdict in verdicts if not verdict.compiles]
-    document = {"cases": [verdict.to_json() for verdict in verdicts], "invalid": len(bad)}
-    failure = _rules_failure(f"{len(bad)} of {len(verdicts)} cases failed.") if bad else None
-    show_result(document, failure, as_json=as_json, show=lambda _: None)
-
-
-def _verdicts(cases: Path) -> Iterator[Verdict]:
-    from healthcare_ops.pipeline.quality.lint import lint_line
-
-    text = sys.stdin.read() if str(cases) == "-" else _text(cases)
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield lint_line(line, number)
-
-
-def _sound(count: int) -> str:
-    return "The file is sound." if count == 1 else f"All {count} files are sound."
-
-
-def _rules_failure(message: str) -> OpsError:
-    from healthcare_ops.core.errors import ConfigError
-
-    return ConfigError(message, next_step="Mend them; docs/dqdl.md shows the language.")
-
-
-def _text(file: Path) -> str:
-    from healthcare_ops.core.errors import ConfigError, NotFoundError
-
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {file}.", next_step="Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8: {error}.", next_step="Save it as UTF-8.") from error
-
-
-def _held(platform: Platform) -> list[dict[str, Any]]:
-    from healthcare_ops.core.tables import QUARANTINE
-
-    rows = platform.lake.read(QUARANTINE).order_by("feed_id", "delivery_seq", "record_no")
-    wanted = rows.select("feed_id", "batch_id", "source_file", "record_no", "reason_code", "column", "state")
-    held: list[dict[str, Any]] = platform.context.engine.collect(wanted).to_pylist()
-    return held
-
-
 def verdict_text(verdict: str) -> str:
     """Return a report's verdict in words."""
-    return "nothing to judge" if verdict == "not_applicable" else verdict
+    return {"not_applicable": "nothing to judge", "error": "not judged to the end"}.get(verdict, verdict)
 
 
 def _print_report(report: Mapping[str, Any]) -> None:
     out = console()
     days = report["days"]
+    score = "no risk score" if report["dq_risk_score"] is None else f"risk score {report['dq_risk_score']:.2f} of 100"
     out.print(
-        f"{verdict_text(report['verdict']).upper()}  risk score {report['dq_risk_score']:.2f} of 100  "
+        f"{verdict_text(report['verdict']).upper()}  {score}  "
         f"({days['first']} to {days['last']}, run {report['run_id']})"
     )
-    marks = {"pass": "✓", "warn": "▲", "fail": "✗", "not_applicable": "·"}
-    order = list(marks)[::-1]
-    rules = sorted(
-        report["rules"],
-        key=lambda rule: order.index(rule["verdict"]) if rule["verdict"] != "not_applicable" else 9,
-    )
-    rows = [
-        [
-            marks[r["verdict"]] + " " + r["verdict"].replace("_", " "),
-            r["rule_id"],
-            r.get("null_count", r.get("violations")),
-            r["checked"],
-            r["severity"],
-        ]
-        for r in rules
-    ]
-    out.print(table("Rules", ["verdict", "rule", "violations", "checked", "severity"], rows))
+    if report.get("error"):
+        out.print(f"the job ended early: {report['error']}", markup=False)
+    _print_rules(report)
+    for given in report.get("assignments", ()):
+        said = f"{given['judgement']}: {given['reason']}" if given["judgement"] else "looks into it"
+        out.print(f"{given['rule_id']}: {given['steward']} {said}", markup=False)
     for feed in report["feeds"]:
         out.print(f"{feed['feed_id']} ({feed['owner']}): {feed['diagnosis']}", markup=False)
     out.print(f"report: {report['path']}", markup=False)
+    if any(rule["verdict"] in ("warn", "fail") for rule in report["rules"]):
+        out.print(
+            "next:   hops dq explain RULE · hops dq notice FEED · hops dq whatif RULE --threshold X", markup=False
+        )
+
+
+def _print_rules(report: Mapping[str, Any]) -> None:
+    order = list(_MARKS)
+    sections = sorted(report["rules"], key=lambda rule: order.index(rule["verdict"]))
+    rows = [
+        [
+            f"{_MARKS[rule['verdict']]} {rule['verdict'].replace('_', ' ')}",
+            rule["rule_id"],
+            _counted(rule),
+            rule["checked"],
+            ", ".join(map(_shown, rule["values"])),
+            ", ".join(rule["thresholds"]),
+        ]
+        for rule in sections
+    ]
+    console().print(table("Rules", ["verdict", "rule", "broken", "checked", "measured", "must be"], rows))
+
+
+def _shown(value: float | None) -> str:
+    """Return what a rule measured; a share of a few in thousands is not nothing."""
+    return "–" if value is None else f"{value:,.4g}"
+
+
+def _counted(section: Mapping[str, Any]) -> int | None:
+    found: int | None = section.get("null_count", section.get("violations"))
+    return found
+
+
+def _print_held(records: Sequence[Mapping[str, Any]]) -> None:
+    names = ("source_file", "record_no", "reason_code", "column", "rule_ids", "batch_id", "state")
+    more = f", the first {_LISTED} of them; --json lists all" if len(records) > _LISTED else ""
+    title = f"In quarantine, all days: {len(records):,} records{more}"
+    rows = [[record[name] for name in names] for record in records[:_LISTED]]
+    console().print(table(title, ["file", "record", "reason", "column", "rules", "delivery", "state"], rows))
+    if any(record["reason_code"] == "RULE_BROKEN" for record in records):
+        said = "next:   hops dq release|reject --rule RULE --batch DELIVERY --by NAME --reason WHY"
+        console().print(said, markup=False)
+
+
+def _print_explanation(report: Mapping[str, Any], name: str, section: Mapping[str, Any], points: float) -> None:
+    out = console()
+    out.print(f"{name}: {points:.2f} of the {report['dq_risk_score'] or 0:.2f} points of risk", markup=False)
+    if not section:
+        out.print("Records held in quarantine: `hops dq show --quarantine` lists them.", markup=False)
+        return
+    measured = ", ".join(map(_shown, section["values"]))
+    lines = [
+        f"rule:     {section['rule']}",
+        f"why:      {section['reason']}",
+        f"measured: {measured} (must be {', '.join(section['thresholds'])}); "
+        f"{display(_counted(section))} of {section['checked']:,} rows break it: {section['verdict']}",
+        f"next:     {section['next_step']}",
+    ]
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=True)
+    if section["places"]:
+        places = [
+            [p["feed_id"] or None, p["sector_id"] or None, p["violations"], p["checked"]] for p in section["places"]
+        ]
+        out.print(table("Where", ["feed", "sector", "broken", "of"], places))
+    if section["samples"]:
+        rows = [[one["source_file"], one["record_no"], one["encounter_id"]] for one in section["samples"]]
+        out.print(table("Some of the records", ["file", "record", "encounter (pseudonym)"], rows))
+    if section["trend"]:
+        past = [one["share"] for one in reversed(section["trend"])]
+        out.print(f"share of rows that break it, {len(past)} runs before: {_sparkline(past)}", markup=False)
+
+
+def _measured(report: Mapping[str, Any], section: Mapping[str, Any]) -> list[Any]:
+    value = section["values"][0] if section["values"] else None
+    return [report["run_id"], report["as_of"][:16], section["verdict"], value, _counted(section), section["checked"]]
+
+
+def _scored(report: Mapping[str, Any]) -> list[Any]:
+    verdicts = [section["verdict"] for section in report["rules"]]
+    counts = [verdicts.count("fail"), verdicts.count("warn")]
+    return [report["run_id"], report["as_of"][:16], report["verdict"], report["dq_risk_score"], *counts]
+
+
+def _sparkline(values: Sequence[float | None]) -> str:
+    """Return the values as bars of eight heights, a blank for null."""
+    known = [value for value in values if value is not None]
+    lowest, highest = min(known, default=0.0), max(known, default=0.0)
+    span = (highest - lowest) or 1.0
+    return "".join(
+        " " if value is None else _BARS[round((value - lowest) / span * (len(_BARS) - 1))] for value in values
+    )

@@ -46,6 +46,11 @@ class Check:
         return _LABELS.sub(" ", self.node.text).strip()
 
     @property
+    def is_completeness(self) -> bool:
+        """Tell whether what breaks the rule is a missing value."""
+        return all(leaf.rule_type in ("Completeness", "IsComplete") for leaf in leaves(self.node))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Return the columns that the rule's parameters name, each once."""
         return tuple(dict.fromkeys(name for leaf in leaves(self.node) for name in column_names(leaf)))
@@ -70,6 +75,11 @@ def shipped_rules() -> dict[str, str]:
     }
 
 
+def version_of(text: str) -> str:
+    """Return the version of a file of rules."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 @lru_cache(maxsize=64)
 def read_rules(text: str, table: str) -> RuleFile:
     """Return the rules of a file.
@@ -79,7 +89,6 @@ def read_rules(text: str, table: str) -> RuleFile:
     DqdlError
         With line and column, if the text is not DQDL, a label holds what it cannot, or two rules share an id.
     """
-    version = hashlib.sha256(text.encode()).hexdigest()[:12]
     checks: dict[str, Check] = {}
     for node in parse(text).rules:
         check = _check(node, table)
@@ -88,7 +97,7 @@ def read_rules(text: str, table: str) -> RuleFile:
                 f"there are two rules {check.rule_id!r}", node.position, next_step="Give each a label `id` of its own."
             )
         checks[check.rule_id] = check
-    return RuleFile(table, version, tuple(checks.values()))
+    return RuleFile(table, version_of(text), tuple(checks.values()))
 
 
 def column_names(leaf: Rule) -> tuple[str, ...]:

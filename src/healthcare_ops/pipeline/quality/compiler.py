@@ -9,6 +9,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+from ibis.common.exceptions import IbisError
 from sqlglot import exp
 
 from healthcare_ops.core.tables import ENCOUNTERS, ENCOUNTERS_RAW, EVENTS_RAW
@@ -50,7 +51,7 @@ def compile_check(check: Check, scope: Scope) -> CompiledCheck:
 def _compile(leaf: Rule, scope: Scope) -> Compiled:
     try:
         return measure(leaf, scope)
-    except NotCompilableError as error:
+    except (NotCompilableError, IbisError) as error:
         next_step = "Correct the rule; docs/dqdl.md says what is judged."
         raise DqdlError(f"{leaf.rule_type}: {error}.", leaf.position, next_step=next_step) from error
 
@@ -73,8 +74,8 @@ def _row_condition(node: Node, compiled: Mapping[int, Compiled], table: ir.Table
 def _is_alone(found: OfKeys, table: ir.Table) -> Any:
     """Tell whether a row is the only one of the table with its key."""
     alone = table.count().over(ibis.window(group_by=list(found.keys))) == 1
-    is_whole = [table[name].notnull() for name in found.keys]
-    return alone & all_of(is_whole) if found.measure == "IsPrimaryKey" else alone
+    is_there = [table[name].notnull() for name in found.keys]
+    return alone & all_of(is_there) if found.measure == "IsPrimaryKey" else alone | ~any_of(is_there)
 
 
 def _require_quarantine(check: Check, passes: Any) -> None:

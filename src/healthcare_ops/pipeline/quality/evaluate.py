@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
@@ -27,6 +28,7 @@ from healthcare_ops.pipeline.quality.measures import (
     Scope,
 )
 from healthcare_ops.pipeline.quality.refusals import NoHistoryError
+from healthcare_ops.pipeline.quality.where import all_of, any_of
 
 Verdict = Literal["pass", "warn", "fail", "not_applicable"]
 Collect = Callable[[ir.Table], pa.Table]
@@ -141,10 +143,15 @@ def _aggregate(checks: Sequence[CompiledCheck], table: ir.Table, collect: Collec
             elif isinstance(found, OfTable):
                 sums[f"{name} number"] = found.number
         if isinstance(check.check.node, Composite) and _is_by_row(check):
+            sums[f"{check.check.rule_id} checked"] = _rows_in_scope(check, table)
             sums[f"{check.check.rule_id} violations"] = _count(~check.passes)
-    (row,) = collect(table.aggregate(**sums)).to_pylist()
-    numbers: Mapping[str, Any] = row
-    return numbers
+    (row,) = collect(table.aggregate(**_numbered(sums))).to_pylist()
+    return dict(zip(sums, row.values(), strict=True))
+
+
+def _numbered(columns: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return expressions under names of their own: to an engine `Wait` and `wait` are one, and both may be rules."""
+    return {f"n{number}": column for number, column in enumerate(columns.values())}
 
 
 def _with_held(numbers: Mapping[str, Any], held: Mapping[str, int]) -> Mapping[str, Any]:
@@ -156,6 +163,12 @@ def _with_held(numbers: Mapping[str, Any], held: Mapping[str, int]) -> Mapping[s
                 more[name] = numbers[name] + rows
         more[f"{rule_id} 0 checked"] = numbers.get(f"{rule_id} 0 checked", numbers["rows"]) + rows
     return more
+
+
+def _rows_in_scope(check: CompiledCheck, table: ir.Table) -> Any:
+    """Count the rows that at least one part of the check judges."""
+    scopes = [found.scope for _, found in check.leaves if isinstance(found, OfRows)]
+    return table.count() if any(scope is ALWAYS for scope in scopes) else _count(any_of(scopes))
 
 
 def _count(condition: Any) -> Any:
@@ -185,10 +198,14 @@ def _found(
         raw = _measured(found, name, numbers, collect, ask)
         measured.append(_judged(leaf, found, raw, [value for value in past if value is not None]))
     outcome = _outcome(check.check.node, dict(zip(map(id, leaves(check.check.node)), measured, strict=True)))
-    checked = max((one.checked for one in measured if one.checked is not None), default=int(numbers["rows"]))
-    violations = numbers.get(f"{check.check.rule_id} violations")
-    if violations is None:
-        violations = max((one.violations for one in measured if one.violations is not None), default=None)
+    checked, violations = (
+        numbers.get(f"{check.check.rule_id} {name}", max(counts, default=None))
+        for name, counts in (
+            ("checked", [one.checked for one in measured if one.checked is not None]),
+            ("violations", [one.violations for one in measured if one.violations is not None]),
+        )
+    )
+    checked = int(numbers["rows"]) if checked is None else checked
     return Finding(check.check, _verdict(check.check, outcome, violations), checked, violations, tuple(measured))
 
 
@@ -214,43 +231,33 @@ def _of_share(checked: int, violations: int) -> Measured:
 
 def _of_sql(found: OfSql, rows: int, ask: Ask) -> Measured:
     answer = ask(found.sql)
-    if found.counts_rows:
-        return _of_share(rows, max(rows - answer.num_rows, 0))
-    values = answer.column(0).to_pylist() if answer.num_columns and answer.num_rows else []
-    return Measured(_number(values[0]) if len(values) == 1 else None)
+    value = _number(answer.column(0)[0].as_py()) if answer.num_rows == 1 else None
+    if value is None or not found.counts_rows:
+        return Measured(value)
+    return _of_share(rows, max(rows - int(value), 0))
 
 
 def _of_keys(found: OfKeys, collect: Collect) -> Measured:
     """Count keys; rows without any part of the key are left out, but for a primary key, of which they are a fault."""
-    keys = [found.rows[name] for name in found.keys]
-    filled = found.rows.mutate(
-        is_named=_any([key.notnull() for key in keys]), is_whole=_all([key.notnull() for key in keys])
-    )
-    groups = filled.group_by([*found.keys, "is_named", "is_whole"]).aggregate(times=filled.count())
-    named = groups.is_named
+    keys = {f"key_{number}": found.rows[name] for number, name in enumerate(found.keys)}
+    is_there = [key.notnull() for key in keys.values()]
+    is_in = all_of(is_there) if found.measure == "IsPrimaryKey" else any_of(is_there)
+    groups = found.rows.select(**keys, is_in=is_in).group_by([*keys, "is_in"]).aggregate(times=ibis._.count())
     counts = groups.aggregate(
-        rows=groups.times.sum(where=named).fill_null(0),
-        distinct=groups.count(where=named),
-        once=groups.count(where=named & (groups.times == 1)),
-        lacking=groups.times.sum(where=~groups.is_whole).fill_null(0),
+        rows=groups.times.sum().fill_null(0),
+        keyed=groups.times.sum(where=groups.is_in).fill_null(0),
+        distinct=groups.count(where=groups.is_in),
+        once=groups.count(where=groups.is_in & (groups.times == 1)),
     )
     (row,) = collect(counts).to_pylist()
-    rows, distinct, once = int(row["rows"]), int(row["distinct"]), int(row["once"])
+    rows, keyed, distinct, once = (int(row[name]) for name in ("rows", "keyed", "distinct", "once"))
     if found.measure == "DistinctValuesCount":
-        return Measured(float(distinct), rows)
+        return Measured(float(distinct), keyed)
     if found.measure in ("Uniqueness", "UniqueValueRatio"):
-        of = rows if found.measure == "Uniqueness" else distinct
-        return Measured(once / of if of else None, rows, rows - distinct)
-    lacking = int(row["lacking"]) if found.measure == "IsPrimaryKey" else 0
-    return _of_share(max(rows, rows - distinct + lacking), rows - distinct + lacking)
-
-
-def _any(conditions: Sequence[Any]) -> Any:
-    return conditions[0] if len(conditions) == 1 else conditions[0] | _any(conditions[1:])
-
-
-def _all(conditions: Sequence[Any]) -> Any:
-    return conditions[0] if len(conditions) == 1 else conditions[0] & _all(conditions[1:])
+        of = keyed if found.measure == "Uniqueness" else distinct
+        return Measured(once / of if of else None, keyed, keyed - distinct)
+    checked = rows if found.measure == "IsPrimaryKey" else keyed
+    return _of_share(checked, checked - distinct)
 
 
 def _judged(leaf: Rule, found: Compiled, measured: Measured, past: History) -> Measured:
@@ -280,7 +287,8 @@ def _verdict(check: Check, is_met: bool | None, violations: int | None) -> Verdi
         return "not_applicable"
     if is_met:
         return "pass"
-    return "warn" if violations is not None and violations <= check.tolerated else check.severity
+    # Of a rule that no row breaks, a number is what breaks it.
+    return "warn" if violations and violations <= check.tolerated else check.severity
 
 
 def _places(checks: Sequence[CompiledCheck], table: ir.Table, collect: Collect) -> Mapping[str, tuple[Place, ...]]:
@@ -289,15 +297,18 @@ def _places(checks: Sequence[CompiledCheck], table: ir.Table, collect: Collect) 
     keys = [name for name in ("feed_id", "sector_id") if name in table.columns]
     if not by_row or not keys:
         return {}
-    sums = {check.check.rule_id: _count(~check.passes) for check in by_row}
-    rows = collect(table.group_by(keys).aggregate(rows=table.count(), **sums).order_by(keys)).to_pylist()
+    sums = _numbered(
+        {f"{check.check.rule_id} checked": _rows_in_scope(check, table) for check in by_row}
+        | {f"{check.check.rule_id} violations": _count(~check.passes) for check in by_row}
+    )
+    rows = collect(table.group_by(keys).aggregate(**sums).order_by(keys)).to_pylist()
     return {
-        rule_id: tuple(
-            Place(row.get("feed_id") or "", row.get("sector_id") or "", row["rows"], row[rule_id])
+        check.check.rule_id: tuple(
+            Place(row.get("feed_id") or "", row.get("sector_id") or "", row[f"n{number}"], violations)
             for row in rows
-            if row[rule_id]
+            if (violations := row[f"n{number + len(by_row)}"])
         )
-        for rule_id in sums
+        for number, check in enumerate(by_row)
     }
 
 
@@ -309,12 +320,13 @@ def _with_places(
     collect: Collect,
 ) -> Finding:
     """Add where the rows are that broke the check, and some of their encounters."""
+    finding = replace(finding, places=places.get(finding.check.rule_id, ()))
     if not finding.violations or check.passes is None or "encounter_id" not in table.columns:
         return finding
     judged = table.mutate(passes=check.passes)  # first: a filter would look past its own rows at none that are equal
     bad = judged.filter(~judged.passes).select("encounter_id").distinct().order_by("encounter_id").limit(_SAMPLES)
     samples = tuple(name for name in collect(bad)["encounter_id"].to_pylist() if name is not None)
-    return replace(finding, places=places.get(finding.check.rule_id, ()), samples=samples)
+    return replace(finding, samples=samples)
 
 
 def _number(value: Any) -> float | None:

@@ -11,8 +11,8 @@ from typing import Any
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
 from healthcare_ops.core.tables import FATES
-from healthcare_ops.pipeline.quality.dqdl.syntax import leaves
 from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
+from healthcare_ops.pipeline.quality.notice import missing_of, notice
 from healthcare_ops.pipeline.quality.score import risk_score
 
 SCHEMA_VERSION = 2
@@ -50,7 +50,7 @@ class FeedAccount:
 
 @dataclass(frozen=True)
 class SourceRecord:
-    """Where a supplier finds a record: feed, file and position, and the pseudonym of its encounter."""
+    """Where a supplier finds a record: feed, file and position (from 1), and the pseudonym of its encounter."""
 
     feed_id: str
     source_file: str
@@ -115,7 +115,6 @@ class Report:
 
     def _rule_section(self, finding: Finding) -> dict[str, Any]:
         check = finding.check
-        is_completeness = all(leaf.rule_type in ("Completeness", "IsComplete") for leaf in leaves(check.node))
         return {
             "rule_id": check.rule_id,
             "table": check.table,
@@ -124,7 +123,7 @@ class Report:
             "severity": check.severity,
             "verdict": finding.verdict,
             "checked": finding.checked,
-            "null_count" if is_completeness else "violations": finding.violations,
+            "null_count" if check.is_completeness else "violations": finding.violations,
             "share": round(finding.share, 6),
             "values": [measured.value for measured in finding.measured],
             "thresholds": [measured.limit for measured in finding.measured],
@@ -156,6 +155,7 @@ class Report:
             "delay": self._delay(account),
             "diagnosis": _diagnosis(account, worst),
             "next_step": f"Send {account.feed.owner.name} the list from `hops dq show --quarantine`." if worst else "",
+            "notice": notice(account.feed, missing_of(account.feed, self.findings, self.records), self.days),
         }
 
     def _delay(self, account: FeedAccount) -> dict[str, Any]:

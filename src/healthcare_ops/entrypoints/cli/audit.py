@@ -1,0 +1,59 @@
+"""`hops audit show|verify`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from healthcare_ops.entrypoints.cli.failures import show_result
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State, objects_of
+from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+
+app = typer.Typer(help="Who did what, and why.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("show")
+def show(
+    limit: Annotated[int, typer.Option(min=1, help="So many, the newest.")] = 20,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """List what people did, the newest first.
+
+    Example: hops audit show
+    """
+    from healthcare_ops.operations.audit import entries
+
+    found = entries(objects_of(state))[::-1][:limit]
+    if as_json:
+        emit_json({"entries": [asdict(entry) for entry in found]})
+        return
+    rows = [[e.number, e.at[:19], e.who, e.action, ", ".join(map(str, e.details.values())), e.reason] for e in found]
+    console().print(table("Audit log", ["no", "at", "who", "what", "of", "why"], rows))
+
+
+@app.command("verify")
+def verify(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
+    """Check that no entry was changed, taken out or put in; exit 4 if one was.
+
+    Example: hops audit verify
+    """
+    from healthcare_ops.core.errors import ConfigError
+    from healthcare_ops.operations.audit import breaks, entries
+
+    found = entries(objects_of(state))
+    faults = breaks(found)
+    failure = (
+        ConfigError(f"the audit log is not whole: {faults[0]}.", next_step="Compare it with a backup.")
+        if faults
+        else None
+    )
+
+    def tell(_: object) -> None:
+        for fault in faults or [f"All {len(found)} entries follow each other."]:
+            console().print(fault, markup=False)
+
+    document = {"entries": len(found), "newest_hash": found[-1].hash if found else None, "faults": faults}
+    show_result(document, failure, as_json=as_json, show=tell)

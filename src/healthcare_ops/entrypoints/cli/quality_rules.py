@@ -1,0 +1,227 @@
+"""`hops dq lint|whatif`, `hops dq rules list|adopt|drop`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from healthcare_ops.entrypoints.cli.failures import show_result
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, By, Json, State, Why
+from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
+
+if TYPE_CHECKING:
+    from healthcare_ops.core.errors import OpsError
+    from healthcare_ops.pipeline.quality.lint import Verdict
+
+app = typer.Typer(help="The rules of data quality, and the site's own.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_rules(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
+    """List the rules in force, by table.
+
+    Example: hops dq rules list
+    """
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.operations.rules import rules_in_force
+
+    with open_platform(state, exclusive=False) as platform:
+        listed = rules_in_force(platform)
+    fields = [
+        {
+            "rule_id": one.check.rule_id,
+            "table": one.check.table,
+            "rule": one.check.rule,
+            "severity": one.check.severity,
+            "is_quarantining": one.check.is_quarantining,
+            "version": one.version,
+            "owner": "site" if one.is_own else "product",
+        }
+        for one in listed
+    ]
+    if as_json:
+        emit_json({"rules": fields})
+        return
+    rows = [
+        [
+            one.check.rule_id,
+            one.check.rule,
+            one.check.severity,
+            f"{'site' if one.is_own else 'product'} {one.version[:6]}",
+        ]
+        for one in listed
+    ]
+    console().print(table("Rules in force", ["rule", "DQDL", "severity", "whose"], rows))
+
+
+@app.command("adopt")
+def adopt(
+    file: Annotated[Path, typer.Argument(help="Rules of a table, named after it: silver.encounters.dqdl.")],
+    by: By,
+    reason: Why,
+    state: State = DEFAULT_STATE,
+    wait: Wait = DEFAULT_WAIT,
+    as_json: Json = False,
+) -> None:
+    """Let the site's own rules count for a table, in the place of the product's, from the next run on.
+
+    Example: hops dq rules adopt silver.encounters.dqdl --by "Ana Souza" --reason "our triage is delivered late"
+    """
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.operations import rules
+
+    with open_platform(state, patience=patience_of(wait)) as platform:
+        adopted = rules.adopt(platform, file, by=by, reason=reason)
+    document = {"table": adopted.table, "version": adopted.version, "rules": len(adopted.checks), "by": by}
+    if as_json:
+        emit_json(document)
+        return
+    out = console()
+    out.print(f"{adopted.table}: {len(adopted.checks)} rules count from the next run on (version {adopted.version}).")
+    if any(check.is_quarantining for check in adopted.checks):
+        out.print("Some hold rows back: `hops backfill` judges the days that are built already.", markup=False)
+    out.print(f"undo: hops dq rules drop {adopted.table}", markup=False)
+
+
+@app.command("drop")
+def drop(
+    table_id: Annotated[str, typer.Argument(metavar="TABLE", help="Table, such as silver.encounters.")],
+    by: By,
+    reason: Why,
+    state: State = DEFAULT_STATE,
+    wait: Wait = DEFAULT_WAIT,
+    as_json: Json = False,
+) -> None:
+    """Let the product's rules count again for a table.
+
+    Example: hops dq rules drop silver.encounters --by "Ana Souza" --reason "the product's are enough"
+    """
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.operations import rules
+
+    with open_platform(state, patience=patience_of(wait)) as platform:
+        rules.drop(platform, table_id, by=by, reason=reason)
+    if as_json:
+        emit_json({"table": table_id, "by": by})
+    else:
+        console().print(f"{table_id}: the product's rules count from the next run on.", markup=False)
+
+
+def whatif(
+    rule: Annotated[str, typer.Argument(help="Rule, as `hops dq rules list` names it.")],
+    threshold: Annotated[str, typer.Option(help="A number, or a condition such as '>= 0.9'.")],
+    runs: Annotated[int, typer.Option(min=1, max=1000, help="So many past runs.")] = 30,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Show what a rule would have said in past runs with another threshold.
+
+    Example: hops dq whatif encounters.triage_level.complete --threshold 0.7
+    """
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.operations.reading import newest_reports
+    from healthcare_ops.operations.rules import what_if
+
+    with open_platform(state, exclusive=False) as platform:
+        tried = what_if(platform, newest_reports(platform, runs), rule, threshold)
+    was, would_be = (
+        {verdict: sum(verdict == told for told in said) for verdict in ("pass", "warn", "fail")}
+        for said in ([one.was for one in tried], [one.would_be for one in tried])
+    )
+    fields = [vars(one) for one in tried]
+    if as_json:
+        emit_json({"rule_id": rule, "threshold": threshold, "runs": fields, "was": was, "would_be": would_be})
+        return
+    out = console()
+    rows = [[one.run_id, one.as_of[:16], one.value, one.was, one.would_be] for one in tried]
+    out.print(table(f"{rule} with {threshold}", ["run", "as of", "measured", "was", "would be"], rows))
+    said = [f"{name} {was[name]} → {would_be[name]}" for name in was]
+    out.print(f"of {len(tried)} runs: {', '.join(said)}", markup=False)
+
+
+def lint(
+    files: Annotated[list[Path] | None, typer.Argument(help="Files of rules.", show_default=False)] = None,
+    batch: Annotated[
+        Path | None, typer.Option("--batch", help="Cases, one JSON object a line; - reads stdin.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check rules written in DQDL; exit 4 if any cannot be read, or not be judged here.
+
+    A case of --batch is {"id", "text"}; a result is one JSON line {"id", "parses", "compiles", "line", "column",
+    "message"}. Whatever is wrong with one, the others are checked all the same.
+
+    Example: hops dq lint rules/silver.encounters.dqdl
+    """
+    if bool(files) == bool(batch):
+        raise typer.BadParameter("name files of rules, or --batch and one file of cases.", param_hint="FILES")
+    if batch:
+        _lint_cases(batch, as_json=as_json)
+    else:
+        _lint_files(files or [], as_json=as_json)
+
+
+def _lint_files(files: Sequence[Path], *, as_json: bool) -> None:
+    from healthcare_ops.pipeline.quality.lint import lint as verdict_of
+
+    verdicts = [(file, verdict_of(_text(file))) for file in files]
+    bad = [f"{file}:{v.line}:{v.column}: {v.message}" for file, v in verdicts if not v.compiles]
+
+    def show_faults(_: object) -> None:
+        for fault in bad or [_sound(len(files))]:
+            console().print(fault, markup=False, soft_wrap=True)
+
+    fields = [{"file": str(file), **verdict.to_json()} for file, verdict in verdicts]
+    for one in fields:
+        del one["id"]
+    document = {"files": fields, "invalid": len(bad)}
+    failure = _rules_failure(f"{len(bad)} of {len(files)} files of rules cannot be used.") if bad else None
+    show_result(document, failure, as_json=as_json, show=show_faults)
+
+
+def _lint_cases(cases: Path, *, as_json: bool) -> None:
+    verdicts = []
+    for verdict in _verdicts(cases):
+        verdicts.append(verdict)
+        if not as_json:
+            sys.stdout.write(json.dumps(verdict.to_json()) + "\n")
+    bad = [verdict for verdict in verdicts if not verdict.compiles]
+    document = {"cases": [verdict.to_json() for verdict in verdicts], "invalid": len(bad)}
+    failure = _rules_failure(f"{len(bad)} of {len(verdicts)} cases failed.") if bad else None
+    show_result(document, failure, as_json=as_json, show=lambda _: None)
+
+
+def _verdicts(cases: Path) -> Iterator[Verdict]:
+    from healthcare_ops.pipeline.quality.lint import lint_line
+
+    text = sys.stdin.read() if str(cases) == "-" else _text(cases)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield lint_line(line, number)
+
+
+def _sound(count: int) -> str:
+    return "The file is sound." if count == 1 else f"All {count} files are sound."
+
+
+def _rules_failure(message: str) -> OpsError:
+    from healthcare_ops.core.errors import ConfigError
+
+    return ConfigError(message, next_step="Mend them; docs/dqdl.md shows the language.")
+
+
+def _text(file: Path) -> str:
+    from healthcare_ops.core.errors import ConfigError, NotFoundError
+
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {file}.", next_step="Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not UTF-8: {error}.", next_step="Save it as UTF-8.") from error

@@ -1,0 +1,114 @@
+"""A drafted message to a feed's contact about missing values: which, where, how many, when; no patient's data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from healthcare_ops.core.feed import Feed
+from healthcare_ops.pipeline.quality.evaluate import Finding, Place
+
+_SAMPLES = 10
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as the supplier finds it."""
+
+    source_file: str
+    record_no: int
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A column of a feed whose values are missing in too many rows of the days."""
+
+    column: str
+    places: tuple[Place, ...]
+    records: tuple[Record, ...]
+
+
+def notice(feed: Feed, missing: Sequence[Missing], days: Sequence[date]) -> dict[str, Any] | None:
+    """Return the message in English and Portuguese; None if nothing of the feed is missing."""
+    if not missing:
+        return None
+    return {
+        "to": feed.owner.email,
+        "subject": f"{feed.feed_id}: {', '.join(_source(feed, one.column) for one in missing)}",
+        "text": {language: _text(words, feed, missing, days) for language, words in _WORDS.items()},
+    }
+
+
+def missing_of(feed: Feed, findings: Iterable[Finding], samples: Mapping[str, Sequence[Any]]) -> list[Missing]:
+    """Return what of the feed's columns is missing beyond its rule's threshold.
+
+    Parameters
+    ----------
+    samples
+        By encounter: the delivered records that speak of it, with `feed_id`, `source_file` and `record_no`.
+    """
+    found = []
+    for finding in findings:
+        places = tuple(place for place in finding.places if place.feed_id == feed.feed_id)
+        if not finding.check.is_completeness or finding.verdict not in ("warn", "fail") or not places:
+            continue
+        records = (record for name in finding.samples for record in samples.get(name, ()))
+        mine = dict.fromkeys(Record(one.source_file, one.record_no) for one in records if one.feed_id == feed.feed_id)
+        found.append(Missing(finding.check.columns[0], places, tuple(mine)[:_SAMPLES]))
+    return found
+
+
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "greeting": "Dear {owner},",
+        "intro": "in your deliveries of feed {feed} for {days} values are missing:",
+        "line": "- column {column}, sector {sector}: {violations} of {checked} records without a value",
+        "records": "Records to look at (file, position in the file):",
+        "ask": "Please tell us whether the source lacks these values or the extract leaves them out, and deliver the "
+        "corrected records again. No patient's data are in this message.",
+        "any": "all",
+        "and": "to",
+    },
+    "pt-BR": {
+        "greeting": "Prezado(a) {owner},",
+        "intro": "nas entregas do feed {feed} de {days} faltam valores:",
+        "line": "- coluna {column}, setor {sector}: {violations} de {checked} registros sem valor",
+        "records": "Registros a verificar (arquivo, posição no arquivo):",
+        "ask": "Por favor, informe se a origem não tem esses valores ou se a extração os omite, e entregue novamente "
+        "os registros corrigidos. Esta mensagem não contém dados de pacientes.",
+        "any": "todos",
+        "and": "a",
+    },
+}
+
+
+def _text(words: Mapping[str, str], feed: Feed, missing: Sequence[Missing], days: Sequence[date]) -> str:
+    first, last = min(days).isoformat(), max(days).isoformat()
+    lines = [
+        words["greeting"].format(owner=feed.owner.name),
+        "",
+        words["intro"].format(feed=feed.feed_id, days=first if first == last else f"{first} {words['and']} {last}"),
+        "",
+    ]
+    for one in missing:
+        lines += [
+            words["line"].format(
+                column=_source(feed, one.column),
+                sector=place.sector_id or words["any"],
+                violations=place.violations,
+                checked=place.checked,
+            )
+            for place in one.places
+        ]
+    records = dict.fromkeys(record for one in missing for record in one.records)
+    if records:
+        lines += ["", words["records"], *(f"- {record.source_file}, {record.record_no}" for record in records)]
+    return "\n".join([*lines, "", words["ask"], ""])
+
+
+def _source(feed: Feed, column: str) -> str:
+    """Return the column as the supplier calls it."""
+    source = feed.source(column)
+    return source.column if source and source.column else column
