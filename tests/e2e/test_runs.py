@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import os
 import signal
@@ -12,13 +14,17 @@ from pathlib import Path
 import pytest
 
 import healthcare_ops
+import hospital
 from databases import DATABASES, database
 from e2e.command import PROGRAM, environment
 from e2e.deliveries import NOW
 from healthcare_ops.adapters.state_lock import lock_state
 
 WITHIN_S = 60.0
-SYNTHETIC_SITE = Path(healthcare_ops.__file__).parent / "samples" / "synthetic_site.toml"
+SAMPLES = Path(healthcare_ops.__file__).parent / "samples"
+SYNTHETIC_SITE = SAMPLES / "synthetic_site.toml"
+SKANE = [SAMPLES / f"skane_{name}" for name in ("site.toml", "feed.toml", "2017.csv.gz")]
+A_DAY = ["--from", "2026-03-05", "--to", "2026-03-05"]
 REFINED = ["ResolveRunDate", "ChoosePath", "RunBronzeIngest", "RunBronzeToSilver", "RunDQ"]
 
 
@@ -365,6 +371,14 @@ def test_the_schedules_show_what_is_due_how_the_last_run_went_and_what_became_of
         (["--from", "2026-03-05"], 2, "--to"),
         (["--from", "2026-03-05", "--to", "2026-03-05"], 3, "is not a state directory."),
         (["--from", "2026-03-05", "--to", "2026-03-05", "--site", "none.toml"], 3, "none.toml does not exist."),
+        ([*A_DAY, "--replay", "a.csv"], 2, "give the feed file by which the files are read"),
+        ([*A_DAY, "--feed", "a.toml"], 2, "'a.toml' is not encounters or events; a feed file goes with --replay"),
+        ([*A_DAY, "a.csv"], 2, "a.csv goes with --replay"),
+        ([*A_DAY, "--replay", "a.csv", "--feed", "a.toml", "--scenario", "b.toml"], 2, "is of a synthetic hospital"),
+        ([*A_DAY, "--replay", "a.csv", "--feed", "a.toml"], 3, "is not a state directory."),
+        ([*A_DAY, "--site", SYNTHETIC_SITE, "--replay", "a.csv", "--feed", "a.toml"], 3, "a.toml does not exist."),
+        ([*A_DAY, "--site", SKANE[0], "--replay", "a.csv", "--feed", SKANE[1]], 3, "a.csv does not exist."),
+        ([*A_DAY, "--site", SKANE[0], "--replay", SKANE[2], "--feed", SKANE[1]], 3, "nothing new comes between"),
     ],
 )
 def test_days_that_cannot_go_by_say_why_and_leave_no_trace(hops, tmp_path, arguments, exit_code, says):
@@ -392,6 +406,64 @@ def test_a_day_that_goes_by_has_every_tick_and_its_daily_run(hops, tmp_path):
     assert outcome.document["unsuccessful"] == []
     assert outcome.document["delivered"]["refused"] == []
     assert len(list(drill.glob("raw/*/*/*.json"))) > 20
+
+
+@pytest.mark.slow
+def test_a_day_of_files_of_ones_own_goes_by_and_people_are_told_what_came(hops, tmp_path):
+    drill = tmp_path / "drill"
+    drill.mkdir()
+    (drill / "settings.toml").write_text("inference_every_min = 60\n")
+    (tmp_path / "site.toml").write_text(hospital.SITE)
+    (tmp_path / "visits.toml").write_text(hospital.VISITS)
+    for name, days in (("a.csv", (3, 4)), ("b.csv", (5, 6))):
+        rows = [
+            hospital.visit(f"V-{day}-{n}", f"2026-03-0{day}T0{n}:00:00", changed="") for day in days for n in range(9)
+        ]
+        hospital.write_rows(tmp_path / name, rows)
+    options = ("--site", tmp_path / "site.toml", "--feed", tmp_path / "visits.toml", "--state", drill)
+
+    told = hops("simulate", *A_DAY, *options, "--replay", tmp_path / "a.csv", tmp_path / "b.csv")
+    status = hops("status", "--state", drill, "--json").document
+
+    assert told.exit_code == 0, told.err
+    assert (
+        "replayed 27 of 36 records in 10 deliveries, every 60 min; 18 of the time before, with the first; "
+        "9 come later than these days"
+    ) in told.out
+    (account,) = status["feeds"]
+    assert (account["delivered"], account["applied"]) == (27, 27)
+
+
+@pytest.mark.slow
+def test_three_days_of_a_year_of_visits_go_by_and_every_record_is_accounted_for(hops, tmp_path):
+    drill = tmp_path / "drill"
+    drill.mkdir()
+    (drill / "settings.toml").write_text("inference_every_min = 60\n")
+    site, feed, year = SKANE
+    days = ("--from", "2017-03-24", "--to", "2017-03-26")
+    options = ("--site", site, "--feed", feed, "--every", 60, "--state", drill, "--json")
+
+    outcome = hops("simulate", *days, *options, "--replay", year)
+
+    assert outcome.exit_code == 0, outcome.err
+    # On the last day the clocks skip an hour.
+    assert {name: counts["SUCCEEDED"] for name, counts in outcome.document["runs"].items()} == {
+        "inference": 71,
+        "daily": 3,
+        "weekly_train": 1,
+    }
+    assert outcome.document["unsuccessful"] == []
+    delivered, (account,) = outcome.document["delivered"], outcome.document["feeds"]
+    # What is over after eleven in the evening of the last day comes at its midnight, which is the next day's.
+    came, before = over_before("2017-03-26 23:00", year), over_before("2017-03-24 00:00", year)
+    assert (delivered["replayed"], delivered["earlier"], delivered["records"]) == (came, before, 20353)
+    assert account["delivered"] == came == account["applied"] + account["quarantined"]
+
+
+def over_before(clock, year):
+    """Return how many visits of the year were over before a time of the wall's clock."""
+    with gzip.open(year, "rt", encoding="utf-8") as lines:
+        return sum(row["exit_ed"] < clock for row in csv.DictReader(lines))
 
 
 def test_a_store_of_steps_that_is_none_is_named_with_what_to_do_about_it(hops, own_loaded):

@@ -16,10 +16,12 @@ from healthcare_ops.bootstrap.platform import open_platform
 from healthcare_ops.core.civil_time import day_start
 from healthcare_ops.core.errors import ConfigError, LockedError
 from healthcare_ops.core.tables import ENCOUNTERS
+from healthcare_ops.operations.follow import SyntheticHospital
 from healthcare_ops.operations.generate import Order
 from healthcare_ops.operations.history import read_runs
+from healthcare_ops.operations.replay import ReplayOrder, plan_replay
 from healthcare_ops.operations.simulate import SIMULATED_FILE, simulate
-from hospital import SITE, open_hospital, visit
+from hospital import SITE, VISITS, open_hospital, visit, write_rows
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 SAMPLES = Path(healthcare_ops.__file__).parent / "samples"
@@ -126,10 +128,11 @@ def test_the_state_directory_of_a_hospital_is_not_touched(tmp_path, delivers):
     before = contents(state)
     start = datetime(2026, 3, 22, 3, 30, tzinfo=SAO_PAULO)
     site = SAMPLES / "synthetic_site.toml"
-    order = Order(site, state / "synthetic", start.date(), start.date(), feeds=("events",)) if delivers else None
+    until = start + timedelta(hours=2)
+    order = Order(site, state / "synthetic", start.date(), start.date(), feeds=("events",))
 
     with pytest.raises(ConfigError, match="is a hospital's"):
-        simulate(state, start, start + timedelta(hours=2), order, quiet)
+        simulate(state, start, until, SyntheticHospital(order, until) if delivers else None, quiet)
 
     assert contents(state) == before
 
@@ -157,8 +160,9 @@ def test_a_synthetic_hospital_delivers_while_time_goes_by(tmp_path):
         feeds=("events",),
         every_min=30,
     )
+    until = start + timedelta(hours=3)
 
-    simulated = simulate(state, start, start + timedelta(hours=3), order, quiet)
+    simulated = simulate(state, start, until, SyntheticHospital(order, until), quiet)
 
     with open_platform(state, exclusive=False) as platform:
         arrivals = platform.context.engine.collect(platform.lake.read(ENCOUNTERS)).to_pylist()
@@ -167,3 +171,33 @@ def test_a_synthetic_hospital_delivers_while_time_goes_by(tmp_path):
     assert max(row["arrival_time"] for row in arrivals) < start.astimezone(UTC).replace(tzinfo=None) + timedelta(
         hours=3
     )
+
+
+def test_files_of_ones_own_are_delivered_while_time_goes_by(tmp_path):
+    start = datetime(2026, 3, 2, 0, 0, tzinfo=SAO_PAULO)
+    until = start + timedelta(hours=3)
+    at = [start + timedelta(minutes=minutes) for minutes in (-600, -10, 5, 50, 100, 400)]
+    rows = [
+        visit(f"V-{n}", f"{arrival:%Y-%m-%dT%H:%M:%S}", changed="", left="", care="") for n, arrival in enumerate(at)
+    ]
+    held = rows[2] | {"visit": "V-X", "place": "NOWHERE"}
+    for name, text in (("site.toml", SITE), ("feed.toml", VISITS)):
+        (tmp_path / name).write_text(text)
+    write_rows(tmp_path / "visits.csv", [*rows, held])
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "settings.toml").write_text("inference_every_min = 60\n")
+    order = ReplayOrder(tmp_path / "feed.toml", tmp_path / "site.toml", [tmp_path / "visits.csv"], start, until)
+
+    simulated = simulate(state, start, until, plan_replay(order), quiet)
+
+    came = {}
+    for run in reversed(read_runs(LocalObjects(state))):
+        batches = run.outcomes.get("ingest_bronze", {}).get("batches", {})
+        came |= {batch: (datetime.fromisoformat(run.as_of) - start, count) for batch, count in batches.items()}
+    # What is due with a delivery runs before it.
+    assert list(came.values()) == [(timedelta(hours=1), 2), (timedelta(hours=2), 3), (timedelta(hours=3), 1)]
+    assert (simulated.delivered["replayed"], simulated.delivered["later"]) == (6, 1)
+    (account,) = simulated.feeds
+    assert account["delivered"] == 6 == account["applied"] + account["quarantined"]
+    assert account["quarantined"] == 1

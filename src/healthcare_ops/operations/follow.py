@@ -54,6 +54,21 @@ class Followed:
     is_interrupted: bool
 
 
+@dataclass(frozen=True)
+class SyntheticHospital:
+    """A `Deliverer`: the hospital of an order, until an instant."""
+
+    order: Order
+    until: datetime
+
+    def deliver(self, state: Path, clock: Clock, wait: Wait, progress: Progress) -> dict[str, Any]:
+        """Deliver to a state directory, as `follow` does; `KeyboardInterrupt` if somebody ended it."""
+        followed = follow(self.order, clock, wait, progress, state, self.until)
+        if followed.is_interrupted:
+            raise KeyboardInterrupt
+        return followed.document
+
+
 def follow(
     order: Order,
     clock: Clock,

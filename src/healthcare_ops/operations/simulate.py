@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from healthcare_ops.adapters.state_lock import Lock, lock_state
-from healthcare_ops.core.clock import VirtualClock
+from healthcare_ops.bootstrap.platform import open_platform
+from healthcare_ops.core.clock import Clock, VirtualClock
 from healthcare_ops.core.config import SITE_FILE, read_settings
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.validated import read_toml
+from healthcare_ops.operations import bulk
 from healthcare_ops.operations.engine import open_engine, type_of
-from healthcare_ops.operations.follow import follow
-from healthcare_ops.operations.generate import Order
 from healthcare_ops.operations.schedules import schedules_of
 from healthcare_ops.operations.service import Service
 
@@ -27,12 +27,23 @@ from healthcare_ops.operations.service import Service
 SIMULATED_FILE = ".simulated"
 
 
+class Deliverer(Protocol):
+    """Somebody who delivers to the state directory, which it makes if there is none, as time goes by."""
+
+    def deliver(
+        self, state: Path, clock: Clock, wait: Callable[[float], None], progress: Callable[[str], None]
+    ) -> dict[str, Any]:
+        """Deliver everything when it is due, letting seconds go by with `wait`; return what it was, as plain values."""
+        ...
+
+
 @dataclass
 class Simulated:
-    """What happened: runs by type and status, and the events that tell of each."""
+    """What happened: the events that tell of runs, what was delivered, and the account of each feed at the end."""
 
     events: list[dict[str, Any]] = field(default_factory=list)
     delivered: dict[str, Any] | None = None
+    feeds: list[dict[str, Any]] = field(default_factory=list)
 
     def tell(self, event: Mapping[str, Any]) -> None:
         """Hear of something that the service did."""
@@ -53,7 +64,7 @@ class Simulated:
 
 
 def simulate(
-    state: Path, first: datetime, until: datetime, order: Order | None, progress: Callable[[str], None]
+    state: Path, first: datetime, until: datetime, deliverer: Deliverer | None, progress: Callable[[str], None]
 ) -> Simulated:
     """Let time go by from `first` to `until`; every run takes the instant at which it is due for the present.
 
@@ -61,9 +72,8 @@ def simulate(
     ----------
     state
         A directory that a simulation made, or none yet: that of a hospital is not touched.
-    order
-        A synthetic hospital that delivers to the state directory, which is made if there is none; None to deliver
-        nothing.
+    deliverer
+        None to deliver nothing.
 
     Raises
     ------
@@ -72,9 +82,9 @@ def simulate(
     LockedError
         If somebody runs its engine.
     OpsError
-        As `follow` and `open_engine` do. A run that fails is in the result.
+        As the deliverer and `open_engine` do. A run that fails is in the result.
     """
-    _require_own(state, order)
+    _require_own(state, deliverer)
     clock, simulated = VirtualClock(first), Simulated()
     with ExitStack() as stack:
         simulation = _Simulation(state, clock, simulated, progress, stack)
@@ -82,16 +92,15 @@ def simulate(
         def wait(seconds: float) -> None:
             simulation.advance(clock.now() + timedelta(seconds=seconds))
 
-        if order:
-            followed = follow(order, clock, wait, progress, state, until)
-            if followed.is_interrupted:
-                raise KeyboardInterrupt
-            simulated.delivered = followed.document
+        if deliverer:
+            simulated.delivered = deliverer.deliver(state, clock, wait, progress)
         simulation.advance(until)
+    with open_platform(state, clock, exclusive=False) as platform:
+        simulated.feeds = bulk.summary(platform)["feeds"]
     return simulated
 
 
-def _require_own(state: Path, order: Order | None) -> None:
+def _require_own(state: Path, deliverer: Deliverer | None) -> None:
     """Raise unless the directory is a simulation's and free; mark one that is yet to be made."""
     is_made = (state / SITE_FILE).exists()
     if is_made and not (state / SIMULATED_FILE).exists():
@@ -99,7 +108,7 @@ def _require_own(state: Path, order: Order | None) -> None:
             f"{state} is a hospital's: a simulation would mix what never happened into it.",
             next_step="Give --state a directory that is not there yet, and --site.",
         )
-    if not is_made and order is None:
+    if not is_made and deliverer is None:
         raise NotFoundError(f"{state} is not a state directory.", next_step="Give --site for a hospital to deliver.")
     state.mkdir(parents=True, exist_ok=True)
     (state / SIMULATED_FILE).touch()

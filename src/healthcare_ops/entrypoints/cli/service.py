@@ -7,15 +7,20 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State, day, objects_of
-from healthcare_ops.entrypoints.cli.output import console, emit_json, inert, steps, table
+from healthcare_ops.entrypoints.cli.output import accounts, console, emit_json, inert, steps, table
+
+if TYPE_CHECKING:
+    from healthcare_ops.generator.scenario import FeedName
 
 _LOOK_EVERY_S = 1.0
 _SHOWN = 10
+_SYNTHETIC_FEEDS = ("encounters", "events")
+_SYNTHETIC_MIN = 15
 
 
 def up(
@@ -67,23 +72,46 @@ def simulate(
     first: Annotated[str, typer.Option("--from", metavar="DAY", help="First operational day.", show_default=False)],
     last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last operational day.", show_default=False)],
     site: Annotated[
-        Path | None, typer.Option("--site", help="Site of a synthetic hospital that delivers; default: nothing comes.")
+        Path | None,
+        typer.Option(
+            "--site", help="Site of a synthetic hospital that delivers, or of --replay; default: nothing comes."
+        ),
     ] = None,
     parameters: Annotated[
         Path | None, typer.Option("--parameters", help="Its demand, staff, care and beds; see `hops generate`.")
     ] = None,
     scenario: Annotated[Path | None, typer.Option("--scenario", help="Its reporting and faults.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same deliveries.")] = 1,
-    feed: Annotated[Literal["encounters", "events"], typer.Option("--feed", help="What comes.")] = "events",
-    every: Annotated[int, typer.Option("--every", min=1, metavar="MIN", help="Minutes between its files.")] = 15,
+    feed: Annotated[
+        str,
+        typer.Option(
+            "--feed", metavar="FEED", help="What comes: `encounters` or `events`; with --replay, a feed file."
+        ),
+    ] = "events",
+    every: Annotated[
+        int | None,
+        typer.Option(
+            "--every",
+            min=1,
+            metavar="MIN",
+            help="Minutes between deliveries; default: 15, with --replay what the feed file says, up to a day.",
+        ),
+    ] = None,
+    replay: Annotated[
+        list[Path] | None,
+        typer.Option("--replay", metavar="FILE", help="Deliver the records of files of your own, by their times."),
+    ] = None,
+    files: Annotated[list[Path] | None, typer.Argument(help="More files to replay.", show_default=False)] = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Let days go by as fast as the machine allows: schedules, runs, and a synthetic hospital that delivers.
+    """Let days go by as fast as the machine allows: schedules, runs, and somebody who delivers.
 
-    Every run takes the instant at which it is due for the present. The deliveries, and the truth behind them, lie in
-    the state directory's `synthetic/`. The state directory of a hospital is refused: give one that is not there yet. A
-    day of 96 ticks takes a minute or two.
+    That is a synthetic hospital, whose deliveries and the truth behind them lie in the state directory's `synthetic/`;
+    or, with --replay, files of one's own: each record comes with the first delivery after the latest time it names.
+    Every run takes the instant at which it is due for the present. The state directory of a hospital is refused: give
+    one that is not there yet. A day of 96 ticks takes a minute or two. For files of one's own add
+    `--feed ed.toml --replay ed.csv`.
 
     Example: hops simulate --from 2026-03-01 --to 2026-03-02 --site site.toml --state drill
     """
@@ -95,30 +123,39 @@ def simulate(
     from healthcare_ops.core.site import Site
     from healthcare_ops.core.validated import read_toml
     from healthcare_ops.entrypoints.cli.failures import show_result
+    from healthcare_ops.operations.follow import SyntheticHospital
     from healthcare_ops.operations.generate import Order
+    from healthcare_ops.operations.replay import ReplayOrder, plan_replay
+    from healthcare_ops.operations.simulate import Deliverer
     from healthcare_ops.operations.simulate import simulate as let_go_by
 
     begin, end = day(first, "--from"), day(last, "--to")
     if end < begin:
         raise typer.BadParameter(f"{last} is before --from {first}.", param_hint="--to")
-    order = None
-    if site:
-        order = Order(
-            site,
-            state / "synthetic",
-            begin,
-            end,
-            seed=seed,
-            parameters_file=parameters,
-            scenario_file=scenario,
-            feeds=(feed,),
-            every_min=every,
-        )
-    else:
+    _check_feed(feed, replay, files, of_hospital=parameters or scenario)
+    if not site:
         objects_of(state)
     zone = read_toml(site or state / SITE_FILE, Site).tz
+    since, until = day_start(begin, zone), day_start(end + timedelta(days=1), zone)
     with steps("simulate") as progress:
-        done = let_go_by(state, day_start(begin, zone), day_start(end + timedelta(days=1), zone), order, progress)
+        deliverer: Deliverer | None = None
+        if replay:
+            asked = ReplayOrder(Path(feed), site, [*replay, *(files or ())], since, until, every)
+            deliverer = plan_replay(asked, progress)
+        elif site:
+            order = Order(
+                site,
+                state / "synthetic",
+                begin,
+                end,
+                seed=seed,
+                parameters_file=parameters,
+                scenario_file=scenario,
+                feeds=(cast("FeedName", feed),),
+                every_min=every or _SYNTHETIC_MIN,
+            )
+            deliverer = SyntheticHospital(order, until)
+        done = let_go_by(state, since, until, deliverer, progress)
     bad = [event for event in done.events if event["event"] == "ended" and event["status"] != "SUCCEEDED"]
     troubles = [event for event in done.events if event["event"] == "trouble"]
     document = {
@@ -128,6 +165,7 @@ def simulate(
         "unsuccessful": bad,
         "troubles": troubles,
         "delivered": done.delivered,
+        "feeds": done.feeds,
     }
     failure = None
     if troubles:
@@ -140,17 +178,50 @@ def simulate(
     show_result(document, failure, as_json=as_json, show=_print_simulated)
 
 
+def _check_feed(feed: str, replay: list[Path] | None, files: list[Path] | None, *, of_hospital: Path | None) -> None:
+    """Refuse options that speak of a synthetic hospital and of files of one's own at once."""
+    if files and not replay:
+        raise typer.BadParameter(f"{files[0]} goes with --replay.", param_hint="FILES")
+    if replay and feed in _SYNTHETIC_FEEDS:
+        raise typer.BadParameter("give the feed file by which the files are read.", param_hint="--feed")
+    if replay and of_hospital:
+        raise typer.BadParameter(f"{of_hospital} is of a synthetic hospital, and --replay has none.")
+    if not replay and feed not in _SYNTHETIC_FEEDS:
+        names = " or ".join(_SYNTHETIC_FEEDS)
+        raise typer.BadParameter(f"{feed!r} is not {names}; a feed file goes with --replay.", param_hint="--feed")
+
+
 def _print_simulated(document: Mapping[str, Any]) -> None:
     kinds = ("started", "SUCCEEDED", "FAILED", "TIMED_OUT", "skipped", "missed")
     rows = [[name, *(counts.get(kind, 0) for kind in kinds)] for name, counts in document["runs"].items()]
     out = console()
     out.print(table(f"Runs from {document['from']} to {document['to']}", ["type", *(k.lower() for k in kinds)], rows))
-    refused = (document["delivered"] or {}).get("refused", [])
+    delivered = document["delivered"] or {}
+    if "replayed" in delivered:
+        out.print(_replayed(delivered), markup=False)
+    if document["feeds"]:
+        out.print(accounts(document["feeds"]))
+    refused = delivered.get("refused", [])
     if refused:
         rows = [[item["feed_id"], item["source_file"], item["reason"]] for item in refused[:_SHOWN]]
         out.print(table(f"Not taken into raw: {len(refused)} files", ["feed", "file", "reason"], rows))
     for run in document["unsuccessful"][:_SHOWN]:
         out.print(f"{run['run_id']} {run['status']} at {run['failed_state']}: {run['cause']}", markup=False)
+
+
+def _replayed(delivered: Mapping[str, Any]) -> str:
+    """Return in one line what came of files of one's own."""
+    kinds = (
+        ("already_delivered", "were there already"),
+        ("earlier", "of the time before, with the first"),
+        ("without_time", "without a time, with the first"),
+        ("later", "come later than these days"),
+    )
+    rest = "".join(f"; {delivered[kind]:,} {text}" for kind, text in kinds if delivered[kind])
+    return (
+        f"replayed {delivered['replayed']:,} of {delivered['records']:,} records in {delivered['deliveries']:,} "
+        f"deliveries, every {delivered['every_min']:,} min{rest}"
+    )
 
 
 def schedule(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
