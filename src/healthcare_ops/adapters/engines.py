@@ -66,17 +66,20 @@ class DuckDBEngine:
             If the database refuses the query.
         """
         (written,) = sqlglot.transpile(sql, read="spark", write="duckdb")
-        with duckdb.connect(config={"memory_limit": self._memory_limit}) as alone:
+        self._spill_dir.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(dir=self._spill_dir) as folder,
+            duckdb.connect(config={"memory_limit": self._memory_limit}) as alone,
+        ):
             for name, rows in tables.items():
-                batches = self._con.to_pyarrow_batches(rows)
-                alone.register("handed_over", batches)
-                alone.execute(f'CREATE TABLE "{name}" AS SELECT * FROM handed_over')  # noqa: S608  # an alias of ours
-                alone.unregister("handed_over")
+                file = _quoted(Path(folder) / "rows.parquet")
+                self._con.raw_sql(f"COPY ({self._con.compile(rows)}) TO '{file}' (FORMAT parquet)")
+                alone.execute(f"CREATE TABLE \"{name}\" AS SELECT * FROM read_parquet('{file}')")  # noqa: S608  # an alias of ours
             # From here on no file, no network, no extension, and no way back.
             alone.execute("SET enable_external_access = false")
             alone.execute("SET lock_configuration = true")
             try:
-                return alone.execute(written).to_arrow_table()
+                return alone.sql(written).to_arrow_table()
             except duckdb.Error as error:
                 said = str(error).splitlines()[0]
                 raise ConfigError(f"SQL of a rule fails: {said}", next_step="Correct the rule's SQL.") from error

@@ -50,7 +50,7 @@ def check_file(rules: Path, data: Path, references: Mapping[str, Path], now: dat
         judged = tables.pop(PRIMARY)
         try:
             return evaluate(
-                read_rules(text, PRIMARY).checks,
+                read_rules(text, data.name.partition(".")[0]).checks,
                 Scope(judged, tables, now.replace(tzinfo=None)),
                 collect=engine.collect,
                 ask=lambda sql: engine.query(sql, {PRIMARY: judged}),

@@ -308,7 +308,9 @@ def _print_rules(report: Mapping[str, Any]) -> None:
 
 def _shown(value: float | None) -> str:
     """Return what a rule measured; a share of a few in thousands is not nothing."""
-    return "–" if value is None else f"{value:,.4g}"
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _counted(section: Mapping[str, Any]) -> int | None:
