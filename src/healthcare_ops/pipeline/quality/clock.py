@@ -17,12 +17,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from healthcare_ops.core.civil_time import day_start, offset_spans
+from healthcare_ops.core.civil_time import offset_spans
 from healthcare_ops.pipeline.quality.hour_profile import (
-    Flags,
     HourEvidence,
     HourProfile,
     Instants,
+    is_within,
+    summed,
     weigh_hours,
 )
 
@@ -33,24 +34,24 @@ Cause = Literal["none", "clock", "range"]
 LONGEST_OF_ONE_HOUR, LONGEST_OF_MORE = 7, 3
 
 # Natural logarithms of likelihood ratios, chosen on seeds that no table reports (bench/clock_diagnosis.py).
-_ALONE = 7.0  # to no shift, for the hours to speak while the lag says nothing
-_AGAINST = 12.0  # to no shift, for the hours to speak of another offset than the lag
+# For the hours to speak without the lag: to no shift; of an hour, after one day and after a week of at least so many
+# arrivals; to the next offset, and to one that is an hour beside.
+_ALONE, _ALONE_OF_ONE_HOUR, _LEAST_WEEK = 6.0, (11.0, 6.0), 1_000
+_LEAD, _LEAD_OF_ONE_HOUR = 1.5, 3.0
+_BEHIND = 2.0  # so much may another offset lead on the judged day itself: days before the mistake blur the sum
+_AGAINST = 6.0  # more, if the lag says otherwise
 _AGREES = 3.0  # to no shift, for the hours to confirm a lag
-_CONTRADICTS = -1.0  # to no shift: patients came when they always do, so that records are late, not shifted
-_LEAD = 1.5  # to the next offset; on the judged day alone, another may lead by no more than _BEHIND
-_BEHIND = 1.0
+_DISAGREES = 6.0  # to the best offset: too much for the hours to confirm a lag
+_TOLERATES = 1.0  # to no shift, for a lag to stand without being confirmed; records may be just late
 _UNLIKELY = 4.6  # how much better an offset must explain the hours that no known mistake explains: 1 in 100
 
-_LEAST_RECORDS = 20
-_LEAST_LAG_DAYS = 7
-# A lag is one of a live feed if records came in at so many moments, and no moment brought more than this share.
-_LEAST_INGESTS, _LARGEST_INGEST = 8, 0.3
+_LEAST_RECORDS, _LEAST_LAG_DAYS = 20, 7
+# A feed is live if records came in at so many moments, those not counted that brought more than this share of the day.
+_LEAST_INGESTS, _LARGEST_INGEST = 8, 0.15
 # Hours: how near to an offset a lag must be, and how far its median may move otherwise than its 5 % quantile.
-_LAG_TOLERANCE_H, _SPREAD_TOLERANCE_H = 0.15, 0.5
-_LARGEST_OFFSET_H = 14
-_CHANGE_REMEMBERED_DAYS = 28
-_LEAST_OUTSIDE = 10
-_LEAST_PAIRS = 10
+_LAG_TOLERANCE_H, _SPREAD_TOLERANCE_H = 0.1, 0.5
+_LARGEST_OFFSET_H, _CHANGE_REMEMBERED_DAYS = 14, 28
+_LEAST_OUTSIDE, _LEAST_PAIRS = 10, 10
 _HOUR_US = 3_600_000_000
 
 
@@ -179,8 +180,7 @@ def diagnose(
     recent = days[-LONGEST_OF_ONE_HOUR:]
     hours = [weigh_hours(day.arrived_at, day.day, profile, tuple(asked), until=until) for day in recent]
     named, severity = _verdict(lag, hours, known)
-    told = today.arrived_at[~np.isnat(today.arrived_at)]
-    outside = int(np.count_nonzero(~_is_within(told, *clock.plausible, clock.zone)))
+    outside = np.count_nonzero(~is_within(today.arrived_at, *clock.plausible, clock.zone) & ~np.isnat(today.arrived_at))
     cause: Cause = "clock" if named else "none"
     if named is None and outside >= _LEAST_OUTSIDE:
         cause, severity = "range", "warn"
@@ -194,7 +194,7 @@ def diagnose(
         window_days=named.days if named else 0,
         lag=lag,
         hours=hours[-1],
-        outside=outside,
+        outside=int(outside),
         explanation=" or ".join(known.get(named.offset_h, ())) if named else "",
     )
 
@@ -206,7 +206,7 @@ def candidate_offsets(clock: FeedClock, day: date) -> dict[float, tuple[str, ...
     and up to three hours more or less: ±1 h is the zone next door, ±3 h that of a system set up for most of Brazil;
     ±2 h needs more evidence unless it is one of the former. To ask about all 24 offsets finds wrong ones on clean days.
     """
-    found: dict[float, list[str]] = {}
+    found: dict[float, list[str]] = {offset: [] for offset in (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0)}
     zones = {_name(zone): zone for zone in (ZoneInfo("UTC"), clock.zone, clock.site_zone)}
     noon = datetime.combine(day, time(12))
     offsets = {name: _offset_h(zone, noon) for name, zone in zones.items()}
@@ -216,8 +216,6 @@ def candidate_offsets(clock: FeedClock, day: date) -> dict[float, tuple[str, ...
         for changed, step_h in _recent_changes(zone, day):
             way = "forward" if step_h > 0 else "back"
             found.setdefault(-step_h, []).append(f"a clock of {name} had not been put {way} on {changed:%Y-%m-%d}")
-    for offset in (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0):
-        found.setdefault(offset, [])
     return {offset: tuple(mistakes) for offset, mistakes in sorted(found.items()) if offset != 0}
 
 
@@ -238,8 +236,7 @@ def weigh_lag(today: FeedDay, clock: FeedClock, usual: UsualLag | None) -> LagEv
     lag, records, reason = _live_lag(today, clock.site_zone)
     if lag is None:
         return LagEvidence(None, records, None, None, usual, reason)
-    # A feed that is not known yet is measured against one without delay.
-    normal = usual or UsualLag(0.0, 0.0)
+    normal = usual or UsualLag(0.0, 0.0)  # a feed that is not known yet is measured against one without delay
     moved, moved_middle = lag[0] - normal.q05_h, lag[1] - normal.q50_h
     offsets = (*map(float, range(-_LARGEST_OFFSET_H, _LARGEST_OFFSET_H + 1)), *candidate_offsets(clock, today.day))
     offset = min(offsets, key=lambda candidate: abs(candidate + moved))
@@ -293,50 +290,70 @@ def _verdict(
 ) -> tuple[_Named | None, Severity]:
     if lag.offset_h and (named := _confirmed(lag.offset_h, hours, known)):
         return named, "fail"
-    named = _named_by_hours(hours, known, _ALONE if lag.offset_h is None else _AGAINST)
+    named = _named_by_hours(hours, known, more=0.0 if lag.offset_h is None else _AGAINST)
     # Records can be late besides, so that the lag tells a smaller offset than the hours; they cannot be early.
     if named and (lag.offset_h is None or lag.offset_h < named.offset_h):
         return named, "warn"
-    if not lag.offset_h or not _may_stand_alone(lag, hours[-1], known):
+    if not lag.offset_h or not _may_stand_alone(lag, hours[-1]):
         return None, "none"
     return _Named(lag.offset_h, hours[-1].log_ratios.get(lag.offset_h, 0.0), 1), "warn"
 
 
-def _may_stand_alone(lag: LagEvidence, today: HourEvidence, known: Mapping[float, tuple[str, ...]]) -> bool:
+def _may_stand_alone(lag: LagEvidence, today: HourEvidence) -> bool:
     """Tell whether a lag can be no mere delay: it needs the feed's past, and hours that do not speak against it.
 
     No record comes in before it happens: that a clock is ahead needs neither.
     """
     if lag.offset_h is None or lag.offset_h > 0:
         return lag.offset_h is not None
-    own, best = today.log_ratios.get(lag.offset_h, 0.0), max(_scores([today], known).values(), default=0.0)
-    return lag.usual is not None and own > _CONTRADICTS and own > best - _AGREES
+    is_silent = all(abs(ratio) < _AGREES for ratio in today.log_ratios.values())
+    return lag.usual is not None and (is_silent or today.log_ratios[lag.offset_h] >= _TOLERATES)
 
 
 def _named_by_hours(
-    hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]], least: float
+    hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]], *, more: float
 ) -> _Named | None:
     """Return the offset that the hours alone speak for, over the fewest days that suffice."""
     today = _scores(hours[-1:], known)
     for length in range(1, len(hours) + 1):
-        scores = _scores(hours[-length:], known)
+        window = hours[-length:]
+        scores = _scores(window, known)
         if not today or not scores:
             continue
         best, second = sorted(scores, key=lambda offset: scores[offset], reverse=True)[:2]
-        is_clear = scores[best] >= least and scores[best] - scores[second] >= _LEAD
-        # Days before the clock went wrong are in the sum too: it may not say what the judged day does not.
+        lead = _LEAD_OF_ONE_HOUR if abs(best - second) <= 1 else _LEAD
+        is_clear = scores[best] >= _least(best, length) + more and scores[best] - scores[second] >= lead
         is_todays = today[best] >= max(0.0, *today.values()) - _BEHIND
-        if is_clear and is_todays and length <= _longest(best):
-            return _Named(best, _sum(hours[-length:], best), length)
+        if is_clear and is_todays and _suffices(window, best):
+            return _Named(best, summed(window, best), length)
     return None
 
 
+def _least(offset: float, days: int) -> float:
+    """Return what the hours must say over so many days: of an hour the less, the more patients have been asked."""
+    if abs(offset) > 1:
+        return _ALONE
+    first, last = _ALONE_OF_ONE_HOUR
+    return first + (last - first) * (days - 1) / (LONGEST_OF_ONE_HOUR - 1)
+
+
+def _suffices(window: Sequence[HourEvidence], offset: float) -> bool:
+    """Tell whether these days may be added up: few patients prove no hour, and more is seen on each day by itself."""
+    if abs(offset) <= 1:
+        return sum(day.arrivals_used for day in window) >= _LEAST_WEEK
+    is_each = all(day.log_ratios.get(offset, 0.0) > 0 for day in window)
+    return is_each and len(window) <= LONGEST_OF_MORE
+
+
 def _confirmed(offset: float, hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]]) -> _Named | None:
-    """Return the lag's offset if the hours speak for it, and not clearly for another."""
-    for length in range(1, min(len(hours), _longest(offset)) + 1):
-        ratio = _sum(hours[-length:], offset)
-        better = max(_scores(hours[-length:], known).values(), default=0.0)
-        if ratio >= _AGREES and ratio >= better - _AGREES:
+    """Return the lag's offset if the hours speak for it, and those of the day itself not clearly for another."""
+    best = max(_scores(hours[-1:], known).values(), default=0.0)
+    if summed(hours[-1:], offset) < best - _DISAGREES:
+        return None
+    longest = LONGEST_OF_ONE_HOUR if abs(offset) <= 1 else LONGEST_OF_MORE
+    for length in range(1, min(len(hours), longest) + 1):
+        ratio = summed(hours[-length:], offset)
+        if ratio >= _AGREES:
             return _Named(offset, ratio, length)
     return None
 
@@ -345,40 +362,22 @@ def _scores(hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]
     """Return the summed log ratios of the known offsets, less what they are unlikely; none without evidence."""
     if not any(day.log_ratios for day in hours):
         return {}
-    return {offset: _sum(hours, offset) - _unlikely(offset, mistakes) for offset, mistakes in known.items()}
-
-
-def _sum(hours: Sequence[HourEvidence], offset: float) -> float:
-    return sum(day.log_ratios.get(offset, 0.0) for day in hours)
-
-
-def _unlikely(offset: float, mistakes: tuple[str, ...]) -> float:
-    return 0.0 if mistakes or abs(offset) in {1.0, 3.0} else _UNLIKELY
-
-
-def _longest(offset: float) -> int:
-    return LONGEST_OF_ONE_HOUR if abs(offset) <= 1 else LONGEST_OF_MORE
+    is_likely = {offset: bool(mistakes) or abs(offset) in {1.0, 3.0} for offset, mistakes in known.items()}
+    return {offset: summed(hours, offset) - (0.0 if is_likely[offset] else _UNLIKELY) for offset in known}
 
 
 def _live_lag(today: FeedDay, site_zone: ZoneInfo) -> tuple[tuple[float, float] | None, int, str]:
     """Return the 5 % and 50 % quantile of ingest − event in hours, or None; of how many records; why None."""
-    is_mine = _is_within(today.arrived_at, today.day, today.day, site_zone)
-    ingested_at = today.ingested_at[is_mine]
-    if len(ingested_at) < _LEAST_RECORDS:
-        return None, len(ingested_at), "too few records"
-    _, records = np.unique(ingested_at, return_counts=True)
-    if len(records) < _LEAST_INGESTS or records.max() > _LARGEST_INGEST * len(ingested_at):
-        return None, len(ingested_at), "records came in bulk"
-    lag = (ingested_at - today.arrived_at[is_mine]).astype("timedelta64[us]").astype(np.int64) / _HOUR_US
+    is_mine = is_within(today.arrived_at, today.day, today.day, site_zone)
+    arrived_at, ingested_at = today.arrived_at[is_mine], today.ingested_at[is_mine]
+    _, moment, records = np.unique(ingested_at, return_inverse=True, return_counts=True)
+    is_small = records <= _LARGEST_INGEST * len(ingested_at)
+    is_live = is_small[moment]
+    if np.count_nonzero(is_small) < _LEAST_INGESTS or np.count_nonzero(is_live) < _LEAST_RECORDS:
+        return None, len(ingested_at), "too few records came in one by one"
+    lag = (ingested_at - arrived_at)[is_live].astype("timedelta64[us]").astype(np.int64) / _HOUR_US
     low, middle = np.quantile(lag, (0.05, 0.5))
-    return (float(low), float(middle)), len(ingested_at), ""
-
-
-def _is_within(instants: Instants, first: date, last: date, zone: ZoneInfo) -> Flags:
-    starts = (day_start(day, zone).replace(tzinfo=None) for day in (first, last + timedelta(days=1)))
-    start, end = (np.datetime64(start, "us") for start in starts)
-    is_within: Flags = (instants >= start) & (instants < end)
-    return is_within
+    return (float(low), float(middle)), len(lag), ""
 
 
 def _offset_h(zone: ZoneInfo, civil: datetime) -> float:

@@ -85,7 +85,7 @@ def learn_profile(
     arrived_at
         UTC instants, in any order; those of other days are left out.
     days
-        The operational days to learn from, best the last twelve weeks; the days to be judged must not be among them.
+        The operational days to learn from, best the last sixteen weeks; the days to be judged must not be among them.
     rest_days
         Public holidays, also of days to be judged; Saturday and Sunday need not be named.
     """
@@ -142,6 +142,19 @@ def weigh_hours(
     log_likelihoods = np.log(among / among.sum(axis=1, keepdims=True)) @ used / profile.dispersion
     ratios = (log_likelihoods[1:] - log_likelihoods[0]).tolist()
     return HourEvidence(dict(zip(offsets_h, ratios, strict=True)), len(used), int(used.sum()))
+
+
+def summed(days: Sequence[HourEvidence], offset_h: float) -> float:
+    """Return what all hours of some days say about an offset; days without evidence say nothing."""
+    return sum(day.log_ratios.get(offset_h, 0.0) for day in days)
+
+
+def is_within(instants: Instants, first: date, last: date, zone: ZoneInfo) -> Flags:
+    """Tell which UTC instants lie in the civil days from `first` to `last`; NaT does in none."""
+    starts = (day_start(day, zone).replace(tzinfo=None) for day in (first, last + timedelta(days=1)))
+    start, end = (np.datetime64(start, "us") for start in starts)
+    within: Flags = (instants >= start) & (instants < end)
+    return within
 
 
 def rates_at(profile: HourProfile, start_s: Ints) -> Floats:

@@ -110,7 +110,7 @@ def test_the_hours_alone_are_a_warning(offset, mistake):
     found = diagnosed(shifted_day(offset, in_bulk))
 
     assert (found.severity, found.offset_h, found.lag.offset_h) == ("warn", float(offset), None)
-    assert found.lag.reason == "records came in bulk"
+    assert found.lag.reason == "too few records came in one by one"
     assert mistake in found.explanation
     assert found.sentence.endswith("(by their hours only)")
 
