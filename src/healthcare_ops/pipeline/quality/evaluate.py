@@ -301,7 +301,8 @@ def _places(checks: Sequence[CompiledCheck], table: ir.Table, collect: Collect) 
         {f"{check.check.rule_id} checked": _rows_in_scope(check, table) for check in by_row}
         | {f"{check.check.rule_id} violations": _count(~check.passes) for check in by_row}
     )
-    rows = collect(table.group_by(keys).aggregate(**sums).order_by(keys)).to_pylist()
+    rows = collect(table.group_by(keys).aggregate(**sums)).to_pylist()
+    rows.sort(key=lambda row: [row[key] or "" for key in keys])
     return {
         check.check.rule_id: tuple(
             Place(row.get("feed_id") or "", row.get("sector_id") or "", row[f"n{number}"], violations)
@@ -324,9 +325,9 @@ def _with_places(
     if not finding.violations or check.passes is None or "encounter_id" not in table.columns:
         return finding
     judged = table.mutate(passes=check.passes)  # first: a filter would look past its own rows at none that are equal
-    bad = judged.filter(~judged.passes).select("encounter_id").distinct().order_by("encounter_id").limit(_SAMPLES)
-    samples = tuple(name for name in collect(bad)["encounter_id"].to_pylist() if name is not None)
-    return replace(finding, samples=samples)
+    bad = judged.filter(~judged.passes & judged.encounter_id.notnull())
+    samples = bad.select("encounter_id").distinct().order_by("encounter_id").limit(_SAMPLES)
+    return replace(finding, samples=tuple(collect(samples)["encounter_id"].to_pylist()))
 
 
 def _number(value: Any) -> float | None:

@@ -13,13 +13,14 @@ import ibis.expr.types as ir
 
 from healthcare_ops.pipeline.quality.checks import column_names
 from healthcare_ops.pipeline.quality.conditions import require_numbers
-from healthcare_ops.pipeline.quality.dqdl.syntax import Condition, Number, Rule, Text
+from healthcare_ops.pipeline.quality.dqdl.syntax import Condition, Number, Rule
 from healthcare_ops.pipeline.quality.patterns import require_plain_regex
 from healthcare_ops.pipeline.quality.refusals import NotCompilableError
 from healthcare_ops.pipeline.quality.values import (
     as_number,
     fulfils,
     is_as_fresh,
+    is_of_type,
 )
 from healthcare_ops.pipeline.quality.where import PRIMARY, at, require_query_of, where
 
@@ -146,35 +147,10 @@ def _freshness(leaf: Rule, scope: Scope) -> Compiled:
     return _of_rows(leaf, scope, is_as_fresh(scope.table[leaf.parameters[0]], _condition(leaf), scope.now))
 
 
-_TYPES: Mapping[str, Callable[[Any], Any]] = {
-    "boolean": lambda text: text.strip().lower().isin(["true", "false"]),
-    "date": lambda text: text.strip().try_cast("date").notnull(),
-    "timestamp": lambda text: text.strip().try_cast("timestamp").notnull(),
-    "integer": lambda text: text.re_search(r"^\s*[+-]?\d{1,10}\s*\z"),
-    "long": lambda text: text.re_search(r"^\s*[+-]?\d{1,19}\s*\z"),
-    "double": lambda text: text.strip().try_cast("float64").notnull(),
-    "float": lambda text: text.strip().try_cast("float64").notnull(),
-    "string": lambda text: text.notnull(),
-}
-
-
 def _data_type(leaf: Rule, scope: Scope) -> Compiled:
-    (operand,) = _condition(leaf).operands
-    if not isinstance(operand, Text) or operand.value.lower() not in _TYPES or _condition(leaf).operator != "=":
-        raise NotCompilableError(f'it compares with = "…", one of {", ".join(_TYPES)}')
-    column, wanted = scope.table[leaf.parameters[0]], operand.value.lower()
-    if column.type().is_string():
-        return _of_rows(leaf, scope, _TYPES[wanted](column).fill_null(False))
-    kinds = {
-        "boolean": column.type().is_boolean(),
-        "date": column.type().is_date(),
-        "timestamp": column.type().is_timestamp(),
-        "integer": column.type().is_integer(),
-        "long": column.type().is_integer(),
-        "double": column.type().is_floating(),
-        "float": column.type().is_floating(),
-    }
-    return Known(float(kinds.get(wanted, False)), ALL)
+    """Judge texts one by one; any other column by the type that it has."""
+    found = is_of_type(scope.table[leaf.parameters[0]], _condition(leaf))
+    return Known(float(found), ALL) if isinstance(found, bool) else _of_rows(leaf, scope, found)
 
 
 def _of_number(compute: Callable[[Any, Any], Any]) -> Callable[[Rule, Scope], Compiled]:
@@ -207,17 +183,18 @@ def _row_count(leaf: Rule, scope: Scope) -> Compiled:
 
 
 def _keys(leaf: Rule, scope: Scope) -> Compiled:
-    rows = _in_scope(leaf, scope)
-    if scope.standing is not None and not leaf.where:
-        rows = scope.standing.semi_join(scope.table, list(leaf.parameters))
+    rows, standing = _in_scope(leaf, scope), scope.standing
+    if standing is not None and not leaf.where:
+        same = [standing[name].identical_to(scope.table[name]) for name in leaf.parameters]
+        rows = standing.semi_join(scope.table, same)
     measure: Any = leaf.rule_type
     return OfKeys(leaf.parameters, measure, rows, _numeric(leaf))
 
 
 def _entropy(leaf: Rule, scope: Scope) -> Compiled:
     """Shannon's entropy of the values that are not null, in nats, as Deequ has it."""
-    rows, name = _in_scope(leaf, scope), leaf.parameters[0]
-    counts = rows.filter(rows[name].notnull()).group_by(name).aggregate(times=ibis._.count())
+    values = _in_scope(leaf, scope).select(value=leaf.parameters[0])
+    counts = values.filter(values.value.notnull()).group_by("value").aggregate(times=ibis._.count())
     shares = counts.mutate(share=counts.times / counts.times.sum().over(ibis.window()))
     number = (-shares.share * shares.share.ln()).sum()
     return OfQuery(shares.aggregate(number=number), _numeric(leaf))
@@ -334,14 +311,33 @@ def _custom_sql(leaf: Rule, scope: Scope) -> Compiled:
     sql = at(scope.now, require_query_of(leaf.parameters[0], [PRIMARY]))
     if leaf.condition is not None:
         return OfSql(sql, counts_rows=False, condition=_numeric(leaf))
-    return OfSql(sql, counts_rows=True, condition=leaf.threshold or ALL)
+    if leaf.threshold:
+        require_numbers(leaf.threshold)
+    passing = f"SELECT COUNT(*) FROM ({sql}) AS passing"  # noqa: S608  # the rule's own query, which was checked
+    return OfSql(passing, counts_rows=True, condition=leaf.threshold or ALL)
+
+
+# What DetectAnomalies watches: what comes to a number without a condition.
+_NUMBERS = (
+    "RowCount",
+    "ColumnCount",
+    "Completeness",
+    "Uniqueness",
+    "UniqueValueRatio",
+    "DistinctValuesCount",
+    "Mean",
+    "Sum",
+    "StandardDeviation",
+    "Entropy",
+    "ColumnCorrelation",
+)
 
 
 def _anomalies(leaf: Rule, scope: Scope) -> Compiled:
     """Compile what is measured; whether it is out of the ordinary is told by its past."""
     measured, *parameters = leaf.parameters
-    if measured == "DetectAnomalies" or measured not in _COMPILERS:
-        raise NotCompilableError(f"{measured!r} is not a measure")
+    if measured not in _NUMBERS:
+        raise NotCompilableError(f"{measured!r} is not a number that is watched; those are: {', '.join(_NUMBERS)}")
     inner = Rule(measured, tuple(parameters), ALL, leaf.where, None, leaf.labels, leaf.text, leaf.position)
     return measure(inner, scope)
 

@@ -30,7 +30,9 @@ from healthcare_ops.pipeline.quality.refusals import NotCompilableError
 from healthcare_ops.pipeline.quality.where import any_of
 
 _DAY = timedelta(days=1)
+_DATE_LENGTH = len("2026-03-01")
 _BLANK = r"^\s+\z"
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\z"
 
 _COMPARE: Mapping[Operator, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
@@ -129,16 +131,53 @@ def as_number(column: Any) -> Any:
     """Return the column as numbers: a text that is none, as null; raise `NotCompilableError` for what is no number."""
     kind = column.type()
     if kind.is_string():
-        return column.strip().try_cast("float64")
+        text = column.strip()
+        # Engines differ in what else they take for a number: 1_000, 1d, Infinity.
+        return ibis.ifelse(text.re_search(_NUMBER), text, None).cast("float64")
+    if kind.is_floating():
+        return ibis.ifelse(column.isnan(), None, column)
     if kind.is_numeric():
         return column
     raise NotCompilableError(f"the column holds {kind}, not numbers")
 
 
+_READS: Mapping[str, Callable[[Any], Any]] = {
+    "boolean": lambda text: text.strip().lower().isin(["true", "false"]),
+    "date": lambda text: (text.strip().length() == _DATE_LENGTH) & _as_time(text).notnull(),
+    "timestamp": lambda text: _as_time(text).notnull(),
+    "integer": lambda text: text.re_search(r"^\s*[+-]?\d{1,10}\s*\z"),
+    "long": lambda text: text.re_search(r"^\s*[+-]?\d{1,19}\s*\z"),
+    "double": lambda text: as_number(text).notnull(),
+    "float": lambda text: as_number(text).notnull(),
+    "string": lambda text: text.notnull(),
+}
+
+
+def is_of_type(column: Any, condition: Condition) -> Any:
+    """Return whether texts can be read as the type that is asked for, row by row; of another column, whether it is."""
+    (operand,) = condition.operands
+    if not isinstance(operand, Text) or operand.value.lower() not in _READS or condition.operator != "=":
+        raise NotCompilableError(f'it compares with = "…", one of {", ".join(_READS)}')
+    kind, wanted = column.type(), operand.value.lower()
+    if kind.is_string():
+        return _READS[wanted](column).fill_null(False)
+    kinds = {
+        "boolean": kind.is_boolean(),
+        "date": kind.is_date(),
+        "timestamp": kind.is_timestamp(),
+        "integer": kind.is_integer(),
+        "long": kind.is_integer(),
+        "double": kind.is_floating(),
+        "float": kind.is_floating(),
+    }
+    return kinds.get(wanted, False)
+
+
 def _as_time(column: Any) -> Any:
     kind = column.type()
     if kind.is_string():
-        return civil.read_iso(column.strip()).clock
+        read = civil.read_iso(column.strip())
+        return read.clock - read.offset_min.fill_null(0).as_interval("m")
     if kind.is_timestamp() or kind.is_date():
         return column
     raise NotCompilableError(f"the column holds {kind}, not times")

@@ -32,6 +32,7 @@ def judge(
     standing: pa.Table | None = None,
     history: Mapping[str, Sequence[Sequence[float | None]]] | None = None,
     delivered: Collection[str] | None = None,
+    held: Mapping[str, int] | None = None,
 ) -> tuple[Finding, ...]:
     """Return the findings, at noon of 20 March 2026 (UTC)."""
     scope = Scope(
@@ -47,6 +48,7 @@ def judge(
         ask=_refuse,
         history=history or {},
         delivered=delivered,
+        held=held,
     )
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, ENCOUNTERS_RAW, EVENTS, EVENTS_RAW, STAYS, TABLES
 from healthcare_ops.pipeline.quality.checks import read_rules, shipped_rules
+from healthcare_ops.pipeline.quality.evaluate import Place
 from unit.pipeline.builders import at, encounters, encounters_raw, events_raw, rows_of, stays
 from unit.pipeline.quality.judging import counted, judge, judge_one
 
@@ -169,16 +171,102 @@ def test_no_more_than_five_encounters_are_named(engine):
     assert finding.samples == ("a", "b", "c", "d", "e")
 
 
-def test_a_rule_tells_in_which_sectors_it_is_broken(engine):
+def test_a_rule_tells_whose_rows_break_it(engine):
+    known = {"triage_level": 3}
     rows = encounters(
-        {"sector_id": "ED", "triage_level": 3}, {"sector_id": "ED"}, {"sector_id": "ED"}, {"sector_id": "WARD"}, {}
+        {"feed_id": "ed", "sector_id": "ED"} | known,
+        {"feed_id": "ed", "sector_id": "ED"},
+        {"feed_id": "er", "sector_id": "ED"},
+        {"feed_id": "er", "sector_id": "WARD"} | known,
+        {"feed_id": "er", "sector_id": None},
     )
-    sound = encounters({"sector_id": "ED", "triage_level": 3}, {"sector_id": "WARD", "triage_level": 3})
 
-    broken, met = (judge_one(engine, 'IsComplete "triage_level"', each) for each in (rows, sound))
+    broken, met = (judge_one(engine, rule, rows) for rule in ('IsComplete "triage_level"', 'IsComplete "encounter_id"'))
 
-    assert broken.sectors == {"ED": (4, 3), "WARD": (1, 1)}
-    assert met.sectors == {}
+    assert broken.places == (Place("ed", "ED", 2, 1), Place("er", "", 1, 1), Place("er", "ED", 1, 1))
+    assert met.places == ()
+
+
+@pytest.mark.parametrize(
+    ("rule", "places"),
+    [
+        ('IsComplete "triage_level" where "los_min > 5"', (Place("", "ED", 2, 1),)),
+        (
+            '(IsComplete "triage_level" where "los_min > 5") and (IsComplete "triage_level" where "los_min = 2")',
+            (Place("", "ED", 3, 2),),
+        ),
+        ('IsUnique "triage_level"', ()),
+        ('Completeness "triage_level" > 0.1', (Place("", "ED", 4, 3),)),
+        ('Mean "triage_level" > 9', ()),
+    ],
+)
+def test_of_a_place_only_rows_are_counted_that_the_rule_speaks_of(engine, rule, places):
+    rows = encounters({"los_min": 9.0, "triage_level": 1}, {"los_min": 9.0}, {"los_min": 1.0}, {"los_min": 2.0})
+
+    assert judge_one(engine, rule, rows).places == places
+
+
+def test_rows_without_encounter_have_a_place_and_no_sample(engine):
+    rows = rows_of(BATCH_ACCOUNTS, [{"feed_id": "ed", "delivered": 9, "quarantined": 9}])
+
+    finding = judge_one(engine, shipped("batch_accounts.quarantined.no_whole_day"), rows, table=BATCH_ACCOUNTS)
+
+    assert (finding.places, finding.samples) == ((Place("ed", "", 1, 1),), ())
+
+
+def test_rows_that_a_rule_holds_back_break_it_all_the_same(engine):
+    rule = 'IsComplete "triage_level" labels=["id"="known"]'
+    level = {"triage_level": 3}
+
+    findings = [
+        judge_one(engine, rule, encounters(*rows), held={"known": held})
+        for rows, held in (((level, {}), 3), ((level, level), 0), ((), 2))
+    ]
+
+    assert [counted(finding) for finding in findings] == [(5, 4), (2, 0), (2, 2)]
+    assert [finding.verdict for finding in findings] == ["fail", "pass", "fail"]
+
+
+def test_the_ids_of_rules_may_differ_in_case_alone_and_be_any_word(engine):
+    ids = ("rows", "Rows", "sector_id", "n0")
+    rules = ", ".join(f'IsComplete "triage_level" labels=["id"="{name}"]' for name in ids)
+
+    findings = judge(engine, rules, encounters({}))
+
+    assert [(finding.check.rule_id, counted(finding)) for finding in findings] == [(name, (1, 1)) for name in ids]
+    assert {finding.places for finding in findings} == {(Place("", "ED", 1, 1),)}
+
+
+@pytest.mark.parametrize("name", ["times", "is_in", "key_0", "rows", "value", "share", "passes", "n0", "select"])
+def test_a_column_may_have_any_name(engine, name):
+    rows = pa.table({name: [1, 1, None], "encounter_id": ["a", "b", "c"]})
+    rules = f'IsUnique "{name}", Entropy "{name}" = 0, IsComplete "{name}", Uniqueness "{name}" "encounter_id" = 1'
+
+    findings = judge(engine, rules, rows)
+
+    assert [(*counted(finding), finding.samples) for finding in findings] == [
+        (2, 1, ("a", "b")),
+        (3, None, ()),
+        (3, 1, ("c",)),
+        (3, 0, ()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "samples"),
+    [
+        ('IsUnique "bed_id"', ("a", "b")),
+        ('IsPrimaryKey "bed_id"', ("a", "b", "d", "e")),
+        ('Uniqueness "bed_id" = 1', ("a", "b")),
+        ('(IsUnique "bed_id") and (IsComplete "bed_id")', ("a", "b", "d", "e")),
+        ('(IsUnique "bed_id") or (IsComplete "bed_id")', ()),
+    ],
+)
+def test_samples_of_keys_are_the_rows_that_share_one(engine, rule, samples):
+    beds = zip("abcde", ["1", "1", "2", None, None], strict=True)
+    rows = pa.table([*map(pa.array, zip(*beds, strict=True))], names=["encounter_id", "bed_id"])
+
+    assert judge_one(engine, rule, rows).samples == samples
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.core.reasons import Reason
-from healthcare_ops.pipeline.quality.evaluate import Finding, Measured
+from healthcare_ops.pipeline.quality.evaluate import Finding, Measured, Place
 from healthcare_ops.pipeline.quality.report import (
     ACCOUNT,
     COMPARE,
@@ -86,7 +86,7 @@ def test_a_rule_s_section_says_what_broke_how_badly_and_what_to_do():
         "tolerated": 0,
         "reason": "why",
         "next_step": "what now",
-        "sectors": [],
+        "places": [],
         "samples": [],
         "trend": [],
     }
@@ -101,23 +101,23 @@ def test_missing_values_are_reported_as_a_null_count():
     assert [section.get("violations") for section in sections] == [None, None, 3]
 
 
-def test_a_rule_s_section_names_the_sectors_that_break_it():
-    (section,) = report([finding(sectors={"ED": (10, 2), "WARD": (5, 1)})])["rules"]
+def test_a_rule_s_section_names_the_feeds_and_sectors_whose_rows_break_it():
+    (section,) = report([finding(places=(Place("ed", "ED", 10, 2), Place("er", "", 5, 1)))])["rules"]
 
-    assert section["sectors"] == [
-        {"sector_id": "ED", "checked": 10, "violations": 2},
-        {"sector_id": "WARD", "checked": 5, "violations": 1},
+    assert section["places"] == [
+        {"feed_id": "ed", "sector_id": "ED", "checked": 10, "violations": 2},
+        {"feed_id": "er", "sector_id": "", "checked": 5, "violations": 1},
     ]
 
 
 def test_a_sampled_encounter_is_shown_by_the_records_that_the_supplier_delivered():
-    records = {"k1.a": [SourceRecord("march.csv", 7, "k1.a"), SourceRecord("april.csv", 1, "k1.a")]}
+    records = {"k1.a": [SourceRecord("ed", "march.csv", 7, "k1.a"), SourceRecord("ed", "april.csv", 1, "k1.a")]}
 
     (section,) = report([finding(samples=("k1.a", "k1.b"))], records=records)["rules"]
 
     assert section["samples"] == [
-        {"source_file": "march.csv", "record_no": 7, "encounter_id": "k1.a"},
-        {"source_file": "april.csv", "record_no": 1, "encounter_id": "k1.a"},
+        {"feed_id": "ed", "source_file": "march.csv", "record_no": 7, "encounter_id": "k1.a"},
+        {"feed_id": "ed", "source_file": "april.csv", "record_no": 1, "encounter_id": "k1.a"},
     ]
 
 
@@ -219,9 +219,9 @@ def test_there_is_something_to_compare_for_every_reason():
 
 def test_a_report_is_plain_json():
     found = report(
-        [finding(sectors={"ED": (10, 2)}, samples=("k1.a",))],
+        [finding(places=(Place("ed", "ED", 10, 2),), samples=("k1.a",))],
         [account({"TIME_UNREADABLE": 1}, last=AS_OF, delivered=1, quarantined=1)],
-        records={"k1.a": [SourceRecord("march.csv", 7, "k1.a")]},
+        records={"k1.a": [SourceRecord("ed", "march.csv", 7, "k1.a")]},
         past=[report([finding()])],
     )
 
