@@ -16,7 +16,8 @@ from healthcare_ops.pipeline.quality.dqdl.syntax import Node, Rule, leaves
 
 Severity = Literal["fail", "warn"]
 _QUOTED = r'"(?:\\.|[^"\\])*"'
-_LABELS = re.compile(rf"\s*labels\s*=\s*\[\s*(?:{_QUOTED}\s*=\s*{_QUOTED}\s*,?\s*)*\]\s*")
+_LABELS = rf"\blabels\s*=\s*\[\s*(?:{_QUOTED}\s*=\s*{_QUOTED}\s*,?\s*)*\]"
+_TEXT_OR_GAP = re.compile(rf"({_QUOTED})|(?:\s|{_LABELS})+")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -43,7 +44,7 @@ class Check:
     @property
     def rule(self) -> str:
         """Return the rule as written, without its labels."""
-        return _LABELS.sub(" ", self.node.text).strip()
+        return _without_labels(self.node)
 
     @property
     def is_completeness(self) -> bool:
@@ -155,11 +156,16 @@ def _id_of(node: Node, labels: Mapping[str, str], table: str) -> str:
         return labels["id"]
     first = next(leaves(node))
     names = [table.rpartition(".")[2], *(re.sub(r"\W+", "_", name) for name in column_names(first)), first.rule_type]
-    return f"{'.'.join(names)[:80]}.{hashlib.sha256(_LABELS.sub(' ', node.text).encode()).hexdigest()[:6]}"
+    return f"{'.'.join(names)[:80]}.{hashlib.sha256(_without_labels(node).encode()).hexdigest()[:6]}"
+
+
+def _without_labels(node: Node) -> str:
+    """Return the rule's text without labels, gaps made one blank; quoted texts stay as they are."""
+    return _TEXT_OR_GAP.sub(lambda found: found[1] or " ", node.text).strip()
 
 
 def _count_of(node: Node, text: str) -> int:
-    if not re.fullmatch(r"\d{1,9}", text):
+    if not re.fullmatch(r"[0-9]{1,9}", text):
         raise _refused(node, f"tolerated is {text!r}; it is a number of rows")
     return int(text)
 

@@ -15,7 +15,7 @@ from sqlglot import exp
 from healthcare_ops.core.tables import ENCOUNTERS, ENCOUNTERS_RAW, EVENTS_RAW
 from healthcare_ops.pipeline.quality.checks import Check, column_names
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
-from healthcare_ops.pipeline.quality.dqdl.syntax import Composite, Node, Rule, Ruleset, leaves
+from healthcare_ops.pipeline.quality.dqdl.syntax import Composite, Node, Now, Rule, Ruleset, leaves
 from healthcare_ops.pipeline.quality.measures import ALWAYS, Compiled, OfKeys, OfRows, Scope, measure
 from healthcare_ops.pipeline.quality.refusals import NotCompilableError, SqlRefusedError
 from healthcare_ops.pipeline.quality.where import all_of, any_of, condition_of
@@ -84,12 +84,17 @@ def _require_quarantine(check: Check, passes: Any) -> None:
         fault = f"{check.rule_id}: rows of {check.table} are not held by themselves; those of {known} are"
     elif passes is None:
         fault = f"{check.rule_id} does not judge row by row, so no row can be held back by it"
-    elif "now()" in check.node.text:
+    elif any(_speaks_of_now(leaf) for leaf in leaves(check.node)):
         # What is held because of now would be let in by a later run, without anyone having looked.
         fault = f"{check.rule_id} speaks of now(), so what it holds back would change with time"
     else:
         return
     raise DqdlError(f"{fault}.", check.node.position, next_step='Take the label on_failure="quarantine" away.')
+
+
+def _speaks_of_now(leaf: Rule) -> bool:
+    operands = leaf.condition.operands if leaf.condition else ()
+    return leaf.rule_type == "DataFreshness" or any(isinstance(operand, Now) for operand in operands)
 
 
 # Of what kind columns are, lint does not know: a rule that fits one of these can be judged.
