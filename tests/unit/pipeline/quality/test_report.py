@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.resources import files
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.core.reasons import Reason
@@ -226,3 +228,130 @@ def test_a_report_is_plain_json():
     )
 
     assert json.loads(json.dumps(found)) == found
+
+
+# The published schema
+
+SCHEMA = json.loads(files("healthcare_ops.pipeline.quality").joinpath("report.schema.json").read_text("utf-8"))
+VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def faults(document):
+    """Return what the schema says against a report as it is kept."""
+    return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(json.loads(json.dumps(document)))]
+
+
+def unjudged(rule=LOS):
+    return finding("not_applicable", rule=rule, violations=0, checked=0)
+
+
+def full_report(verdict="fail", **different):
+    rules = ('IsComplete "triage_level"', "(RowCount > last()) and (ColumnCount = 5)", 'Mean "los_min" > 60')
+    several = (Measured(5.0, None, None, "> last()", None), Measured(5.0, None, None, "= 5", True))
+    findings = [
+        finding(verdict, places=(Place("ed", "ED", 10, 2), Place("er", "", 5, 1)), samples=("k1.a",)),
+        finding("warn", rule=rules[0], places=(Place("ed", "ED", 10, 2),), samples=("k1.a",)),
+        replace(finding("pass", rule=rules[1], violations=0), measured=several, violations=None),
+        replace(finding("warn", rule=rules[2]), violations=None),
+        unjudged(rules[2]),
+    ]
+    return report(
+        findings,
+        [account({"TIME_UNREADABLE": 1}, last=AS_OF, delivered=4, applied=3, quarantined=1), account()],
+        records={"k1.a": [SourceRecord("ed", "march.csv", 7, "k1.a"), SourceRecord("er", "b.csv", 1, "k1.a")]},
+        past=[report([finding(), unjudged(rules[2])]) | {"run_id": "run-6"}],
+        versions={"silver.encounters": "0123456789ab"},
+        **different,
+    )
+
+
+def test_the_schema_is_one_and_describes_every_field():
+    def fields(node):
+        if isinstance(node, dict):
+            if isinstance(node.get("properties"), dict) and node.get("type") == "object":
+                yield node["properties"], node
+            for part in node.values():
+                yield from fields(part)
+        elif isinstance(node, list):
+            for part in node:
+                yield from fields(part)
+
+    objects = list(fields(SCHEMA))
+
+    Draft202012Validator.check_schema(SCHEMA)
+    assert len(objects) >= 10
+    assert [
+        name for fields, _ in objects for name, field in fields.items() if not {"description", "$ref"} & field.keys()
+    ] == []
+    assert [node["properties"] for _, node in objects if node.get("additionalProperties") is not False] == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        report([finding("pass", violations=0)], [account(delivered=3, applied=3)]),
+        report([finding("warn")]),
+        full_report("warn"),
+        full_report("fail"),
+        full_report("fail", error=DataError("the file ends in the middle", next_step="Send it again.")),
+        report([], error=KeyError("feed")),
+        report([unjudged()], [account()]),
+        report(),
+    ],
+    ids=["pass", "warn", "much that warns", "fail", "fail and error", "error", "nothing to judge", "no rules"],
+)
+def test_a_report_is_as_its_schema_says(document):
+    assert faults(document) == []
+
+
+def changed(document, path, value):
+    """Return a report in which one field is another; without it, where the value is `...`."""
+    *outer, last = path
+    copy = json.loads(json.dumps(document))
+    place = copy
+    for key in outer:
+        place = place[key]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["schema_version"], 1),
+        (["schema_version"], ...),
+        (["patient_name"], "Ana"),
+        (["verdict"], "fine"),
+        (["verdict"], "error"),
+        (["error"], "KeyError"),
+        (["dq_risk_score"], None),
+        (["dq_risk_score"], 101),
+        (["as_of"], "yesterday"),
+        (["days", "first"], "2026-02-30"),
+        (["days", "count"], 0),
+        (["rule_versions", "silver.encounters"], "latest"),
+        (["rules", 0, "violations"], ...),
+        (["rules", 0, "null_count"], 0),
+        (["rules", 0, "violations"], -1),
+        (["rules", 0, "violations"], 1.5),
+        (["rules", 0, "severity"], "fatal"),
+        (["rules", 0, "patient_id"], "1"),
+        (["rules", 0, "samples", 0, "patient_id"], "1"),
+        (["rules", 0, "samples", 0, "record_no"], 0),
+        (["rules", 0, "places", 0, "sector_id"], None),
+        (["rules", 0, "trend", 0, "verdict"], "error"),
+        (["feeds", 0, "counts", "delivered"], ...),
+        (["feeds", 0, "quarantined_by_reason", "TIME_UNREADABLE"], 0),
+        (["feeds", 0, "delay", "is_late"], "no"),
+        (["feeds"], ...),
+    ],
+    ids=lambda part: "-".join(map(str, part)) if isinstance(part, list) else str(part),
+)
+def test_a_document_that_is_no_report_is_told_from_one(path, value):
+    sound = full_report("fail")
+
+    assert faults(sound) == []
+    assert faults(changed(sound, path, value)) != []
