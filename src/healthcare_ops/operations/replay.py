@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from healthcare_ops.adapters.state_lock import Patience
 from healthcare_ops.bootstrap.configuration import add_feed, create_state
 from healthcare_ops.bootstrap.platform import open_platform, scratch_engine
 from healthcare_ops.core.civil_time import day_start, offset_spans
@@ -42,6 +43,8 @@ from healthcare_ops.ports import Delivery
 
 Progress = Callable[[str], None]
 _DAY_MIN = 1440
+# As long as a job waits for whoever writes to the state directory.
+_PATIENCE = Patience(60.0)
 # Before every time that can be written.
 _NO_TIME_US = -(2**62)
 _PACKED = (".gz", ".zst")
@@ -123,7 +126,7 @@ class Replay:
                 path.parent.mkdir()
                 path.write_bytes(in_format(part.rows, self.feed))
                 files[path] = bulk.sha256_of(path)
-            with open_platform(state, clock) as platform:
+            with open_platform(state, clock, patience=_PATIENCE) as platform:
                 landed = bulk.land(platform, self.feed, files)
         return [(part.rows.num_rows, one["status"] == "landed") for part, one in zip(parts, landed, strict=True)]
 
