@@ -23,6 +23,7 @@ from healthcare_ops.core.tables import (
 )
 from healthcare_ops.jobs.approval import approve, silver_markers
 from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.quality_history import clocks, deviations
 from healthcare_ops.jobs.quality_reports import past_reports, source_records, write_report
 from healthcare_ops.jobs.quality_rules import rule_file
 from healthcare_ops.jobs.silver_to_gold import silver_changes
@@ -54,6 +55,8 @@ def run(context: Context, request: Request) -> Outcome:
         for rules in _rule_files(context):
             report.versions[rules.table] = rules.version
             report.findings += _findings(context, rules, days, report.history)
+        report.deviations = deviations(context, days)
+        report.clocks = clocks(context, days)
         report.records = source_records(context, report.sampled, days)
         report.accounts = read_accounts(context, days)
     except BaseException as error:
@@ -62,10 +65,9 @@ def run(context: Context, request: Request) -> Outcome:
     finally:
         document = report.document(SystemClock().now())
         key = write_report(context, request, document)
-    failed = [finding for finding in report.findings if finding.verdict == "fail"]
-    if failed:
+    if document["verdict"] == "fail":
         raise QualityError(
-            _complaint(failed), next_step=_remedy(failed, _most_held(context, days), context.objects.path(key))
+            _complaint(report), next_step=_remedy(report, _most_held(context, days), context.objects.path(key))
         )
     approve(context, markers)
     return {
@@ -190,25 +192,43 @@ def _most_held(context: Context, days: list[date]) -> str:
     )
 
 
-def _remedy(failed: list[Finding], held: str, report: str) -> str:
-    """Return what to look at: what the worst rule speaks of before the rest."""
-    check = _worst(failed).check
-    hints = [held] if check.table == BATCH_ACCOUNTS.id and held else [check.next_step, held]
-    listing = f"`hops dq show --quarantine` shows the rules and the held records; the report is {report}."
-    return " ".join(filter(None, [*hints, listing]))
+def _remedy(report: Report, held: str, path: str) -> str:
+    """Return what to look at: what the worst finding speaks of before the rest."""
+    listing = f"`hops dq show --quarantine` shows the rules and the held records; the report is {path}."
+    return " ".join(filter(None, [*_hints(report, held), listing]))
 
 
-def _worst(failed: list[Finding]) -> Finding:
-    return max(failed, key=lambda finding: finding.share)
+def _hints(report: Report, held: str) -> list[str]:
+    if any(clock.severity == "fail" for clock in report.clocks):
+        return ["Compare `zone` in the feed file with the supplier's clock."]
+    worst = _worst(report)
+    if worst is None:
+        return ["Ask the feeds' owners what happened on that day.", held]
+    return [held] if worst.check.table == BATCH_ACCOUNTS.id and held else [worst.check.next_step, held]
 
 
-def _complaint(failed: list[Finding]) -> str:
-    worst = _worst(failed)
+def _worst(report: Report) -> Finding | None:
+    failed = [finding for finding in report.findings if finding.verdict == "fail"]
+    return max(failed, key=lambda finding: finding.share, default=None)
+
+
+def _complaint(report: Report) -> str:
+    """Return what is wrong: a wrong clock explains the rest, a rule that is broken is clearer than an odd figure."""
+    told = [f"{clock.sentence}." for clock in report.clocks if clock.severity == "fail"]
+    told += [_broken(report)] if _worst(report) else []
+    told += [f"{odd.sentence}." for odd in report.deviations if odd.severity == "fail"]
+    more = sum(found.verdict == "fail" for found in report.scored) - 1
+    return f"{told[0]}{f' And {more} more.' if more else ''}"
+
+
+def _broken(report: Report) -> str:
+    worst = _worst(report)
+    if worst is None:
+        return ""
     check = worst.check
-    more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
     counted = (
         f"{worst.violations} of {worst.checked} rows of {check.table} ({worst.share:.1%}) break it"
         if worst.violations is not None
         else f"{check.table} measures {worst.measured[0].value:g}"
     )
-    return f"rule {check.rule_id}{more}: {counted}: {check.reason or check.node.text}."
+    return f"rule {check.rule_id}: {counted}: {check.reason or check.rule}."

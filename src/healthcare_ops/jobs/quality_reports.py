@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from healthcare_ops.pipeline.silver import within
 
 _PAST_REPORTS = 10
 _PAST_DAYS = 14
-_RECORDS_OF_ENCOUNTER = 3
+_RECORDS_OF_FEED = 3
 
 
 def past_reports(context: Context, request: Request, count: int = _PAST_REPORTS) -> list[Mapping[str, Any]]:
@@ -48,8 +48,9 @@ def write_report(context: Context, request: Request, document: Mapping[str, Any]
 def source_records(
     context: Context, encounters: Collection[str], days: Sequence[date]
 ) -> Mapping[str, Sequence[SourceRecord]]:
-    """Return by encounter the first delivered records that speak of it on the days or the day beside."""
+    """Return by encounter the first delivered records of each feed that speak of it on the days or the day beside."""
     found: dict[str, list[SourceRecord]] = defaultdict(list)
+    counts: Counter[tuple[str, str]] = Counter()
     if not encounters:
         return found
     margin = timedelta(days=1)
@@ -61,7 +62,9 @@ def source_records(
         parts.append(rows.select("encounter_id", "source_file", "record_no", "feed_id", "delivery_seq"))
     records = ibis.union(*parts).order_by("encounter_id", "feed_id", "delivery_seq", "record_no")
     for row in context.engine.collect(records).to_pylist():
-        of_encounter = found[row["encounter_id"]]
-        if len(of_encounter) < _RECORDS_OF_ENCOUNTER:
-            of_encounter.append(SourceRecord(row["feed_id"], row["source_file"], row["record_no"], row["encounter_id"]))
+        of_feed = (row["encounter_id"], row["feed_id"])
+        counts[of_feed] += 1
+        if counts[of_feed] <= _RECORDS_OF_FEED:
+            record = SourceRecord(row["feed_id"], row["source_file"], row["record_no"], row["encounter_id"])
+            found[row["encounter_id"]].append(record)
     return found

@@ -106,6 +106,7 @@ def history(
     Example: hops dq history encounters.triage_level.complete
     """
     from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.operations.reading import newest_reports
 
     with open_platform(state, exclusive=False) as platform:
@@ -117,15 +118,18 @@ def history(
             for section in report["rules"]
             if section["rule_id"] == rule
         ]
-        columns = ["run", "as of", "verdict", "measured", "broken", "checked"]
+        columns = ["run_id", "as_of", "verdict", "measured", "broken", "checked"]
     else:
         rows = [_scored(report) for report in reports]
-        columns = ["run", "as of", "verdict", "score", "failed", "warned"]
+        columns = ["run_id", "as_of", "verdict", "score", "failed", "warned"]
+    if rule and not rows:
+        raise NotFoundError(f"no run judged rule {rule!r}.", next_step="`hops dq show` lists the rules.")
     if as_json:
         emit_json({"rule_id": rule or None, "runs": [dict(zip(columns, row, strict=True)) for row in rows]})
         return
     out = console()
-    out.print(table(rule or "Data quality", columns, rows))
+    shown = [[run_id, as_of[:16], *others] for run_id, as_of, *others in rows]
+    out.print(table(rule or "Data quality", ["run", "as of", *columns[2:]], shown))
     if len(rows) > 1:
         out.print(f"oldest {_sparkline([row[3] for row in reversed(rows)])} newest", markup=False)
 
@@ -208,6 +212,8 @@ def _references(given: Sequence[str]) -> dict[str, Path]:
         alias, is_given, path = text.partition("=")
         if not is_given or not alias or not path:
             raise typer.BadParameter(f"{text!r} is not ALIAS=FILE.", param_hint="--reference")
+        if alias in found or alias == "primary":
+            raise typer.BadParameter(f"{alias!r} names another file already.", param_hint="--reference")
         found[alias] = Path(path)
     return found
 
@@ -277,6 +283,8 @@ def _print_report(report: Mapping[str, Any]) -> None:
     if report.get("error"):
         out.print(f"the job ended early: {report['error']}", markup=False)
     _print_rules(report)
+    for told in (*report.get("clocks", ()), *report.get("expectations", ())):
+        out.print(f"{_MARKS[told['verdict']]} {told['day']}: {told['sentence']}", markup=False)
     for given in report.get("assignments", ()):
         said = f"{given['judgement']}: {given['reason']}" if given["judgement"] else "looks into it"
         out.print(f"{given['rule_id']}: {given['steward']} {said}", markup=False)
@@ -360,13 +368,13 @@ def _print_explanation(report: Mapping[str, Any], name: str, section: Mapping[st
 
 def _measured(report: Mapping[str, Any], section: Mapping[str, Any]) -> list[Any]:
     value = section["values"][0] if section["values"] else None
-    return [report["run_id"], report["as_of"][:16], section["verdict"], value, _counted(section), section["checked"]]
+    return [report["run_id"], report["as_of"], section["verdict"], value, _counted(section), section["checked"]]
 
 
 def _scored(report: Mapping[str, Any]) -> list[Any]:
     verdicts = [section["verdict"] for section in report["rules"]]
     counts = [verdicts.count("fail"), verdicts.count("warn")]
-    return [report["run_id"], report["as_of"][:16], report["verdict"], report["dq_risk_score"], *counts]
+    return [report["run_id"], report["as_of"], report["verdict"], report["dq_risk_score"], *counts]
 
 
 def _sparkline(values: Sequence[float | None]) -> str:

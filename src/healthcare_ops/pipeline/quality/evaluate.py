@@ -80,6 +80,11 @@ class Finding:
     samples: tuple[str, ...] = ()
 
     @property
+    def rule_id(self) -> str:
+        """Return the id of the check."""
+        return self.check.rule_id
+
+    @property
     def share(self) -> float:
         """Return violations ÷ checked; of a rule that judges a number, 0 if it is met and 1 if not."""
         if self.violations is None:

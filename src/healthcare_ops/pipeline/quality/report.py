@@ -11,9 +11,11 @@ from typing import Any
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
 from healthcare_ops.core.tables import FATES
+from healthcare_ops.pipeline.quality.clock import Diagnosis
+from healthcare_ops.pipeline.quality.deviations import Deviation
 from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
 from healthcare_ops.pipeline.quality.notice import missing_of, notice
-from healthcare_ops.pipeline.quality.score import risk_score
+from healthcare_ops.pipeline.quality.score import Scored, risk_score
 
 SCHEMA_VERSION = 2
 REPORTS_PREFIX = "gold/data_quality_runs/"
@@ -72,9 +74,21 @@ class Report:
     past: Sequence[Mapping[str, Any]] = ()
     versions: dict[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    deviations: Sequence[Deviation] = ()
+    clocks: Sequence[Diagnosis] = ()
     accounts: Sequence[FeedAccount] = ()
     records: Mapping[str, Sequence[SourceRecord]] = field(default_factory=dict)
     error: BaseException | None = None
+
+    @property
+    def scored(self) -> list[Scored]:
+        """Return what was found by rules, by the site's past and of its feeds' clocks, of each kind the worst once."""
+        of_the_past: dict[str, Outlier] = {}
+        for found in (*map(_of_deviation, self.deviations), *map(_of_clock, self.clocks)):
+            before = of_the_past.setdefault(found.rule_id, found)
+            if (found.verdict, -found.share) < (before.verdict, -before.share):  # "fail" sorts before "warn"
+                of_the_past[found.rule_id] = found
+        return [*self.findings, *of_the_past.values()]
 
     @property
     def history(self) -> Mapping[str, Sequence[Sequence[float | None]]]:
@@ -97,19 +111,21 @@ class Report:
         """
         delivered = sum(account.counts["delivered"] for account in self.accounts)
         quarantined = sum(account.counts["quarantined"] for account in self.accounts)
-        score, contributions = risk_score(self.findings, quarantined / delivered if delivered else 0.0)
+        score, contributions = risk_score(self.scored, quarantined / delivered if delivered else 0.0)
         return {
             "schema_version": SCHEMA_VERSION,
             "run_id": self.run_id,
             "as_of": self.as_of.isoformat(),
             "written_at": written_at.isoformat(),
             "days": {"first": min(self.days).isoformat(), "last": max(self.days).isoformat(), "count": len(self.days)},
-            "verdict": "error" if self.error else verdict_of(self.findings),
+            "verdict": "error" if self.error else verdict_of(self.scored),
             "error": f"{type(self.error).__name__}: {self.error}" if self.error else None,
             "dq_risk_score": None if self.error else round(score, 2),
             "contributions": {name: round(points, 2) for name, points in sorted(contributions.items())},
             "rule_versions": dict(self.versions),
             "rules": [self._rule_section(finding) for finding in self.findings],
+            "expectations": [_deviation_section(deviation) for deviation in self.deviations],
+            "clocks": [_clock_section(diagnosis) for diagnosis in self.clocks],
             "feeds": [self._feed_section(account) for account in self.accounts],
         }
 
@@ -146,6 +162,7 @@ class Report:
 
     def _feed_section(self, account: FeedAccount) -> dict[str, Any]:
         worst = max(account.reasons, key=lambda reason: account.reasons[reason], default=None)
+        wrong = [clock for clock in self.clocks if clock.clock.feed_id == account.feed.feed_id]
         return {
             "feed_id": account.feed.feed_id,
             "owner": account.feed.owner.name,
@@ -153,8 +170,8 @@ class Report:
             "counts": dict(account.counts),
             "quarantined_by_reason": dict(account.reasons),
             "delay": self._delay(account),
-            "diagnosis": _diagnosis(account, worst),
-            "next_step": f"Send {account.feed.owner.name} the list from `hops dq show --quarantine`." if worst else "",
+            "diagnosis": " ".join([*(f"{_sentence(clock)}" for clock in wrong), _diagnosis(account, worst)]),
+            "next_step": _next_step(account, worst, wrong),
             "notice": notice(account.feed, missing_of(account.feed, self.findings, self.records), self.days),
         }
 
@@ -176,11 +193,79 @@ def report_key(run_date: date, run_id: str) -> str:
     return f"{REPORTS_PREFIX}dt={run_date.isoformat()}/{run_id}.json"
 
 
-def verdict_of(findings: Sequence[Finding]) -> Verdict:
+def verdict_of(findings: Sequence[Scored]) -> Verdict:
     """Return the worst verdict; a pass needs a rule that had a row to judge."""
     found = {finding.verdict for finding in findings}
     worst_first: tuple[Verdict, ...] = ("fail", "warn", "pass")
     return next((verdict for verdict in worst_first if verdict in found), "not_applicable")
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """What the site's past says, as the score counts it."""
+
+    rule_id: str
+    verdict: Verdict
+    share: float
+
+
+def _of_deviation(found: Deviation) -> Outlier:
+    place = ".".join(filter(None, (found.series.table, found.series.place, found.series.column)))
+    largest = max(abs(found.observed), abs(found.expected))
+    share = abs(found.observed - found.expected) / largest if largest else 0.0
+    return Outlier(f"expected.{found.rule}.{place}", found.severity, min(share, 1.0))
+
+
+def _of_clock(found: Diagnosis) -> Outlier:
+    return Outlier(f"clock.{found.clock.feed_id}", "fail" if found.severity == "fail" else "warn", 1.0)
+
+
+def _deviation_section(found: Deviation) -> dict[str, Any]:
+    numbers = ("observed", "expected", "lower", "upper", "score", "limit")
+    return {
+        "rule_id": _of_deviation(found).rule_id,
+        "rule": found.rule,
+        "table": found.series.table,
+        "by": found.series.by,
+        "place": found.series.place,
+        "column": found.series.column,
+        "day": found.day.isoformat(),
+        "start": found.start.isoformat(),
+        "end": found.end.isoformat(),
+        "verdict": found.severity,
+        **{name: round(float(getattr(found, name)), 4) for name in numbers},
+        "sentence": found.sentence,
+    }
+
+
+def _clock_section(found: Diagnosis) -> dict[str, Any]:
+    return {
+        "rule_id": _of_clock(found).rule_id,
+        "feed_id": found.clock.feed_id,
+        "day": found.day.isoformat(),
+        "verdict": found.severity,
+        "offset_h": found.offset_h,
+        "explanation": found.explanation,
+        "lag_q05_h": found.lag.q05_h,
+        "lag_q50_h": found.lag.q50_h,
+        "log_likelihood_ratio": found.log_likelihood_ratio,
+        "window_days": found.window_days,
+        "arrivals": found.hours.arrivals_used,
+        "sentence": found.sentence,
+    }
+
+
+def _sentence(found: Diagnosis) -> str:
+    return f"On {found.day.isoformat()} {found.sentence}."
+
+
+def _next_step(account: FeedAccount, worst: str | None, wrong: Sequence[Diagnosis]) -> str:
+    steps = []
+    if wrong:
+        steps.append(f"Compare `zone` and the times of {account.feed.feed_id} with {account.feed.owner.name}'s clock.")
+    if worst:
+        steps.append(f"Send {account.feed.owner.name} the list from `hops dq show --quarantine`.")
+    return " ".join(steps)
 
 
 def _diagnosis(account: FeedAccount, worst: str | None) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
-from healthcare_ops.pipeline.quality.evaluate import Finding
+from healthcare_ops.pipeline.quality.evaluate import Verdict
 
 FAIL_FLOOR = 60.0
 _WARN_CEILING = 50.0
@@ -12,7 +13,26 @@ _WARN_POINTS = 10.0
 _QUARANTINE_POINTS = 20.0
 
 
-def risk_score(findings: Iterable[Finding], quarantined_share: float) -> tuple[float, dict[str, float]]:
+class Scored(Protocol):
+    """What a rule of any kind found: its verdict, and the share (0–1) of what it judged that is at fault."""
+
+    @property
+    def rule_id(self) -> str:
+        """Return what is at fault, by name."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return how bad it is."""
+        ...
+
+    @property
+    def share(self) -> float:
+        """Return how much of what was judged is at fault, 0–1."""
+        ...
+
+
+def risk_score(findings: Iterable[Scored], quarantined_share: float) -> tuple[float, dict[str, float]]:
     """Return the score, 0 (sound) to 100, and each rule's contribution in points.
 
     A broken `warn` rule adds 10 points and up to 10 more with its share; quarantine adds 20 points times
@@ -25,9 +45,9 @@ def risk_score(findings: Iterable[Finding], quarantined_share: float) -> tuple[f
         Quarantined ÷ delivered records of the same days, 0–1.
     """
     broken = [finding for finding in findings if finding.verdict in {"warn", "fail"}]
-    warns = {f.check.rule_id: _WARN_POINTS * (1.0 + f.share) for f in broken if f.verdict == "warn"}
+    warns = {f.rule_id: _WARN_POINTS * (1.0 + f.share) for f in broken if f.verdict == "warn"}
     warns["quarantine"] = _QUARANTINE_POINTS * quarantined_share
-    fails = {f.check.rule_id: f.share for f in broken if f.verdict == "fail"}
+    fails = {f.rule_id: f.share for f in broken if f.verdict == "fail"}
     warned = min(sum(warns.values()), _WARN_CEILING)
     contributions = _scaled(warns, warned)
     if not fails:

@@ -1,0 +1,118 @@
+"""What the site's own past says of the judged days: figures too far from what was expected, clocks that are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from healthcare_ops.core.feed import Feed
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, ENCOUNTERS_RAW, EVENTS, EVENTS_RAW, STAYS
+from healthcare_ops.forecasting.calendar import holiday_dates
+from healthcare_ops.jobs.context import Context
+from healthcare_ops.pipeline.quality import clock
+from healthcare_ops.pipeline.quality.clock import Diagnosis, FeedClock, FeedDay
+from healthcare_ops.pipeline.quality.deviations import Deviation
+from healthcare_ops.pipeline.quality.deviations import judge as judge_figures
+from healthcare_ops.pipeline.quality.expectations import learn
+from healthcare_ops.pipeline.quality.hour_profile import learn_profile
+from healthcare_ops.pipeline.quality.observations import Days, observe, tabulate
+
+_DAY = timedelta(days=1)
+_HISTORY = timedelta(weeks=16)
+# A correction can reach any day of the past; what is further back than this is history itself.
+_JUDGED_DAYS = 400
+_CLOCK_DAYS = 31
+
+
+def deviations(context: Context, days: Sequence[date]) -> tuple[Deviation, ...]:
+    """Return the figures of the days that are too far from what the days before and around them let expect."""
+    judged = [day for day in days if day > days[-1] - _JUDGED_DAYS * _DAY]
+    first, last = judged[0] - _HISTORY, judged[-1]
+    tables = {table.id: context.lake.read(table, first, last) for table in (ENCOUNTERS, STAYS, EVENTS, BATCH_ACCOUNTS)}
+    summaries = {name: context.engine.collect(rows) for name, rows in observe(tables).items()}
+    calendar = Days(first, last, context.site.tz, _holidays(context, first, last))
+    now = context.latest_plausible()
+    cadences = {feed.feed_id: feed.cadence for feed in context.feeds.values()}
+    observed = tabulate(summaries, calendar, now=now, cadences=cadences)
+    return judge_figures(observed, learn(observed, judged=judged), judged, now=now, cadences=cadences)
+
+
+def clocks(context: Context, days: Sequence[date]) -> tuple[Diagnosis, ...]:
+    """Return what is wrong with the clocks of the feeds on the newest of the days; nothing of those that are right."""
+    judged = [day for day in days if day > days[-1] - _CLOCK_DAYS * _DAY]
+    first, last = judged[0] - _HISTORY, judged[-1]
+    arrivals = _arrivals(context, first, last)
+    rest_days = _holidays(context, first, last)
+    found = []
+    for feed in context.feeds.values():
+        told = arrivals.filter(pc.equal(arrivals["feed_id"], feed.feed_id))
+        found += list(_of_feed(context, feed, _by_day(told), judged, rest_days))
+    return tuple(found)
+
+
+def _of_feed(
+    context: Context, feed: Feed, by_day: dict[date, FeedDay], judged: Sequence[date], rest_days: frozenset[date]
+) -> Iterator[Diagnosis]:
+    site_zone = context.site.tz
+    told = FeedClock(feed.feed_id, ZoneInfo(feed.zone), site_zone, (feed.plausible.first, feed.plausible.last))
+    now = context.latest_plausible()
+    for day in judged:
+        if day not in by_day:
+            continue
+        recent = [by_day[other] for back in range(6, -1, -1) if (other := day - back * _DAY) in by_day]
+        before = [one for name, one in by_day.items() if day - _HISTORY <= name < day - 6 * _DAY]
+        if not before:
+            continue
+        profile = learn_profile(
+            np.concatenate([one.arrived_at for one in before]),
+            [one.day for one in before],
+            site_zone,
+            rest_days=rest_days,
+        )
+        found = clock.diagnose(
+            recent,
+            told,
+            profile,
+            usual_lag=clock.learn_lag(before[-28:], site_zone),
+            until=now if now.astimezone(site_zone).date() <= day else None,
+        )
+        if found.severity != "none":
+            yield found
+
+
+def _arrivals(context: Context, first: date, last: date) -> pa.Table:
+    """Return feed, day, arrival and first ingest of the encounters; the days are the site's."""
+    encounters = context.lake.read(ENCOUNTERS, first, last).select("encounter_id", "feed_id", "arrival_time", "dt")
+    parts = [
+        context.lake.read(table, first - _DAY, last + _DAY).select("encounter_id", "ingested_at")
+        for table in (ENCOUNTERS_RAW, EVENTS_RAW)
+    ]
+    records = ibis.union(*parts)
+    came_in = records.group_by("encounter_id").aggregate(ingested_at=records.ingested_at.min())
+    told = encounters.inner_join(came_in, "encounter_id")
+    return context.engine.collect(told.select("feed_id", "dt", "arrival_time", "ingested_at").order_by("dt"))
+
+
+def _by_day(told: pa.Table) -> dict[date, FeedDay]:
+    days = told["dt"].to_numpy()
+    arrived_at, ingested_at = (
+        told[name].to_numpy().astype("datetime64[us]") for name in ("arrival_time", "ingested_at")
+    )
+    starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]]) if len(days) else np.array([], dtype=np.int64)
+    ends = np.r_[starts[1:], len(days)] if len(days) else starts
+    return {
+        (day := days[start].astype("datetime64[D]").astype(date)): FeedDay(
+            day, arrived_at[start:end], ingested_at[start:end]
+        )
+        for start, end in zip(starts, ends, strict=True)
+    }
+
+
+def _holidays(context: Context, first: date, last: date) -> frozenset[date]:
+    return holiday_dates(context.site.holidays, range(first.year, last.year + 1))
