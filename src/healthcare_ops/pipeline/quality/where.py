@@ -16,7 +16,7 @@ import ibis
 import ibis.expr.types as ir
 import sqlglot
 from ibis.common.exceptions import IbisError
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
 
 from healthcare_ops.pipeline.quality.patterns import require_plain_regex
@@ -26,6 +26,7 @@ _DIALECT = "spark"
 PRIMARY = "primary"
 _MAX_LENGTH = 50_000
 _MAX_DEPTH = 50
+_BEGINS = (TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN)
 
 
 def _day(value: Any) -> Any:
@@ -80,7 +81,7 @@ _ARGUMENTS: Mapping[type[exp.Expr], Sequence[str]] = {
 
 def condition_of(sql: str) -> exp.Expr:
     """Return a row condition as a tree; raise `SqlRefusedError` if it cannot be read, or is more than a condition."""
-    tree = _one(_read(f"SELECT 1 WHERE {sql}", sql))
+    tree = _read(f"SELECT 1 WHERE {sql}", sql)
     clauses = {name for name, part in tree.args.items() if part} if tree else set()
     if not isinstance(tree, exp.Select) or clauses - {"kind", "operation_modifiers"} != {"expressions", "where"}:
         raise SqlRefusedError(f"{_short(sql)} is more than a condition")
@@ -108,17 +109,19 @@ def where(sql: str, table: ir.Table) -> Any:
         ) from error
 
 
-def _read(text: str, sql: str) -> list[exp.Expr | None]:
+def _read(text: str, sql: str) -> exp.Expr | None:
+    """Return one query as a tree; None if it is another statement, or several."""
     if len(sql) > _MAX_LENGTH:
         raise SqlRefusedError(f"its SQL is longer than {_MAX_LENGTH} characters")
     try:
-        return list(sqlglot.parse(text, dialect=_DIALECT))
+        tokens = [token.token_type for token in sqlglot.tokenize(text, read=_DIALECT)]
+        if tokens[-1:] == [TokenType.SEMICOLON]:
+            tokens.pop()
+        if not tokens or tokens[0] not in _BEGINS or TokenType.SEMICOLON in tokens:
+            return None
+        return sqlglot.parse_one(text, dialect=_DIALECT)
     except (SqlglotError, RecursionError) as error:
         raise SqlRefusedError(f"{_short(sql)} is not SQL that can be read") from error
-
-
-def _one(trees: Sequence[exp.Expr | None]) -> exp.Expr | None:
-    return trees[0] if len(trees) == 1 else None
 
 
 def _short(sql: str) -> str:
@@ -283,8 +286,10 @@ _SPECIAL: Mapping[type[exp.Expr], Callable[[exp.Expr, ir.Table], Any]] = {
 }
 
 
-# Functions of the tree by their class: what reads elsewhere, or says something else every time.
-_ELSEWHERE = re.compile(r"Read|ToFile|Current|Local|Session|Rand|Uuid|Seq\d|AI[A-Z]|Version|StrToUnix")
+# Functions of the tree by their class: what reads elsewhere, says something else every time, or grows at will.
+_ELSEWHERE = re.compile(
+    r"Read|ToFile|Current|Local|Session|Rand|Uuid|Seq\d|AI[A-Z]|Version|StrToUnix|Repeat|Space|GenerateSeries"
+)
 _NEVER = (exp.Anonymous, exp.AnonymousAggFunc, exp.Command, exp.Into, exp.Placeholder, exp.Parameter)
 _TABLE_FUNCTIONS = (exp.Explode, exp.Unnest, exp.Subquery)  # these stay within their row
 
@@ -297,7 +302,7 @@ def require_query_of(sql: str, tables: Sequence[str]) -> exp.Expr:
     SqlRefusedError
         Unless it is one SELECT that reads the named tables (or its own WITH), and calls known functions only.
     """
-    tree = _one(_read(sql, sql))
+    tree = _read(sql, sql)
     if not isinstance(tree, exp.Query) or not tree.selects:
         raise SqlRefusedError("only one SELECT is allowed")
     if any(clause.recursive for clause in tree.find_all(exp.With)):
@@ -308,12 +313,18 @@ def require_query_of(sql: str, tables: Sequence[str]) -> exp.Expr:
 
 
 def at(now: datetime, tree: exp.Expr) -> str:
-    """Return a query as SQL that means `now` (naive UTC) where it speaks of the current time or day."""
-    said = {
+    """Return a query as SQL that means `now` (naive UTC) by the current time and day, and null by n ÷ 0, as Spark."""
+    said: dict[type[exp.Expr], exp.Expr] = {
         exp.CurrentTimestamp: exp.cast(exp.Literal.string(now.isoformat(" ")), "TIMESTAMP_NTZ"),
         exp.CurrentDate: exp.cast(exp.Literal.string(now.date().isoformat()), "DATE"),
     }
-    return tree.transform(lambda node: said[type(node)].copy() if type(node) in said else node).sql(_DIALECT)
+
+    def meant(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, (exp.Div, exp.Mod)):
+            node.set("expression", exp.func("NULLIF", node.expression, exp.Literal.number(0)))
+        return said[type(node)].copy() if type(node) in said else node
+
+    return tree.transform(meant).sql(_DIALECT)
 
 
 def _require_own(node: exp.Expr, tables: Sequence[str]) -> None:

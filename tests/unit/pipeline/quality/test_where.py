@@ -174,6 +174,8 @@ QUERIES = [
     "select percentile_approx(level, 0.5) from primary",
     "select explode(split(name, ',')) from primary",
     "select count(*) from primary where came_at < current_timestamp() and day <= current_date",
+    "-- all of them\nselect count(*) from primary;",
+    "(select name from primary)",
 ]
 
 
@@ -196,7 +198,11 @@ def test_a_query_may_ask_anything_of_the_rule_s_own_table(sql):
         ("update primary set level = 1", "only one SELECT"),
         ("set memory_limit = '1GB'", "only one SELECT"),
         ("pragma database_list", "only one SELECT"),
-        ("attach '/etc/passwd' as p", "read"),
+        ("attach '/etc/passwd' as p", "only one SELECT"),
+        ("select 1; load httpfs", "only one SELECT"),
+        ("load httpfs", "only one SELECT"),
+        ("call duckdb_settings()", "only one SELECT"),
+        ("from '/etc/passwd'", "only one SELECT"),
         ("copy primary to 'out.csv'", "only one SELECT"),
         ("install httpfs", "only one SELECT"),
         ("describe primary", "only one SELECT"),
@@ -238,6 +244,8 @@ def test_a_query_may_ask_anything_of_the_rule_s_own_table(sql):
         ("select java_method('java.lang.System', 'getenv')", "may call"),
         ("select reflect('java.lang.System', 'getenv')", "may call"),
         ("select rand()", "may call"),
+        ("select repeat('a', 1000000000)", "may call"),
+        ("select explode(sequence(1, 1000000000))", "may call"),
         ("select uuid()", "may call"),
         ("select unix_timestamp()", "may call"),
         ("select unheard_of(level) from primary", "may call"),
@@ -262,7 +270,15 @@ def test_a_query_reads_nothing_but_the_rule_s_own_table(sql, fault):
         ("select current_timestamp", "SELECT CAST('2026-03-20 12:00:00.000001' AS TIMESTAMP_NTZ)"),
         ("select current_date", "SELECT CAST('2026-03-20' AS DATE)"),
         ("select 'current_date'", "SELECT 'current_date'"),
+        ("select level / (share + 1) from primary", "SELECT level / NULLIF((share + 1), 0) FROM primary"),
     ],
 )
-def test_the_time_that_a_query_speaks_of_is_the_run_s_and_not_the_machine_s(sql, said):
+def test_a_query_means_the_run_s_time_and_not_the_machine_s_and_null_by_a_division_by_nothing(sql, said):
     assert at(instant("2026-03-20 12:00:00.000001"), require_query_of(sql, [PRIMARY])) == said
+
+
+def test_what_is_refused_is_told_once_and_not_logged(caplog):
+    with pytest.raises(SqlRefusedError):
+        require_query_of("load httpfs", [PRIMARY])
+
+    assert caplog.records == []
