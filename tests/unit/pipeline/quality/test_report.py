@@ -4,13 +4,18 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
+from zoneinfo import ZoneInfo
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.core.reasons import Reason
+from healthcare_ops.pipeline.quality.clock import Diagnosis, FeedClock, LagEvidence
+from healthcare_ops.pipeline.quality.deviations import Deviation
 from healthcare_ops.pipeline.quality.evaluate import Finding, Measured, Place
+from healthcare_ops.pipeline.quality.hour_profile import HourEvidence
+from healthcare_ops.pipeline.quality.observations import Series
 from healthcare_ops.pipeline.quality.report import (
     ACCOUNT,
     COMPARE,
@@ -230,6 +235,40 @@ def test_a_report_is_plain_json():
     assert json.loads(json.dumps(found)) == found
 
 
+# What the site's past and the feeds' clocks say
+
+
+def test_a_figure_too_far_off_is_told_with_what_was_expected_and_counts_in_the_score():
+    found = report([finding("pass", violations=0)], deviations=[too_few()])
+
+    (section,) = found["expectations"]
+    assert (section["place"], section["observed"], section["expected"]) == ("ED", 2.0, 20.5)
+    assert (section["start"], section["end"]) == ("2026-03-01T06:00:00", "2026-03-01T12:00:00")
+    assert section["sentence"] == "ED had too few arrivals"
+    assert found["verdict"] == "warn"
+    assert set(found["contributions"]) == {section["rule_id"]}
+
+
+def test_a_wrong_clock_is_told_with_its_offset_in_the_feed_s_own_section_as_well():
+    found = report([finding("pass", violations=0)], [account(delivered=3, applied=3)], clocks=[wrong_clock("fail")])
+
+    (section,) = found["clocks"]
+    assert (section["feed_id"], section["offset_h"], section["verdict"]) == ("ed", -3.0, "fail")
+    assert section["sentence"] in found["feeds"][0]["diagnosis"]
+    assert "zone" in found["feeds"][0]["next_step"]
+    assert found["verdict"] == "fail"
+    assert found["dq_risk_score"] >= 60
+
+
+@pytest.mark.parametrize("severities", [("warn", "fail", "warn"), ("fail", "warn", "warn")])
+def test_one_figure_that_is_off_on_several_days_counts_once_as_its_worst(severities):
+    several = report([], deviations=[too_few(severity) for severity in severities])
+    once = report([], deviations=[too_few("fail")])
+
+    assert len(several["expectations"]) == 3
+    assert (several["verdict"], several["contributions"]) == ("fail", once["contributions"])
+
+
 # The published schema
 
 SCHEMA = json.loads(files("healthcare_ops.pipeline.quality").joinpath("report.schema.json").read_text("utf-8"))
@@ -243,6 +282,31 @@ def faults(document):
 
 def unjudged(rule=LOS):
     return finding("not_applicable", rule=rule, violations=0, checked=0)
+
+
+def too_few(severity="warn"):
+    series = Series("volume", "silver.encounters", "sector_id", "ED")
+    start, end = at("2026-03-01 06:00"), at("2026-03-01 12:00")
+    return Deviation(
+        "volume", series, DAY, start, end, 2.0, 20.5, 12.0, 29.0, 31.25, 12.5, severity, "ED had too few arrivals"
+    )
+
+
+def wrong_clock(severity="warn"):
+    zone = ZoneInfo("UTC")
+    return Diagnosis(
+        FeedClock("ed", zone, zone, (DAY, DAY)),
+        DAY,
+        "clock",
+        severity,
+        offset_h=-3.0,
+        log_likelihood_ratio=None,
+        window_days=3,
+        lag=LagEvidence(-3.0, 40, 3.01, 3.2, None, ""),
+        hours=HourEvidence({}, 0, 0, "too few"),
+        outside=0,
+        explanation="UTC were read as civil time",
+    )
 
 
 def full_report(verdict="fail", **different):
@@ -261,6 +325,8 @@ def full_report(verdict="fail", **different):
         records={"k1.a": [SourceRecord("ed", "march.csv", 7, "k1.a"), SourceRecord("er", "b.csv", 1, "k1.a")]},
         past=[report([finding(), unjudged(rules[2])]) | {"run_id": "run-6"}],
         versions={"silver.encounters": "0123456789ab"},
+        deviations=[too_few()],
+        clocks=[wrong_clock()],
         **different,
     )
 
@@ -347,6 +413,10 @@ def changed(document, path, value):
         (["feeds", 0, "quarantined_by_reason", "TIME_UNREADABLE"], 0),
         (["feeds", 0, "delay", "is_late"], "no"),
         (["feeds"], ...),
+        (["expectations", 0, "sentence"], ""),
+        (["expectations", 0, "patient_id"], "1"),
+        (["clocks", 0, "offset_h"], "three"),
+        (["clocks"], ...),
     ],
     ids=lambda part: "-".join(map(str, part)) if isinstance(part, list) else str(part),
 )
