@@ -40,7 +40,7 @@ from healthcare_ops.pipeline.quality.clock import (
 from healthcare_ops.pipeline.quality.hour_profile import HourProfile, learn_profile
 
 CHOSEN_ON = (1, 2, 3)
-REPORTED = (101, 102, 103)
+REPORTED = (301, 302, 303)
 ZONES = {"America/Sao_Paulo": "BR", "Europe/Stockholm": "SE", "America/New_York": "US"}
 VOLUMES = (60, 200, 400, 800)
 FIRST = date(2025, 1, 1)
@@ -209,8 +209,9 @@ def weeks(year: Year, offset_h: float, firsts: Sequence[date]) -> Iterator[list[
 def tally(year: Year, seed: int, *, count: int) -> dict[str, Tally]:
     """Return cases, spoken and exact ones of clean days (none is exact), ±3 h days and ±1 h weeks (first word counts).
 
-    `3h` is the only wrong day, `3h first` the first of many, `quiet` those of both without another trouble; `own` are
-    days on which the zone and UTC were mixed up.
+    `3h` is the only wrong day, `3h first` the first of many, `quiet` those of both without another trouble; `noon` is
+    what is known at noon. `unchanged` are weeks after a clock change that was not followed, `own` days on which zone
+    and UTC were mixed up.
     """
     days, firsts = _chosen(year, seed, count), _chosen(year, seed + 1, count // 2)
     found = {"clean": _spoken(clean_days(year), 0.0), "quiet": (0, 0, 0)}
@@ -226,8 +227,18 @@ def tally(year: Year, seed: int, *, count: int) -> dict[str, Tally]:
         found["clean noon"] = _spoken((year.judge(day, at_h=12) for day in year.days), 0.0)
         noons = ((way, year.shifted(way, day, day).judge(day, at_h=12)) for way in (-3.0, 3.0) for day in days)
         found["3h noon"] = _added([_spoken([diagnosis], way) for way, diagnosis in noons])
+    found["unchanged"] = _added([(0, 0, 0), *_unchanged_clocks(year)])
     mistakes = [_spoken(_own_mistakes(year, firsts, way), 1.0) for way in (-1, 1)]
     return found | {"own": _added(mistakes)}
+
+
+def _unchanged_clocks(year: Year) -> Iterator[Tally]:
+    """Yield what is said of the week after each change of the zone's clock that the feed's clock did not follow."""
+    offsets = [datetime.combine(day, time(12), year.zone).utcoffset() for day in year.days]
+    for day, before, after in zip(year.days[1:], offsets, offsets[1:], strict=False):
+        if after != before:
+            offset_h = (before - after) / timedelta(hours=1)
+            yield _first_words(weeks(year, offset_h, [day]), offset_h)
 
 
 def _own_mistakes(year: Year, days: Sequence[date], way: int) -> Iterator[Diagnosis]:
@@ -301,7 +312,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(REPORTED))
     parser.add_argument("--zones", nargs="+", default=list(ZONES), choices=list(ZONES))
     parser.add_argument("--volumes", type=int, nargs="+", default=list(VOLUMES))
-    parser.add_argument("--count", type=int, default=100, help="shifted days per year and direction")
+    parser.add_argument("--count", type=int, default=60, help="shifted days per year and direction")
     arguments = parser.parse_args()
     for row in measure(arguments.seeds, arguments.zones, arguments.volumes, arguments.count):
         print(json.dumps(row), flush=True)

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from itertools import pairwise, permutations
+from itertools import pairwise, permutations, takewhile
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from healthcare_ops.core.civil_time import offset_spans
+from healthcare_ops.core.civil_time import day_start, offset_spans
 from healthcare_ops.pipeline.quality.hour_profile import (
     HourEvidence,
     HourProfile,
@@ -174,12 +174,13 @@ def diagnose(
         Aware; how far the day has been delivered, if it is not over.
     """
     today = days[-1]
-    lag = weigh_lag(today, clock, usual_lag)
-    known = candidate_offsets(clock, today.day)
-    asked = dict.fromkeys((*known, *([lag.offset_h] if lag.offset_h else [])))
     recent = days[-LONGEST_OF_ONE_HOUR:]
+    lags = [weigh_lag(day, clock, usual_lag) for day in recent]
+    lag, known = lags[-1], candidate_offsets(clock, today.day)
+    asked = dict.fromkeys((*known, *([lag.offset_h] if lag.offset_h else [])))
     hours = [weigh_hours(day.arrived_at, day.day, profile, tuple(asked), until=until) for day in recent]
-    named, severity = _verdict(lag, hours, known)
+    is_over = until is None or until >= day_start(today.day + timedelta(days=1), clock.site_zone)
+    named, severity = _verdict(lags, hours, known, is_over=is_over)
     outside = np.count_nonzero(~is_within(today.arrived_at, *clock.plausible, clock.zone) & ~np.isnat(today.arrived_at))
     cause: Cause = "clock" if named else "none"
     if named is None and outside >= _LEAST_OUTSIDE:
@@ -286,20 +287,23 @@ def shift_between(
 
 
 def _verdict(
-    lag: LagEvidence, hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]]
+    lags: Sequence[LagEvidence], hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]], *, is_over: bool
 ) -> tuple[_Named | None, Severity]:
-    if lag.offset_h and (named := _confirmed(lag.offset_h, hours, known)):
+    lag = lags[-1]
+    alike = len(list(takewhile(lambda other: other.offset_h == lag.offset_h, reversed(lags))))
+    if lag.offset_h and (named := _confirmed(lag.offset_h, hours[-alike:], known)):
         return named, "fail"
-    named = _named_by_hours(hours, known, more=0.0 if lag.offset_h is None else _AGAINST)
+    # A day that is not over will tell more: there is no need to speak on half a proof.
+    named = _named_by_hours(hours, known, more=0.0 if lag.offset_h is None and is_over else _AGAINST)
     # Records can be late besides, so that the lag tells a smaller offset than the hours; they cannot be early.
     if named and (lag.offset_h is None or lag.offset_h < named.offset_h):
         return named, "warn"
-    if not lag.offset_h or not _may_stand_alone(lag, hours[-1]):
+    if not lag.offset_h or not _may_stand_alone(lag, hours[-1], is_over=is_over):
         return None, "none"
     return _Named(lag.offset_h, hours[-1].log_ratios.get(lag.offset_h, 0.0), 1), "warn"
 
 
-def _may_stand_alone(lag: LagEvidence, today: HourEvidence) -> bool:
+def _may_stand_alone(lag: LagEvidence, today: HourEvidence, *, is_over: bool) -> bool:
     """Tell whether a lag can be no mere delay: it needs the feed's past, and hours that do not speak against it.
 
     No record comes in before it happens: that a clock is ahead needs neither.
@@ -307,7 +311,7 @@ def _may_stand_alone(lag: LagEvidence, today: HourEvidence) -> bool:
     if lag.offset_h is None or lag.offset_h > 0:
         return lag.offset_h is not None
     is_silent = all(abs(ratio) < _AGREES for ratio in today.log_ratios.values())
-    return lag.usual is not None and (is_silent or today.log_ratios[lag.offset_h] >= _TOLERATES)
+    return is_over and lag.usual is not None and (is_silent or today.log_ratios[lag.offset_h] >= _TOLERATES)
 
 
 def _named_by_hours(
@@ -315,43 +319,33 @@ def _named_by_hours(
 ) -> _Named | None:
     """Return the offset that the hours alone speak for, over the fewest days that suffice."""
     today = _scores(hours[-1:], known)
-    for length in range(1, len(hours) + 1):
+    for length in range(1, len(hours) + 1 if today else 0):
         window = hours[-length:]
         scores = _scores(window, known)
-        if not today or not scores:
-            continue
         best, second = sorted(scores, key=lambda offset: scores[offset], reverse=True)[:2]
         lead = _LEAD_OF_ONE_HOUR if abs(best - second) <= 1 else _LEAD
-        is_clear = scores[best] >= _least(best, length) + more and scores[best] - scores[second] >= lead
-        is_todays = today[best] >= max(0.0, *today.values()) - _BEHIND
-        if is_clear and is_todays and _suffices(window, best):
+        is_clear = scores[best] - scores[second] >= lead and today[best] >= max(0.0, *today.values()) - _BEHIND
+        if is_clear and _is_enough(window, best, scores[best] - more):
             return _Named(best, summed(window, best), length)
     return None
 
 
-def _least(offset: float, days: int) -> float:
-    """Return what the hours must say over so many days: of an hour the less, the more patients have been asked."""
-    if abs(offset) > 1:
-        return _ALONE
-    first, last = _ALONE_OF_ONE_HOUR
-    return first + (last - first) * (days - 1) / (LONGEST_OF_ONE_HOUR - 1)
-
-
-def _suffices(window: Sequence[HourEvidence], offset: float) -> bool:
-    """Tell whether these days may be added up: few patients prove no hour, and more is seen on each day by itself."""
+def _is_enough(window: Sequence[HourEvidence], offset: float, score: float) -> bool:
+    """Tell whether these days prove an offset: an hour needs many patients, more of them show on each day by itself."""
     if abs(offset) <= 1:
-        return sum(day.arrivals_used for day in window) >= _LEAST_WEEK
+        first, last = _ALONE_OF_ONE_HOUR
+        least = first + (last - first) * (len(window) - 1) / (LONGEST_OF_ONE_HOUR - 1)
+        return score >= least and sum(day.arrivals_used for day in window) >= _LEAST_WEEK
     is_each = all(day.log_ratios.get(offset, 0.0) > 0 for day in window)
-    return is_each and len(window) <= LONGEST_OF_MORE
+    return score >= _ALONE and is_each and len(window) <= LONGEST_OF_MORE
 
 
 def _confirmed(offset: float, hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]]) -> _Named | None:
-    """Return the lag's offset if the hours speak for it, and those of the day itself not clearly for another."""
+    """Return the lag's offset if the hours speak for it, and those of the last day not clearly for another."""
     best = max(_scores(hours[-1:], known).values(), default=0.0)
     if summed(hours[-1:], offset) < best - _DISAGREES:
         return None
-    longest = LONGEST_OF_ONE_HOUR if abs(offset) <= 1 else LONGEST_OF_MORE
-    for length in range(1, min(len(hours), longest) + 1):
+    for length in range(1, len(hours) + 1):
         ratio = summed(hours[-length:], offset)
         if ratio >= _AGREES:
             return _Named(offset, ratio, length)

@@ -363,3 +363,24 @@ def test_a_wrong_date_between_two_feeds_is_not_a_shift_of_a_clock():
     left = arrivals(JUDGED, SAO_PAULO)
 
     assert shift_between(left, left + hours(24)) is None
+
+
+def test_a_late_morning_is_not_called_shifted_before_its_hours_tell():
+    ten = np.datetime64("2025-06-11T13:00")
+    day = shifted_day(0)
+    late = day.ingested_at + hours(3)
+    came = late <= ten
+
+    found = diagnosed(FeedDay(JUDGED, day.arrived_at[came], late[came]), until=ten.astype(datetime).replace(tzinfo=UTC))
+
+    assert (found.lag.offset_h, found.hours.log_ratios, found.severity) == (-3.0, {}, "none")
+
+
+def test_hours_of_days_whose_lag_was_right_do_not_confirm_the_lag_of_this_one():
+    early = [FeedDay(day, shifted_day(-1, day=day).arrived_at, live(shifted_day(-1, day=day).arrived_at))
+             for day in (JUDGED - timedelta(days=2), JUDGED - timedelta(days=1))]  # fmt: skip
+    today = shifted_day(0)
+
+    found = diagnosed(*early, FeedDay(JUDGED, today.arrived_at, today.ingested_at + hours(1)))
+
+    assert (found.lag.offset_h, found.severity) == (-1.0, "none")
