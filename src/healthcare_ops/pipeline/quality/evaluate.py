@@ -249,13 +249,13 @@ def _of_keys(found: OfKeys, collect: Collect) -> Measured:
     is_in = all_of(is_there) if found.measure == "IsPrimaryKey" else any_of(is_there)
     groups = found.rows.select(**keys, is_in=is_in).group_by([*keys, "is_in"]).aggregate(times=ibis._.count())
     counts = groups.aggregate(
-        rows=groups.times.sum().fill_null(0),
-        keyed=groups.times.sum(where=groups.is_in).fill_null(0),
+        rows=groups.times.sum(),
+        keyed=groups.times.sum(where=groups.is_in),
         distinct=groups.count(where=groups.is_in),
         once=groups.count(where=groups.is_in & (groups.times == 1)),
     )
     (row,) = collect(counts).to_pylist()
-    rows, keyed, distinct, once = (int(row[name]) for name in ("rows", "keyed", "distinct", "once"))
+    rows, keyed, distinct, once = (int(row[name] or 0) for name in ("rows", "keyed", "distinct", "once"))
     if found.measure == "DistinctValuesCount":
         return Measured(float(distinct), keyed)
     if found.measure in ("Uniqueness", "UniqueValueRatio"):

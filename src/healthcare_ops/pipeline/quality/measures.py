@@ -179,7 +179,8 @@ def _row_count(leaf: Rule, scope: Scope) -> Compiled:
     if leaf.where and leaf.condition == _NONE:
         return OfRows(~where(leaf.where, scope.table), ALWAYS, ALL)
     rows = where(leaf.where, scope.table) if leaf.where else None
-    return OfTable(scope.table.count(where=rows), _numeric(leaf))
+    # On Spark a count of some rows of none is null.
+    return OfTable(scope.table.count(where=rows).fill_null(0), _numeric(leaf))
 
 
 def _keys(leaf: Rule, scope: Scope) -> Compiled:

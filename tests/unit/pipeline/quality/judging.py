@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -33,6 +33,7 @@ def judge(
     history: Mapping[str, Sequence[Sequence[float | None]]] | None = None,
     delivered: Collection[str] | None = None,
     held: Mapping[str, int] | None = None,
+    ask: Callable[[str], pa.Table] | None = None,
 ) -> tuple[Finding, ...]:
     """Return the findings, at noon of 20 March 2026 (UTC)."""
     scope = Scope(
@@ -45,7 +46,7 @@ def judge(
         checks_of(rules, table.id) if isinstance(rules, str) else rules,
         scope,
         collect=engine.collect,
-        ask=_refuse,
+        ask=ask or _refuse,
         history=history or {},
         delivered=delivered,
         held=held,

@@ -9,7 +9,10 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
+from engines import DuckDB
+from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
+from healthcare_ops.pipeline.quality.where import PRIMARY
 from unit.pipeline.builders import at
 from unit.pipeline.quality.judging import checks_of, judge, judge_one
 
@@ -236,6 +239,7 @@ def test_of_no_rows_there_is_nothing_to_judge(engine, rule):
     [
         ("RowCount = 0", MET),
         ("RowCount > 0", UNMET),
+        ('RowCount > 0 where "level = 1"', UNMET),
         ("ColumnCount = 12", MET),
         ('ColumnExists "wait"', MET),
         ('DistinctValuesCount "level" > 0', UNMET),
@@ -430,6 +434,62 @@ def test_of_no_rows_no_other_table_tells_anything(engine):
     findings = judge(engine, ", ".join(rules), NOTHING, references={"ref": KNOWN})
 
     assert [finding.verdict for finding in findings] == [NA] * 3
+
+
+# Queries of the rule's author, which only DuckDB runs
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory):
+    engine = DuckDBEngine(tmp_path_factory.mktemp("queries"), memory_limit_mb=300, threads=1)
+    with engine.from_arrow(WAITS) as rows:
+        yield lambda sql: engine.query(sql, {PRIMARY: rows})
+
+
+@pytest.fixture(scope="module")
+def duckdb_only(engine):
+    if not isinstance(engine, DuckDB):
+        pytest.skip("queries of CustomSql run on DuckDB alone")
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        ('CustomSql "select count(*) from primary" = 5', (5, None, 5.0, MET)),
+        ('CustomSql "select count(*) from primary where level > 1" between 3 and 5', (5, None, 3.0, UNMET)),
+        ('CustomSql "select sum(wait) from primary" > avg(last(3))', (5, None, 100.0, NA)),
+        ('CustomSql "select avg(wait / level) from primary" in [11, 12]', (5, None, 12.083333333, UNMET)),
+        ('CustomSql "select 1 / 0" = 0', (5, None, None, NA)),
+        ('CustomSql "select wait from primary" = 10', (5, None, None, NA)),
+        ('CustomSql "select wait from primary where 1 = 2" = 10', (5, None, None, NA)),
+        ("CustomSql \"select 'many'\" = 10", (5, None, None, NA)),
+        ('CustomSql "select encounter_id from primary where level > 1"', (5, 2, 0.6, UNMET)),
+        ('CustomSql "select encounter_id from primary where level > 1" with threshold >= 0.6', (5, 2, 0.6, MET)),
+        ('CustomSql "select * from primary"', (5, 0, 1.0, MET)),
+        ('CustomSql "select * from primary p, primary q"', (5, 0, 1.0, MET)),
+        ('CustomSql "select * from primary where 1 = 2" with threshold > 0', (5, 5, 0.0, UNMET)),
+        ('CustomSql "select * from primary where came_at < current_timestamp()"', (5, 2, 0.6, UNMET)),
+        ('CustomSql "select * from primary where day = date_sub(current_date, 1)"', (5, 4, 0.2, UNMET)),
+        ('CustomSql "with x as (select level from primary) select level from x order by 1 -- all"', (5, 0, 1.0, MET)),
+    ],
+)
+def test_a_query_gives_a_number_or_the_rows_that_pass(duckdb_only, ask, rule, found):
+    assert outcome(judge_one(duckdb_only, rule, WAITS, ask=ask)) == found
+
+
+def test_a_query_may_be_one_part_of_a_rule(duckdb_only, ask):
+    rule = '(CustomSql "select count(*) from primary" = 5) and (IsComplete "level")'
+
+    finding = judge_one(duckdb_only, rule, WAITS, ask=ask)
+
+    assert ([part.is_met for part in finding.measured], finding.verdict) == ([True, False], UNMET)
+
+
+def test_of_no_rows_a_query_of_rows_tells_nothing(duckdb_only, ask):
+    finding = judge_one(duckdb_only, 'CustomSql "select * from primary"', NOTHING, ask=ask)
+
+    assert finding.verdict == NA
 
 
 # Refused
