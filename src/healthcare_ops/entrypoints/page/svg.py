@@ -21,6 +21,15 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a whole, or a point of a trend, with the style it is drawn in and what it says when pointed at."""
+
+    value: float | None
+    style: str
+    tip: str
+
+
+@dataclass(frozen=True)
 class Frame:
     """The plane of a chart: `count` equal parts from left to right, an index in the middle of one; 0…`top` upwards."""
 
@@ -151,6 +160,49 @@ def heat_map(title: str, values: Sequence[Values], rows: Sequence[str], columns:
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}"><title>{escape(title)}</title>'
         f"{''.join(heads)}{''.join(cells)}</svg>"
     )
+
+
+def stack(title: str, parts: Sequence[Part], whole: float, mark: float | None = None) -> Markup:
+    """Return parts of a whole side by side, as wide as the page lets them be, with a mark at a value."""
+    scale, at, drawn = 1000.0 / (whole or 1.0), 0.0, []
+    for part in parts:
+        width = max((part.value or 0.0) * scale, 0.0)
+        if width:
+            # However small, a part is seen, at the right end too.
+            place = f'x="{min(at, 998.0):.1f}" y="0" width="{max(width, 2.0):.1f}" height="10"'
+            drawn.append(f'<rect class="part {escape(part.style)}" {place}><title>{escape(part.tip)}</title></rect>')
+        at += width
+    if mark is not None:
+        drawn.append(f'<path class="mark" d="M{mark * scale:.1f} 0V10"/>')
+    return Markup(
+        f'<svg class="stack" viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label="{escape(title)}">'
+        f'<title>{escape(title)}</title><rect class="ground" width="1000" height="10"/>{"".join(drawn)}</svg>'
+    )
+
+
+def sparkline(title: str, points: Sequence[Part], lowest: float | None = None) -> Markup:
+    """Return a small line from the oldest point to the newest, which is larger; it breaks where a value is null.
+
+    It stands between `lowest` (the least of the values, if null) and the highest value.
+    """
+    known = [point.value for point in points if point.value is not None]
+    base = min(known, default=0.0) if lowest is None else lowest
+    above = [None if point.value is None else point.value - base for point in points]
+    frame = Frame(title, len(points), max((v for v in above if v is not None), default=0.0) or 1.0, 180, 40, 4, 8)
+    dots = [
+        f'<circle class="part {escape(point.style)}" cx="{frame.x(n)}" cy="{frame.y(value)}" r="{_radius(n, points)}">'
+        f"<title>{escape(point.tip)}</title></circle>"
+        for n, (point, value) in enumerate(zip(points, above, strict=True))
+        if value is not None
+    ]
+    return Markup(
+        f'<svg class="spark" viewBox="0 0 {frame.width} {frame.height}" role="img" aria-label="{escape(title)}">'
+        f"<title>{escape(title)}</title>{line(frame, above, 'line soft')}{''.join(dots)}</svg>"
+    )
+
+
+def _radius(index: int, points: Sequence[Part]) -> float:
+    return 4.5 if index == len(points) - 1 else 2.5
 
 
 def _gridline(frame: Frame, value: float) -> str:

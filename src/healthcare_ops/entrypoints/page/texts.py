@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
+from healthcare_ops.entrypoints.page.quality_texts import QUALITY_PAIRS
 from healthcare_ops.operations.cautions import CAUTIONS, Caution, CautionCode
 
 Language = Literal["en", "pt-BR"]
@@ -106,6 +107,7 @@ _PAIRS: Mapping[str, tuple[str, str]] = {
     "rows": ("Rows", "Linhas"),
     "folder": ("Folder", "Pasta"),
     "model": ("Model in use", "Modelo em uso"),
+    **QUALITY_PAIRS,
 }
 _REASONS_PT: Mapping[Reason, str] = {
     Reason.ENCOUNTER_ID_MISSING: "o registro não indica o atendimento",
@@ -195,6 +197,18 @@ class Words:
             text = text.translate(str.maketrans(",.", ".,"))
         return text
 
+    def measure(self, value: float | None) -> str:
+        """Return a number with as many decimals as tell it from its limit, at most six; a dash for null."""
+        digits = 0 if value is None or value == int(value) else 6 if abs(value) < 1 else 4
+        text = self.number(value, digits)
+        return text.rstrip("0").rstrip(".,") if digits else text
+
+    def span(self, minutes: float) -> str:
+        """Return a duration in the unit that people would use."""
+        if minutes < 120:
+            return f"{self.number(minutes)} min"
+        return f"{self.number(minutes / 60)} h" if minutes < 48 * 60 else f"{self.number(minutes / 1440)} d"
+
     def share(self, value: float | None, digits: int = 0) -> str:
         """Return a share as per cent."""
         return "–" if value is None else f"{self.number(value * 100, digits)} %"
@@ -209,6 +223,11 @@ class Words:
     def day_of_month(self, value: date) -> str:
         """Return a day without its year, short."""
         return f"{value.day} {self.month(value.month)}"
+
+    def instant(self, value: datetime) -> str:
+        """Return a day and time in UTC; the value is aware."""
+        utc = value.astimezone(UTC)
+        return f"{self.day(utc)}, {utc:%H:%M} UTC"
 
     def moment(self, value: datetime) -> str:
         """Return a weekday, day and time."""

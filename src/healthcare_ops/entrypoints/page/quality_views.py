@@ -1,0 +1,146 @@
+"""What the data-quality page shows of a report's rules and feeds, with what is drawn of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from healthcare_ops.core.tables import FATES
+from healthcare_ops.entrypoints.page import svg
+from healthcare_ops.entrypoints.page.texts import Words
+
+# The worst first; a verdict is told by shape and word, never by colour alone.
+MARKS = {"error": "◆", "fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
+_WORST_FIRST = tuple(MARKS)
+
+
+@dataclass(frozen=True)
+class RuleView:
+    """A rule's section of the report, with what is drawn of it; `points` of the risk score are its own."""
+
+    section: Mapping[str, Any]
+    broken: int | None
+    points: float
+    trend: Markup | None
+    trend_text: str
+    assignments: tuple[Mapping[str, Any], ...]
+
+    @property
+    def is_broken(self) -> bool:
+        """Tell whether the rule is among those to act on."""
+        return self.section["verdict"] in ("fail", "warn")
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """Points of the risk score, with what adds them: a rule, or records in quarantine."""
+
+    name: str
+    is_rule: bool
+    points: float
+    bar: Markup
+
+
+@dataclass(frozen=True)
+class FeedView:
+    """A feed's section of the report, with its records by what became of them; `unaccounted` of them nobody knows."""
+
+    section: Mapping[str, Any]
+    last_delivery: str
+    bar: Markup
+    unaccounted: int
+
+
+def verdict_text(name: str, words: Words) -> str:
+    """Return the verdict of a rule in words."""
+    return words("not_judged" if name == "not_applicable" else name)
+
+
+def rule_views(report: Mapping[str, Any], words: Words) -> list[RuleView]:
+    """Return the rules, the worst first, and of those with the same verdict the one with most points."""
+    views = [_rule(section, report, words) for section in report["rules"]]
+    return sorted(views, key=lambda rule: (_WORST_FIRST.index(rule.section["verdict"]), -rule.points))
+
+
+def _rule(section: Mapping[str, Any], report: Mapping[str, Any], words: Words) -> RuleView:
+    name = section["rule_id"]
+    broken = section.get("null_count", section.get("violations"))
+    runs = [*reversed(section["trend"]), {**section, "as_of": report["as_of"]}]
+    trend, text = _trend(runs, words, of_rows=broken is not None) if len(runs) > 1 else (None, words("first_time"))
+    return RuleView(
+        section=section,
+        broken=broken,
+        points=report["contributions"].get(name, 0.0),
+        trend=trend,
+        trend_text=text,
+        assignments=tuple(given for given in report.get("assignments", ()) if given["rule_id"] == name),
+    )
+
+
+def _trend(runs: Sequence[Mapping[str, Any]], words: Words, *, of_rows: bool) -> tuple[Markup, str]:
+    """Return the runs, the oldest first: shares of broken rows, or of a rule that judges a number that number."""
+
+    def shown(value: float | None) -> str:
+        return words.share(value, 1) if of_rows else words.measure(value)
+
+    values = [_value(run, of_rows=of_rows) for run in runs]
+    known = [value for value in values if value is not None]
+    ends = {name: shown(of(known, default=None)) for name, of in (("lowest", min), ("highest", max))}
+    text = words("trend_of_share" if of_rows else "trend_of_value", count=words.number(len(runs)), **ends)
+    points = [
+        svg.Part(
+            value, run["verdict"], f"{instant_text(run, words)}: {shown(value)}, {verdict_text(run['verdict'], words)}"
+        )
+        for run, value in zip(runs, values, strict=True)
+    ]
+    return svg.sparkline(text, points, lowest=0.0 if of_rows else None), text
+
+
+def _value(run: Mapping[str, Any], *, of_rows: bool) -> float | None:
+    """Return what a run adds to the trend; null where nothing was judged."""
+    if run["verdict"] == "not_applicable":
+        return None
+    value: float | None = run["share"] if of_rows else next(iter(run["values"]), None)
+    return value
+
+
+def instant_text(run: Mapping[str, Any], words: Words) -> str:
+    """Return as of when a run judged."""
+    return words.instant(datetime.fromisoformat(run["as_of"]))
+
+
+def contributions(report: Mapping[str, Any], rules: Sequence[RuleView], words: Words) -> list[Contribution]:
+    """Return what adds points to the risk score, the most first; nothing if the job ended before there was one."""
+    if report["dq_risk_score"] is None:
+        return []
+    verdicts = {rule.section["rule_id"]: rule.section["verdict"] for rule in rules}
+    found = sorted(report["contributions"].items(), key=lambda item: -item[1])
+    return [_contribution(name, points, verdicts.get(name), words) for name, points in found if points]
+
+
+def _contribution(name: str, points: float, verdict: str | None, words: Words) -> Contribution:
+    title = f"{words.number(points, 2)} {words('of_100')}"
+    bar = svg.stack(title, [svg.Part(points, verdict or "quarantined", title)], 100.0)
+    return Contribution(name if verdict else words("held_share"), verdict is not None, points, bar)
+
+
+def feed_view(section: Mapping[str, Any], words: Words) -> FeedView:
+    """Return a feed with its records by what became of them, and when it last delivered any."""
+    counts, delay = section["counts"], section["delay"]
+    parts = [svg.Part(counts[fate], fate, f"{words.number(counts[fate])} {words(fate)}") for fate in FATES]
+    accounted = sum(counts[fate] for fate in FATES)
+    title = f"{words.number(counts['delivered'])} {words('delivered')}"
+    last = words("never")
+    if delay["last_ingested_at"]:
+        ago = words("ago", span=words.span(delay["since_min"]))
+        last = f"{words.instant(datetime.fromisoformat(delay['last_ingested_at']))} ({ago})"
+    return FeedView(
+        section,
+        last,
+        svg.stack(title, parts, max(counts["delivered"], accounted)),
+        counts["delivered"] - accounted,
+    )
