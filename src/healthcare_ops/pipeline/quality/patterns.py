@@ -6,8 +6,12 @@ import re
 
 from healthcare_ops.pipeline.quality.refusals import NotCompilableError
 
-# Engines' own regular expressions differ in these; the rest is read alike by RE2 (DuckDB) and Java (Spark).
-_NOT_ALIKE = re.compile(r"\(\?[=!<>]|\\[1-9]|\(\?P?<|[*+?}]\+|\\[ZGkXRhHvVpP]")
+# Engines' own regular expressions differ in these; the rest is read alike by RE2 (DuckDB) and Java (Spark): groups
+# but (?: and flags, references and rarer escapes, possessive repeats and those of more than a thousand, braces that
+# stand for themselves, classes within classes.
+_NOT_ALIKE = re.compile(
+    r"\(\?(?!:|[ims]+[:)])|\\[0-9ABCGHKNPQRUVXZhkpuvz]|[*+?}]\+|\{(?:[0-9]*,)?[0-9]{4,}|(?<!\\)\{(?![0-9]+(?:,[0-9]*)?\})|\[[^\]]*(?:\[|&&|\\b)"
+)
 
 
 def require_plain_regex(pattern: str) -> None:
