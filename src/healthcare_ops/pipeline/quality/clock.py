@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import pairwise, permutations, takewhile
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -383,7 +384,8 @@ def _name(zone: ZoneInfo) -> str:
     return "UTC" if zone.key in {"Etc/UTC", "Etc/GMT", "GMT", "Etc/UCT", "Zulu"} else zone.key
 
 
-def _recent_changes(zone: ZoneInfo, day: date) -> list[tuple[date, float]]:
+@lru_cache(maxsize=1024)
+def _recent_changes(zone: ZoneInfo, day: date) -> tuple[tuple[date, float], ...]:
     """Return the days in the last four weeks on which the zone's clock was changed, and by how many hours."""
     since = day - timedelta(days=_CHANGE_REMEMBERED_DAYS)
     spans = offset_spans(zone, since, day)
@@ -391,4 +393,4 @@ def _recent_changes(zone: ZoneInfo, day: date) -> list[tuple[date, float]]:
         ((after.from_utc + timedelta(minutes=before.offset_min)).date(), (after.offset_min - before.offset_min) / 60)
         for before, after in pairwise(spans)
     ]
-    return [(changed, step_h) for changed, step_h in changes if since <= changed <= day]
+    return tuple((changed, step_h) for changed, step_h in changes if since <= changed <= day)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -202,15 +203,21 @@ def _civil_hour_and_kind(start_s: Ints, zone: ZoneInfo, rest_days: frozenset[dat
     if not start_s.size:
         return start_s, start_s
     first, last = (date(1970, 1, 1) + timedelta(seconds=int(s)) for s in (start_s.min(), start_s.max()))
-    spans = offset_spans(zone, first, last)
-    changes = np.array([(span.from_utc - datetime(1970, 1, 1)) // timedelta(seconds=1) for span in spans])  # noqa: DTZ001  # naive UTC, as the spans are
-    offset_s = np.array([span.offset_min * 60 for span in spans])
+    changes, offset_s = _offsets(zone, first, last)
     civil_s = start_s + offset_s[np.searchsorted(changes, start_s, side="right") - 1]
     day = civil_s // _DAY_S
     special = np.array([(rest - date(1970, 1, 1)).days for rest in rest_days], np.int64)
     # 1970-01-01 was a Thursday.
     is_rest = ((day + 3) % 7 >= 5) | np.isin(day, special)
     return civil_s % _DAY_S // _HOUR_S, is_rest.astype(np.int64)
+
+
+@lru_cache(maxsize=1024)
+def _offsets(zone: ZoneInfo, first: date, last: date) -> tuple[Ints, Ints]:
+    """Return from which UTC seconds on the zone is how many seconds ahead of UTC."""
+    spans = offset_spans(zone, first, last)
+    changes = [round(span.from_utc.replace(tzinfo=UTC).timestamp()) for span in spans]
+    return np.array(changes), np.array([span.offset_min * 60 for span in spans])
 
 
 def _hour_starts(day: date, zone: ZoneInfo) -> Ints:
