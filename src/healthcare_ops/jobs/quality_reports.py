@@ -45,6 +45,12 @@ def write_report(context: Context, request: Request, document: Mapping[str, Any]
     return key
 
 
+def write_metrics(context: Context, request: Request, lines: Sequence[str]) -> None:
+    """Keep the metrics of the report, a line each, beside those of the run's other jobs."""
+    key = f"ops/metrics/dt={request.run_date.isoformat()}/{request.run_id}.dq_check.jsonl"
+    context.objects.write(key, "".join(f"{line}\n" for line in lines).encode())
+
+
 def source_records(
     context: Context, encounters: Collection[str], days: Sequence[date]
 ) -> Mapping[str, Sequence[SourceRecord]]:

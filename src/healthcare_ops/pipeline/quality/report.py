@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from healthcare_ops.core.emf import Unit, emf_line
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
 from healthcare_ops.core.tables import FATES
@@ -109,9 +110,7 @@ class Report:
 
         Without a score, and with the verdict `error`, if the job ended before all rules were judged.
         """
-        delivered = sum(account.counts["delivered"] for account in self.accounts)
-        quarantined = sum(account.counts["quarantined"] for account in self.accounts)
-        score, contributions = risk_score(self.scored, quarantined / delivered if delivered else 0.0)
+        score, contributions = risk_score(self.scored, self._held_share)
         return {
             "schema_version": SCHEMA_VERSION,
             "run_id": self.run_id,
@@ -121,13 +120,42 @@ class Report:
             "verdict": "error" if self.error else verdict_of(self.scored),
             "error": f"{type(self.error).__name__}: {self.error}" if self.error else None,
             "dq_risk_score": None if self.error else round(score, 2),
-            "contributions": {name: round(points, 2) for name, points in sorted(contributions.items())},
+            "contributions": {}
+            if self.error
+            else {name: round(points, 2) for name, points in sorted(contributions.items())},
             "rule_versions": dict(self.versions),
             "rules": [self._rule_section(finding) for finding in self.findings],
             "expectations": [_deviation_section(deviation) for deviation in self.deviations],
             "clocks": [_clock_section(diagnosis) for diagnosis in self.clocks],
             "feeds": [self._feed_section(account) for account in self.accounts],
         }
+
+    def metrics(self) -> list[str]:
+        """Return the metrics in CloudWatch's embedded format: a line of the whole, and one for each feed."""
+        verdicts = [found.verdict for found in self.scored]
+        whole: dict[str, tuple[float, Unit]] = {
+            "DQRulesFailed": (verdicts.count("fail"), "Count"),
+            "DQRulesWarned": (verdicts.count("warn"), "Count"),
+            "DQChecksUnfinished": (float(self.error is not None), "Count"),
+        }
+        if self.error is None:
+            score, _ = risk_score(self.scored, self._held_share)
+            whole["DQRiskScore"] = (round(score, 2), "None")
+        of_feeds = [
+            emf_line(
+                self.as_of,
+                {"FeedId": account.feed.feed_id},
+                {f"DQRecords{fate.capitalize()}": (account.counts[fate], "Count") for fate in ACCOUNT},
+            )
+            for account in self.accounts
+        ]
+        return [emf_line(self.as_of, {}, whole), *of_feeds]
+
+    @property
+    def _held_share(self) -> float:
+        delivered = sum(account.counts["delivered"] for account in self.accounts)
+        quarantined = sum(account.counts["quarantined"] for account in self.accounts)
+        return quarantined / delivered if delivered else 0.0
 
     def _rule_section(self, finding: Finding) -> dict[str, Any]:
         check = finding.check
