@@ -1,0 +1,290 @@
+"""Faults of a delivered day through the whole product: is each found, and called by its name? Is a clean day let be?
+
+A synthetic hospital delivers every hour. Its past is loaded, and its state kept; then one day of it comes, clean or
+with one fault of a scenario, as often as asked for. What the product says is read from the report it wrote, and nothing
+else; what was wrong, from the generator's record, only to know whether enough records were hit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from healthcare_ops.adapters.freed_memory import return_freed_memory
+from healthcare_ops.bootstrap.configuration import add_feed, create_state
+from healthcare_ops.bootstrap.platform import open_platform
+from healthcare_ops.core.clock import AsOfClock
+from healthcare_ops.core.errors import QualityError
+from healthcare_ops.core.site import Site
+from healthcare_ops.core.validated import read_toml
+from healthcare_ops.operations import bulk
+from healthcare_ops.operations.generate import Order, generate
+from healthcare_ops.operations.reading import newest_report
+from measured import machine
+
+ROOT = Path(__file__).parents[1]
+FEED = "encounters"
+PAST_DAYS, LIVE_DAYS = 84, 8
+LEAST_RECORDS = 10
+Report = Mapping[str, Any]
+Named = Callable[[Report, Mapping[str, Any]], bool]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault of the generator, drawn for a day, and how a report names it."""
+
+    name: str
+    draw: Callable[[random.Random, Sequence[str]], dict[str, Any]]
+    is_named: Named
+
+
+def _expected(report: Report, rule: str, **wanted: Any) -> bool:
+    return any(
+        found["rule"] == rule and all(found[key] in of for key, of in wanted.items())
+        for found in report["expectations"]
+    )
+
+
+def _broken(report: Report, column: str, sector: str) -> bool:
+    return any(
+        rule["verdict"] in ("warn", "fail")
+        and column in rule["columns"]
+        and sector in {place["sector_id"] for place in rule["places"]}
+        for rule in report["rules"]
+    )
+
+
+def _is_missing(report: Report, fault: Mapping[str, Any]) -> bool:
+    (sector,) = fault["sectors"]
+    column = fault["column"]
+    return _expected(report, "nulls", column=[column], place=[sector, FEED]) or _broken(report, column, sector)
+
+
+def _holds(*reasons: str) -> Named:
+    """Held records are named by their reason, once the report alarms."""
+
+    def is_named(report: Report, fault: Mapping[str, Any]) -> bool:
+        held = {reason: count for feed in report["feeds"] for reason, count in feed["quarantined_by_reason"].items()}
+        return is_alarm(report) and any(held.get(reason, 0) >= LEAST_RECORDS / 2 for reason in reasons)
+
+    return is_named
+
+
+def _shifted(report: Report, fault: Mapping[str, Any]) -> bool:
+    return any(found["offset_h"] == fault["minutes"] / 60 for found in report["clocks"])
+
+
+def _volume(report: Report, fault: Mapping[str, Any]) -> bool:
+    return _expected(report, "volume", place=[*fault["sectors"], FEED])
+
+
+def _silent(report: Report, fault: Mapping[str, Any]) -> bool:
+    return _expected(report, "volume", place=[FEED]) or _expected(report, "freshness", place=[FEED])
+
+
+def _longer(report: Report, fault: Mapping[str, Any]) -> bool:
+    return _expected(report, "mean", table=["silver.encounters"]) or any(
+        rule["rule_id"].endswith("_min.range") and rule["verdict"] != "pass" for rule in report["rules"]
+    )
+
+
+def _repeated(report: Report, fault: Mapping[str, Any]) -> bool:
+    return _expected(report, "nulls", column=["duplicate"], place=[FEED])
+
+
+def _in_one(kind: str, **keys: Any) -> Callable[[random.Random, Sequence[str]], dict[str, Any]]:
+    return lambda luck, sectors: {"kind": kind, "sectors": [luck.choice(sectors)], **keys}
+
+
+def _anywhere(kind: str, **keys: Any) -> Callable[[random.Random, Sequence[str]], dict[str, Any]]:
+    return lambda luck, sectors: {"kind": kind, **keys}
+
+
+def faults() -> list[Fault]:
+    """Return every fault that a hospital meets in a day."""
+    found = [
+        Fault(f"nulls {share:.0%} in one sector", _in_one("nulls", column="triage_level", share=share), _is_missing)
+        for share in (0.05, 0.1, 0.2, 0.4)
+    ]
+    found += [
+        Fault("duplicates 20 %", _anywhere("duplicates", share=0.2), _repeated),
+        Fault("unknown sector", _anywhere("unknown_codes", column="sector", share=0.15), _holds("SECTOR_UNKNOWN")),
+        Fault("reversed events", _anywhere("reversed_events", share=0.15), _holds("EVENTS_REVERSED")),
+        Fault("silent for 12 h", _anywhere("silent", is_lost=True, hours=12), _silent),
+        Fault("1970", _anywhere("wrong_dates", to="1970", share=0.15), _holds("TIME_OUT_OF_RANGE")),
+        Fault("future dates", _anywhere("wrong_dates", to="future", share=0.15), _holds("TIME_OUT_OF_RANGE")),
+        Fault(
+            "swapped times",
+            _anywhere("swapped_columns", columns=["care_start", "discharge_time"], share=0.3),
+            _holds("EVENTS_REVERSED"),
+        ),
+        Fault(
+            "swapped codes",
+            _anywhere("swapped_columns", columns=["sector", "bed"], share=0.3),
+            _holds("SECTOR_UNKNOWN"),
+        ),
+        Fault("seconds for minutes", _anywhere("seconds_for_minutes", share=0.5), _longer),
+    ]
+    found += [
+        Fault(f"volume ×{factor:g} in one sector", _in_one("volume", factor=factor), _volume) for factor in (0.5, 2.0)
+    ]
+    found += [
+        Fault(f"clock {minutes // 60:+d} h", _anywhere("clock_shift", minutes=minutes), _shifted)
+        for minutes in (-180, -60, 60, 180)
+    ]
+    return found
+
+
+def is_alarm(report: Report) -> bool:
+    """Tell whether somebody is called: a rule, the past or a clock says that something is wrong."""
+    return report["verdict"] in ("warn", "fail", "error")
+
+
+class Hospital:
+    """A synthetic hospital whose past is in a state directory, which is put back as it was before each day."""
+
+    def __init__(self, folder: Path, seed: int, site_file: Path) -> None:
+        self._folder, self._site_file, self._seed = folder, site_file, seed
+        self.site = read_toml(site_file, Site)
+        self._first = date(2025, 3, 3) + timedelta(days=random.Random(seed).randrange(200))
+        self.day = self._first + timedelta(days=PAST_DAYS + LIVE_DAYS)
+        self.state = folder / "state"
+        made = self._generate("clean", None)
+        create_state(self.state, made / "site.toml", AsOfClock(self._local(self._first)))
+        add_feed(self.state, made / "feeds" / f"{FEED}.toml")
+        files = self._files(made)
+        live = self._local(self._first + timedelta(days=PAST_DAYS))
+        past = [path for due, path in files if due <= live]
+        with open_platform(self.state, AsOfClock(live)) as platform:
+            feed = platform.context.feeds[FEED]
+            bulk.land(platform, feed, bulk.verify_each(past, feed, lambda step: None).sound)
+            _refined(platform)
+        self._deliver([(due, path) for due, path in files if live < due <= self._local(self.day)])
+        self._refine(self._local(self.day))
+        shutil.copytree(self.state, folder / "kept", symlinks=True)
+
+    def _local(self, day: date, at: time = time()) -> datetime:
+        return datetime.combine(day, at, self.site.tz)
+
+    def _generate(self, name: str, fault: Mapping[str, Any] | None) -> Path:
+        scenario = self._folder / f"{name}.toml"
+        scenario.write_text("" if fault is None else f"faults = [{_toml(fault)}]\n")
+        order = Order(
+            self._site_file,
+            self._folder / name,
+            self._first,
+            self.day + timedelta(days=1),
+            seed=self._seed,
+            scenario_file=scenario,
+            feeds=("encounters",),
+            every_min=60,
+        )
+        generate(order)
+        return self._folder / name
+
+    @staticmethod
+    def _files(made: Path) -> list[tuple[datetime, Path]]:
+        return [
+            (datetime.strptime(path.stem.split("_")[1], "%Y%m%dT%H%MZ").replace(tzinfo=UTC), path)
+            for path in sorted((made / "deliveries" / FEED).iterdir())
+        ]
+
+    def _deliver(self, files: Sequence[tuple[datetime, Path]]) -> None:
+        """Let each file come when it is due, and into bronze at once."""
+        with open_platform(self.state) as opened:
+            for due, path in files:
+                platform = replace(opened, context=replace(opened.context, clock=AsOfClock(due)))
+                feed = platform.context.feeds[FEED]
+                bulk.land(platform, feed, bulk.verify_each([path], feed, lambda step: None).sound)
+                bulk.refine(platform, lambda name: None, jobs=("ingest_bronze",))
+
+    def _refine(self, now: datetime) -> Report:
+        with open_platform(self.state, AsOfClock(now)) as platform:
+            _refined(platform)
+            return newest_report(platform)
+
+    def judged(self, fault: Mapping[str, Any] | None) -> tuple[Report, int]:
+        """Let the day come, clean or with a fault; return the next morning's report, and how many records were hit."""
+        shutil.rmtree(self.state)
+        shutil.copytree(self._folder / "kept", self.state, symlinks=True)
+        made = self._generate("day", None if fault is None else self._windowed(fault))
+        morning = self._local(self.day + timedelta(days=1), time(4))
+        self._deliver([(due, path) for due, path in self._files(made) if self._local(self.day) < due <= morning])
+        records = [json.loads(line) for line in (made / "truth" / "faults.ndjson").read_text().splitlines()]
+        return self._refine(morning), sum(row["records"] + row["removed"] for row in records)
+
+    def _windowed(self, fault: Mapping[str, Any]) -> dict[str, Any]:
+        start = datetime.combine(self.day, time())
+        end = start + timedelta(days=1)
+        if hours := fault.get("hours"):
+            start, end = start + timedelta(hours=8), start + timedelta(hours=8 + hours)
+        return {key: value for key, value in fault.items() if key != "hours"} | {"start": start, "end": end}
+
+
+def _refined(platform: Any) -> None:
+    try:
+        bulk.refine(platform, lambda name: None, jobs=("ingest_bronze", "bronze_to_silver", "dq_check"))
+    except QualityError:
+        return  # the report says why
+
+
+def _toml(fault: Mapping[str, Any]) -> str:
+    def shown(value: Any) -> str:
+        return value.isoformat() if isinstance(value, datetime) else json.dumps(value)
+
+    return "{ " + ", ".join(f"{key} = {shown(value)}" for key, value in fault.items()) + " }"
+
+
+def _trials(hospital: Hospital, seed: int, chosen: Sequence[Fault]) -> Iterator[tuple[str, bool, bool, int, Report]]:
+    luck = random.Random(seed)
+    report, _ = hospital.judged(None)
+    yield "clean", is_alarm(report), False, 0, report
+    for fault in chosen:
+        drawn = fault.draw(luck, hospital.site.sector_ids) | {"seed": luck.randrange(1 << 30)}
+        report, records = hospital.judged(drawn)
+        yield fault.name, is_alarm(report), fault.is_named(report, {"sectors": [], **drawn}), records, report
+        return_freed_memory()
+
+
+def main() -> None:
+    """Judge the days of some hospitals."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--seeds", default="101,102,103", help="Hospitals; those below 100 are for choosing constants.")
+    asked.add_argument("--site", type=Path, default=ROOT / "examples" / "sites" / "ed_six_sectors.toml")
+    asked.add_argument("--faults", default="", help="Those whose name holds this.")
+    options = asked.parse_args()
+    chosen = [fault for fault in faults() if options.faults in fault.name]
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for seed in map(int, options.seeds.split(",")):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, alarms, named, records, report in _trials(
+                Hospital(Path(folder), seed, options.site), seed, chosen
+            ):
+                if name != "clean" and records < LEAST_RECORDS:
+                    continue
+                for place, told in enumerate((True, alarms, named)):
+                    counts[name][place] += told
+                odd = [
+                    found["rule_id"]
+                    for found in (*report["rules"], *report["expectations"], *report["clocks"])
+                    if found["verdict"] in ("warn", "fail")
+                ]
+                sys.stderr.write(f"seed {seed} {name}: {records} records, {report['verdict']}, {odd[:6]}\n")
+    sys.stdout.write(f"{machine()}\n\n| fault | days | found | named |\n|---|---:|---:|---:|\n")
+    for name, (days, found, named) in counts.items():
+        sys.stdout.write(f"| {name} | {days} | {found} | {named if name != 'clean' else '–'} |\n")
+
+
+if __name__ == "__main__":
+    main()
