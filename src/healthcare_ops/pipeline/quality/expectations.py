@@ -23,9 +23,9 @@ from healthcare_ops.pipeline.quality.observations import (
 Rule = Literal["volume", "nulls", "mean", "freshness"]
 Bools = NDArray[np.bool_]
 
-# How the budget, the share of clean days that may alarm, is split. Within a rule it is shared evenly by its series.
+# How the budget, the share of clean days that may alarm, is split; a rule's part is that of all its series together.
 BUDGET = 0.01
-SHARES: Mapping[Rule, float] = {"volume": 0.5, "freshness": 0.2, "nulls": 0.2, "mean": 0.1}
+SHARES: Mapping[Rule, float] = {"volume": 0.6, "freshness": 0.2, "nulls": 0.15, "mean": 0.05}
 MIN_WEEKS = 4
 # Windows of these many hours are looked at, wherever they begin in the day. A window's figures are final once it has
 # passed: looking again every 15 minutes finds nothing that looking once at the end of the day would not.
@@ -35,9 +35,9 @@ WINDOWS_H: Mapping[Kind, tuple[int, ...]] = {
     "mean": (24,),
 }
 # What is off by less is nobody's business, however unlikely: missing values; rows; of means rows they are of, and,
-# of minutes, the factor. A crowded evening makes waits four times as long, a mistaken unit sixty times.
+# of minutes, the factor. A crowded day makes waits six times as long, a mistaken unit sixty times.
 LEAST: Mapping[Kind, float] = {"volume": 3, "nulls": 3, "mean": 5}
-LEAST_FACTOR = 5.0
+LEAST_FACTOR = 8.0
 # Of a rule's budget, the part of the whole day and that of windows within it: who looks at more sees more by chance.
 _OF_DAY = (0.7, 0.3)
 # The level of a week is that of the weeks before it, each half as important as two weeks later.
@@ -146,15 +146,19 @@ def _rates(block: Block, days: Days, usual: Bools) -> Floats:
     by_week = total.sum(axis=(2, 3))
     # First as if all weeks had one level, then with each week's own: (series, week left out, week).
     others = _profile(rest, size.sum(axis=1, keepdims=True) - size)
-    expected = np.einsum("svgh,swgh->swv", size, others)
-    level = (by_week[:, None, :] + _LEVEL_COUNTS) / (expected + _LEVEL_COUNTS) * (1 - np.eye(shape[1]))
-    others = _profile(rest, np.einsum("swv,svgh->swgh", level, size))
-    expected = np.einsum("svgh,swgh->swv", size, others)
+    level = (by_week[:, None, :] + _LEVEL_COUNTS) / (_expected(others, size) + _LEVEL_COUNTS) * (1 - np.eye(shape[1]))
+    others = _profile(rest, (level @ size.reshape(*shape[:2], -1)).reshape(shape))
     weights = _weights(size.sum(axis=(0, 2, 3)) > 0)
-    before = np.einsum("wv,sv->sw", weights, by_week) + _LEVEL_COUNTS
-    moved = before / (np.einsum("wv,swv->sw", weights, expected) + _LEVEL_COUNTS)
+    before = by_week @ weights.T + _LEVEL_COUNTS
+    moved = before / ((weights * _expected(others, size)).sum(axis=2) + _LEVEL_COUNTS)
     rate = others * moved[:, :, None, None]
     return np.asarray(rate[:, week, kinds, :])
+
+
+def _expected(profiles: Floats, size: Floats) -> Floats:
+    """Return the total of each week by the profile without each: (series, week left out, week)."""
+    cells = (*size.shape[:2], -1)
+    return np.asarray(profiles.reshape(cells) @ size.reshape(cells).transpose(0, 2, 1))
 
 
 def _profile(total: Floats, size: Floats) -> Floats:

@@ -33,6 +33,8 @@ SETTLED_AFTER = timedelta(hours=1)
 SUNDAY = 6
 # A feed that has told nothing for so long is out of use: nobody waits for it to judge the others.
 _RETIRED_AFTER_H = 28 * 24
+# Nor for one that tells so much less than the largest.
+_SMALL_FEED = 0.05
 # Every offset in use is a multiple of a quarter of an hour.
 _QUARTER_MIN, _QUARTER_US = 15, 900_000_000
 
@@ -328,12 +330,17 @@ def _floats(rows: pa.Table, name: str) -> Floats:
 
 
 def _complete_until(silences: Mapping[Series, Silences], settled: float, feeds: Collection[str]) -> float:
-    newest = [
-        found.newest
-        for series, found in silences.items()
-        if series.by == "feed_id" and (not feeds or series.place in feeds) and found.newest > settled - _RETIRED_AFTER_H
+    told = [
+        found for series, found in silences.items() if series.by == "feed_id" and (not feeds or series.place in feeds)
     ]
-    return min([settled, *newest])
+    # Neither a feed that is out of use nor one of a few patients holds up the others.
+    most = max((len(found.start) for found in told), default=0)
+    waited_for = [
+        found.newest
+        for found in told
+        if found.newest > settled - _RETIRED_AFTER_H and len(found.start) >= _SMALL_FEED * most
+    ]
+    return min([settled, *waited_for])
 
 
 def _block(kind: Kind, found: list[Part], days: Days, until: float, due: float) -> Block:

@@ -425,3 +425,26 @@ def test_expectations_know_their_days(collect):
 
     assert expectations.days.dates[0] == FIRST
     assert expectations.weeks[ED] == 9
+
+
+def test_what_a_feed_s_only_sector_tells_is_told_once(collect):
+    silent = QUIET.where(~QUIET.on(LAST, 9, 21))
+
+    told = [deviation.series.place for deviation in found_on(collect, silent, LAST) if deviation.rule == "volume"]
+
+    assert told == ["ED"]
+
+
+@pytest.mark.slow
+def test_the_budget_holds_over_half_a_year_and_days_of_silence_are_found(collect):
+    told = visits(40, seed=11)
+    alarms, found = 0, 0
+    for number in range(112, 40 * 7 - 2):
+        day = FIRST + timedelta(days=number)
+        weeks = number // 7 + 1
+        so_far = told.where(told.minute < (day_start(day, ZONE) + timedelta(days=1)).timestamp() / 60)
+        alarms += bool(found_on(collect, so_far, day, weeks=weeks))
+        found += bool(found_on(collect, so_far.where(~so_far.on(day, 10, 15)), day, weeks=weeks))
+
+    assert alarms <= 6  # of 166 days: 1.7 expected within the budget of 1 %
+    assert found >= 158
