@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -15,6 +17,7 @@ from pyarrow import csv
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.bootstrap.platform import scratch_engine
 from healthcare_ops.core.errors import ConfigError, DataError, NotFoundError, QualityError
+from healthcare_ops.operations.rules import rules_text
 from healthcare_ops.pipeline.quality.checks import read_rules
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
@@ -22,6 +25,8 @@ from healthcare_ops.pipeline.quality.measures import Scope
 from healthcare_ops.pipeline.quality.where import PRIMARY
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
+# What DuckDB would take for a pattern in a file's name.
+_WILDCARD = re.compile(r"[*?\[]")
 
 
 def check_file(rules: Path, data: Path, references: Mapping[str, Path], now: datetime) -> tuple[Finding, ...]:
@@ -42,7 +47,7 @@ def check_file(rules: Path, data: Path, references: Mapping[str, Path], now: dat
     NotFoundError, ConfigError, DataError
         If a file is not there, the rules cannot be read or judged, or the data cannot be read.
     """
-    text = _text(rules)
+    text = rules_text(rules)
     with scratch_engine() as engine, ExitStack() as stack:
         tables = {
             alias: stack.enter_context(_opened(engine, path)) for alias, path in {PRIMARY: data, **references}.items()
@@ -62,37 +67,64 @@ def check_file(rules: Path, data: Path, references: Mapping[str, Path], now: dat
 
 @contextmanager
 def _opened(engine: DuckDBEngine, path: Path) -> Iterator[ir.Table]:
+    kind = _kind_of(path)
     try:
-        if path.suffix == ".parquet":
-            schema = pq.read_schema(path)
-            yield engine.read_files([str(path)], [field.name for field in schema if _is_zoned(field.type)])
+        if kind == ".parquet":
+            _require_columns(path, pq.read_schema(path).names)
+            table = engine.read_files([_WILDCARD.sub(r"[\g<0>]", str(path))])
+            yield table.mutate(**{name: table[name].cast("timestamp") for name in _zoned(table)})
             return
-        rows = _delimited(path)
+        rows = _delimited(path, _SEPARATORS[kind])
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no file {path}.", next_step="Check the path.") from error
     except (pa.ArrowException, OSError) as error:
-        said = str(error).splitlines()[0]
-        raise DataError(f"{path} cannot be read: {said}", next_step="Check the file.") from error
+        raise DataError(f"{path} cannot be read: {_said(error)}", next_step="Check the file.") from error
     with engine.from_arrow(rows) as table:
         yield table
 
 
-def _delimited(path: Path) -> pa.Table:
-    suffixes = [suffix for suffix in path.suffixes if suffix in _SEPARATORS]
-    if not suffixes:
+def _kind_of(path: Path) -> str:
+    name = path.name.lower().removesuffix(".gz")
+    found = next((kind for kind in _SEPARATORS if name.endswith(kind)), None)
+    if found is None and path.suffix.lower() == ".parquet":
+        return ".parquet"
+    if found is None:
         raise ConfigError(
             f"{path.name!r} is neither .parquet nor .csv nor .tsv.", next_step="Name it after what it holds."
         )
-    rows = csv.read_csv(
-        path,
-        parse_options=csv.ParseOptions(delimiter=_SEPARATORS[suffixes[-1]], newlines_in_values=True),
-        convert_options=csv.ConvertOptions(
-            null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
-        ),
-    )
-    # A column without any value is a text column, as is every column to begin with; instants have no zone here.
+    return found
+
+
+def _delimited(path: Path, separator: str) -> pa.Table:
+    with pa.input_stream(path, compression="gzip" if path.suffix.lower() == ".gz" else None) as stream:
+        rows = csv.read_csv(
+            stream,
+            parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            convert_options=csv.ConvertOptions(
+                null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+            ),
+        )
+    _require_columns(path, rows.schema.names)
+    if any(pa.types.is_binary(field.type) for field in rows.schema):
+        raise DataError(f"{path} is not UTF-8.", next_step="Save it as UTF-8.")
+    # A column without any value is a text column, as is every column to begin with; instants have no zone here, and
+    # are of microseconds.
     fields = [(field.name, _plain(field.type)) for field in rows.schema]
-    return rows.cast(pa.schema(fields))
+    return rows.cast(pa.schema(fields), safe=False)
+
+
+def _require_columns(path: Path, names: Sequence[str]) -> None:
+    """Raise `DataError` if two columns are one to an engine."""
+    counts = Counter(name.lower() for name in names)
+    if twice := [name for name in names if counts[name.lower()] > 1]:
+        raise DataError(
+            f"{path} has more than one column {twice[0]!r}, capitals aside.", next_step="Name each column otherwise."
+        )
+
+
+def _said(error: Exception) -> str:
+    """Return what a library says of a file, without the row that it quotes."""
+    return re.sub(r"(got \d+):.*", r"\1", str(error), flags=re.DOTALL).partition("\n")[0]
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -101,17 +133,8 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return pa.timestamp("us") if pa.types.is_timestamp(kind) else kind
 
 
-def _is_zoned(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_timestamp(kind) and kind.tz)
-
-
-def _text(rules: Path) -> str:
-    try:
-        return rules.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {rules}.", next_step="Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{rules} is not UTF-8: {error}.", next_step="Save it as UTF-8.") from error
+def _zoned(table: ir.Table) -> list[str]:
+    return [name for name, kind in table.schema().items() if kind.is_timestamp() and kind.timezone]
 
 
 def failure_of(findings: Sequence[Finding], data: Path) -> QualityError | None:

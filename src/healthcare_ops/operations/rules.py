@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ibis
 
-from healthcare_ops.bootstrap.configuration import adopt_rules, adopted_rules
-from healthcare_ops.bootstrap.platform import Platform
+from healthcare_ops.adapters.local_objects import LocalObjects
+from healthcare_ops.adapters.state_lock import NO_PATIENCE, Patience, lock_state
+from healthcare_ops.bootstrap.configuration import adopt_rules, adopted_rules, require_state
+from healthcare_ops.bootstrap.platform import Platform, scratch_engine
+from healthcare_ops.core.clock import SystemClock
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import TABLES, Table
 from healthcare_ops.operations import audit
@@ -19,9 +23,11 @@ from healthcare_ops.pipeline.quality.compiler import compile_check
 from healthcare_ops.pipeline.quality.conditions import holds, require_numbers
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.parser import parse
-from healthcare_ops.pipeline.quality.dqdl.syntax import Condition, Rule
-from healthcare_ops.pipeline.quality.measures import Scope
+from healthcare_ops.pipeline.quality.dqdl.syntax import Condition, Rule, leaves
+from healthcare_ops.pipeline.quality.evaluate import evaluate
+from healthcare_ops.pipeline.quality.measures import ALL, Scope
 from healthcare_ops.pipeline.quality.refusals import NoHistoryError, NotCompilableError
+from healthcare_ops.pipeline.quality.where import PRIMARY
 
 
 @dataclass(frozen=True)
@@ -43,72 +49,98 @@ def rules_in_force(platform: Platform) -> list[Listed]:
     return found
 
 
-def adopt(platform: Platform, file: Path, *, by: str, reason: str) -> RuleFile:
+def adopt(state: Path, file: Path, *, by: str, reason: str, patience: Patience = NO_PATIENCE) -> RuleFile:
     """Let a file of rules count from the next run on; its name is that of its table.
+
+    The rules in force are not read, so that adopting others also helps where somebody broke those.
 
     Raises
     ------
     ConfigError
-        If the file is of no table, cannot be read or judged, or if nobody or no reason is named.
+        If the file is of no table that is judged, cannot be read or judged, or if nobody or no reason is named.
     NotFoundError
-        If there is no such file.
+        If there is no such file or state directory.
+    LockedError
+        If another process holds the directory, for longer than one may wait.
     """
+    require_state(state)
     table = _table_of(file)
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {file}.", next_step="Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8: {error}.", next_step="Save it as UTF-8.") from error
+    text = rules_text(file)
     rules = _judged(text, table, str(file))
-    _record(platform, table.id, rules.version, by=by, reason=reason, action="dq.rules.adopt")
-    adopt_rules(platform.state, table.id, text)
+    with lock_state(state, wait_s=patience.wait_s, tell=patience.tell):
+        _record(state, table.id, rules.version, by=by, reason=reason, action="dq.rules.adopt")
+        adopt_rules(state, table.id, text)
     return rules
 
 
-def drop(platform: Platform, table_id: str, *, by: str, reason: str) -> None:
+def drop(state: Path, table_id: str, *, by: str, reason: str, patience: Patience = NO_PATIENCE) -> None:
     """Let the product's rules count again for a table; raises as `adopt` does."""
-    if table_id not in adopted_rules(platform.state):
-        raise NotFoundError(
-            f"the site has no rules of its own for {table_id!r}.", next_step="See `hops dq rules list`."
-        )
-    text = shipped_rules().get(table_id, "")
-    _record(platform, table_id, version_of(text) if text else "", by=by, reason=reason, action="dq.rules.drop")
-    adopt_rules(platform.state, table_id, None)
+    require_state(state)
+    with lock_state(state, wait_s=patience.wait_s, tell=patience.tell):
+        if table_id not in adopted_rules(state):
+            raise NotFoundError(
+                f"the site has no rules of its own for {table_id!r}.", next_step="See `hops dq rules list`."
+            )
+        _record(state, table_id, _shipped_version(table_id), by=by, reason=reason, action="dq.rules.drop")
+        adopt_rules(state, table_id, None)
+
+
+def rules_text(file: Path) -> str:
+    """Return a file of rules, less its byte order mark; `NotFoundError` or `ConfigError` if it is none."""
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {file}.", next_step="Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not UTF-8: {error.reason}.", next_step="Save it as UTF-8.") from error
+
+
+def _judged_tables() -> list[Table]:
+    """Return the tables that are judged at all: those that the product has rules for."""
+    shipped = shipped_rules()
+    return [table for table in TABLES if table.id in shipped]
 
 
 def _table_of(file: Path) -> Table:
-    for table in TABLES:
+    judged = _judged_tables()
+    for table in judged:
         if file.name == f"{table.id}.dqdl":
             return table
-    known = ", ".join(f"{table.id}.dqdl" for table in TABLES if table.layer in ("bronze", "silver", "ops"))
-    raise ConfigError(f"{file.name!r} is of no table.", next_step=f"Name it as one of: {known}.")
+    known = ", ".join(f"{table.id}.dqdl" for table in judged)
+    raise ConfigError(f"{file.name!r} is of no table that is judged.", next_step=f"Name it as one of: {known}.")
 
 
 def _judged(text: str, table: Table, name: str) -> RuleFile:
-    """Return the rules if every one of them can be judged on its table."""
-    kinds = {table.id: ibis.table({c.name: c.type for c in table.columns}, name=table.name) for table in TABLES}
+    """Return the rules if every one of them can be judged: they are, on tables without rows."""
     try:
         rules = read_rules(text, table.id)
-        for check in rules.checks:
-            compile_check(check, Scope(kinds[table.id], kinds))
-    except DqdlError as error:
+        with scratch_engine() as engine:
+            empty = {one.id: engine.empty(_schema(one).to_pyarrow()) for one in _judged_tables()}
+            judged = empty[table.id]
+            evaluate(
+                rules.checks,
+                Scope(judged, empty),
+                collect=engine.collect,
+                ask=lambda sql: engine.query(sql, {PRIMARY: judged}),
+                history={},
+            )
+    except ConfigError as error:
         raise error.about(name) from error
     return rules
 
 
-def _record(platform: Platform, table_id: str, version: str, *, by: str, reason: str, action: str) -> None:
-    before = (
-        read_rules(platform.context.rules[table_id], table_id).version if table_id in platform.context.rules else ""
-    )
-    audit.record(
-        platform.context.objects,
-        platform.context.clock.now(),
-        who=by,
-        action=action,
-        reason=reason,
-        details={"table": table_id, "version": version, "before": before},
-    )
+def _schema(table: Table) -> ibis.Schema:
+    return ibis.schema({column.name: column.type for column in table.columns})
+
+
+def _shipped_version(table_id: str) -> str:
+    return version_of(shipped_rules().get(table_id, ""))
+
+
+def _record(state: Path, table_id: str, version: str, *, by: str, reason: str, action: str) -> None:
+    before = adopted_rules(state).get(table_id) or _shipped_version(table_id)
+    details = {"table": table_id, "version": version, "before": before}
+    audit.record(LocalObjects(state), SystemClock().now(), who=by, action=action, reason=reason, details=details)
 
 
 @dataclass(frozen=True)
@@ -139,13 +171,13 @@ def what_if(platform: Platform, reports: Sequence[Mapping[str, Any]], rule_id: s
     """
     listed = next((one for one in rules_in_force(platform) if one.check.rule_id == rule_id), None)
     if listed is None:
-        raise NotFoundError(f"there is no rule {rule_id!r}.", next_step="`hops dq rules` lists them.")
+        raise NotFoundError(f"there is no rule {rule_id!r}.", next_step="`hops dq rules list` names them.")
     check = listed.check
     if not isinstance(check.node, Rule):
         raise ConfigError(
             f"{rule_id} joins several rules, and has no one threshold.", next_step="Adopt a changed file instead."
         )
-    condition = _condition(threshold, check.node)
+    condition = _condition(threshold, _own_condition(check))
     return [
         _tried(check, section, report, condition)
         for report in reports
@@ -154,13 +186,26 @@ def what_if(platform: Platform, reports: Sequence[Mapping[str, Any]], rule_id: s
     ]
 
 
-def _condition(text: str, rule: Rule) -> Condition:
-    """Return the condition; a number alone takes the place of the one in the rule's own."""
-    own = rule.threshold or rule.condition
-    written = text if not _is_number(text) else f"{own.operator if own else '>='} {text}"
+def _own_condition(check: Check) -> Condition | None:
+    """Return what the rule holds its number against; None for a rule that compares it with the runs before."""
+    if next(leaves(check.node)).rule_type == "DetectAnomalies":
+        return None
+    kinds = {table.id: ibis.table(_schema(table), name=table.name) for table in _judged_tables()}
+    ((_, found),) = compile_check(check, Scope(kinds[check.table], kinds)).leaves
+    return found.condition
+
+
+def _condition(text: str, own: Condition | None) -> Condition:
+    """Return the condition; a number alone takes the place of the one in the rule's own, or is the least of a share."""
+    if not _is_number(text):
+        written = text
+    elif own is None or own == ALL:
+        written = f">= {text}"
+    else:
+        written = f"{own.operator} {text}"
     try:
         (node,) = parse(f"Rules = [ RowCount {written} ]").rules
-        if not isinstance(node, Rule) or node.condition is None or node.where or node.threshold:
+        if not isinstance(node, Rule) or node.condition is None or node.where or node.threshold or node.labels:
             raise NotCompilableError("it is no condition")
         require_numbers(node.condition)
     except (DqdlError, NotCompilableError, ValueError) as error:
@@ -183,12 +228,8 @@ def _tried(check: Check, section: Mapping[str, Any], report: Mapping[str, Any], 
     value = section["values"][0] if section["values"] else None
     would_be: str | None = None
     if value is not None:
-        try:
-            is_met = holds(condition, value, ())
-        except NoHistoryError:
-            pass
-        else:
+        with suppress(NoHistoryError):
             violations = section.get("violations", section.get("null_count"))
-            is_few = violations is not None and violations <= check.tolerated
-            would_be = "pass" if is_met else "warn" if is_few else check.severity
+            is_few = bool(violations) and violations <= check.tolerated
+            would_be = "pass" if holds(condition, value, ()) else "warn" if is_few else check.severity
     return Tried(report["run_id"], report["as_of"], value, section["verdict"], would_be)

@@ -71,13 +71,11 @@ def adopt(
 ) -> None:
     """Let the site's own rules count for a table, in the place of the product's, from the next run on.
 
-    Example: hops dq rules adopt silver.encounters.dqdl --by "Ana Souza" --reason "our triage is delivered late"
+    Example: hops dq rules adopt silver.encounters.dqdl --by Ana --reason triage
     """
-    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.operations import rules
 
-    with open_platform(state, patience=patience_of(wait)) as platform:
-        adopted = rules.adopt(platform, file, by=by, reason=reason)
+    adopted = rules.adopt(state, file, by=by, reason=reason, patience=patience_of(wait))
     document = {"table": adopted.table, "version": adopted.version, "rules": len(adopted.checks), "by": by}
     if as_json:
         emit_json(document)
@@ -85,7 +83,9 @@ def adopt(
     out = console()
     out.print(f"{adopted.table}: {len(adopted.checks)} rules count from the next run on (version {adopted.version}).")
     if any(check.is_quarantining for check in adopted.checks):
-        out.print("Some hold rows back: `hops backfill` judges the days that are built already.", markup=False)
+        out.print(
+            "Some hold rows back: hops backfill --from DAY --to DAY judges days that are built already.", markup=False
+        )
     out.print(f"undo: hops dq rules drop {adopted.table}", markup=False)
 
 
@@ -100,13 +100,11 @@ def drop(
 ) -> None:
     """Let the product's rules count again for a table.
 
-    Example: hops dq rules drop silver.encounters --by "Ana Souza" --reason "the product's are enough"
+    Example: hops dq rules drop silver.encounters --by Ana --reason enough
     """
-    from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.operations import rules
 
-    with open_platform(state, patience=patience_of(wait)) as platform:
-        rules.drop(platform, table_id, by=by, reason=reason)
+    rules.drop(state, table_id, by=by, reason=reason, patience=patience_of(wait))
     if as_json:
         emit_json({"table": table_id, "by": by})
     else:
@@ -168,9 +166,10 @@ def lint(
 
 
 def _lint_files(files: Sequence[Path], *, as_json: bool) -> None:
+    from healthcare_ops.operations.rules import rules_text
     from healthcare_ops.pipeline.quality.lint import lint as verdict_of
 
-    verdicts = [(file, verdict_of(_text(file))) for file in files]
+    verdicts = [(file, verdict_of(rules_text(file))) for file in files]
     bad = [f"{file}:{v.line}:{v.column}: {v.message}" for file, v in verdicts if not v.compiles]
 
     def show_faults(_: object) -> None:
@@ -198,9 +197,10 @@ def _lint_cases(cases: Path, *, as_json: bool) -> None:
 
 
 def _verdicts(cases: Path) -> Iterator[Verdict]:
+    from healthcare_ops.operations.rules import rules_text
     from healthcare_ops.pipeline.quality.lint import lint_line
 
-    text = sys.stdin.read() if str(cases) == "-" else _text(cases)
+    text = sys.stdin.read() if str(cases) == "-" else rules_text(cases)
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield lint_line(line, number)
@@ -214,14 +214,3 @@ def _rules_failure(message: str) -> OpsError:
     from healthcare_ops.core.errors import ConfigError
 
     return ConfigError(message, next_step="Mend them; docs/dqdl.md shows the language.")
-
-
-def _text(file: Path) -> str:
-    from healthcare_ops.core.errors import ConfigError, NotFoundError
-
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {file}.", next_step="Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8: {error}.", next_step="Save it as UTF-8.") from error
