@@ -44,9 +44,8 @@ def record(
     ConfigError
         If nobody is named, or no reason.
     """
-    for option, text in (("--by", who), ("--reason", reason)):
-        if not text.strip() or not text.isprintable():
-            raise ConfigError(f"{option} {text!r} names nothing.", next_step="Say who decides, and why.")
+    require_said("--by", who)
+    require_said("--reason", reason)
     keys = objects.list(_PREFIX)
     last = _read(objects, keys[-1]) if keys else None
     number, previous = (last.number + 1, last.hash) if last else (1, _FIRST)
@@ -55,15 +54,22 @@ def record(
     return entry
 
 
+def require_said(option: str, text: str) -> None:
+    """Raise `ConfigError` if a name or a reason says nothing, or holds what is no text of one line."""
+    if not text.strip() or not text.isprintable():
+        raise ConfigError(f"{option} {text!r} names nothing.", next_step="Say who decides, and why.")
+
+
 def entries(objects: ObjectStore) -> list[Entry]:
-    """Return all entries, the oldest first."""
+    """Return all entries, the oldest first; `ConfigError` if one can no longer be read."""
     return [_read(objects, key) for key in objects.list(_PREFIX)]
 
 
 def breaks(found: list[Entry]) -> list[str]:
     """Return where the chain of entries is broken; nothing if it is whole.
 
-    It shows an entry that was changed, taken out or put in. That the newest entries were taken away, it cannot show.
+    It shows an entry that was changed, taken out or put in. What happened to the newest entry, or that the newest ones
+    were taken away, it cannot show: compare the hash of the newest one with a copy kept elsewhere.
     """
     faults, previous, expected = [], _FIRST, 1
     for entry in found:
@@ -76,4 +82,9 @@ def breaks(found: list[Entry]) -> list[str]:
 
 
 def _read(objects: ObjectStore, key: str) -> Entry:
-    return Entry(**json.loads(objects.read(key)))
+    try:
+        return Entry(**json.loads(objects.read(key)))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"the audit log is not whole: {key} is no entry any more.", next_step="Compare it with a backup."
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -20,10 +21,14 @@ _REASONS = {reason.value for reason in Reason}
 
 @dataclass(frozen=True)
 class Decided:
-    """What came of a decision: the records and days it is about, the jobs' outcomes, and a rule that stopped them."""
+    """What came of a decision: the records and days it is about, the jobs' outcomes, and a rule that stopped them.
+
+    Of the records, `let_in` are in silver now: none but after a release, and then those that no other rule holds.
+    """
 
     decision: Decision
     records: int
+    let_in: int
     days: tuple[date, ...]
     jobs: dict[str, Any]
     failure: QualityError | None
@@ -32,7 +37,8 @@ class Decided:
     def document(self) -> dict[str, Any]:
         """Return it as plain values."""
         decided = asdict(self.decision) | {"decided_at": self.decision.decided_at.isoformat()}
-        return decided | {"records": self.records, "days": [day.isoformat() for day in self.days], "jobs": self.jobs}
+        days = [day.isoformat() for day in self.days]
+        return decided | {"records": self.records, "let_in": self.let_in, "days": days, "jobs": self.jobs}
 
 
 def held_records(platform: Platform) -> list[dict[str, Any]]:
@@ -52,7 +58,7 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
     Raises
     ------
     NotFoundError
-        If the rule holds no record of that delivery.
+        If the rule holds no record of that delivery, and nobody decided about any.
     ConfigError
         If the records cannot be let in; if nobody is named, or no reason.
     """
@@ -61,7 +67,8 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
             f"records held as {rule} cannot be let in: {EXPLANATIONS[Reason(rule)]}.",
             next_step="Correct the feed file and run `hops backfill`, or have the supplier deliver them again.",
         )
-    records, days = _concerned(platform, rule, batch_id)
+    by_day = _concerned(platform, rule, batch_id)
+    records, days = sum(by_day.values()), tuple(by_day)
     context = platform.context
     decision = Decision(kind, rule, batch_id, by.strip(), reason.strip(), context.clock.now())
     details = {"rule": rule, "batch_id": batch_id, "records": records}
@@ -72,21 +79,38 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
         failure = None
     except QualityError as error:
         jobs, failure = {}, error
-    return Decided(decision, records, tuple(days), jobs, failure)
+    let_in = _held_by_day(platform, rule, batch_id, states=("released",)) if kind == "release" else {}
+    return Decided(decision, records, sum(let_in.values()), days, jobs, failure)
 
 
-def _concerned(platform: Platform, rule: str, batch_id: str) -> tuple[int, list[date]]:
-    rows = platform.lake.read(QUARANTINE)
-    named = ("," + rows.rule_ids + ",").contains(f",{rule},")
-    mine = rows.filter((rows.batch_id == batch_id) & named)
-    days = mine.group_by("dt").aggregate(records=mine.count()).order_by("dt")
-    found = platform.context.engine.collect(days).to_pylist()
+def _concerned(platform: Platform, rule: str, batch_id: str) -> dict[date, int]:
+    """Return how many records of a delivery a rule holds, or would hold, by day.
+
+    Released from one rule and held by another, a record is no longer under the name of the first: all that is held of
+    the delivery is looked at then.
+    """
+    found = _held_by_day(platform, rule, batch_id)
+    if not found and any((one.rule, one.batch_id) == (rule, batch_id) for one in read_decisions(platform.context)):
+        found = _held_by_day(platform, "", batch_id)
     if not found:
         raise NotFoundError(
             f"rule {rule!r} holds no record of delivery {batch_id!r}.",
             next_step="`hops dq show --quarantine` lists rules and deliveries.",
         )
-    return sum(row["records"] for row in found), [row["dt"] for row in found]
+    return found
+
+
+def _held_by_day(
+    platform: Platform, rule: str, batch_id: str, states: Sequence[str] = ("held", "rejected", "released")
+) -> dict[date, int]:
+    if "," in rule:
+        return {}  # two rules that stand beside each other are none
+    rows = platform.lake.read(QUARANTINE)
+    mine = rows.filter((rows.batch_id == batch_id) & rows.state.isin(states))
+    if rule:
+        mine = mine.filter(("," + mine.rule_ids + ",").contains(f",{rule},"))
+    days = mine.group_by("dt").aggregate(records=mine.count()).order_by("dt")
+    return {row["dt"]: row["records"] for row in platform.context.engine.collect(days).to_pylist()}
 
 
 def _keep(platform: Platform, decision: Decision) -> None:

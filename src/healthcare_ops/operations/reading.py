@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import ibis
 
 from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.civil_time import civil_day
-from healthcare_ops.core.errors import NotFoundError
+from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.pipeline.quality.report import REPORTS_PREFIX
 from healthcare_ops.pipeline.quality.report import SCHEMA_VERSION as REPORT_VERSION
@@ -42,10 +42,12 @@ def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
     Raises
     ------
     NotFoundError
-        If there is none.
+        If there is none, or more than one run is meant.
+    ConfigError
+        If it has another form than today's: an earlier version of the product wrote it.
     """
     objects = platform.context.objects
-    keys = [key for key in objects.list(REPORTS_PREFIX) if Path(key).stem.startswith(run_id)]
+    keys = _keys_of(objects.list(REPORTS_PREFIX), run_id)
     reports = [json.loads(objects.read(key)) | {"path": objects.path(key)} for key in _newest_first(keys)[:_LATEST]]
     if not reports:
         raise NotFoundError(
@@ -53,7 +55,24 @@ def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
             next_step="Run `hops dq check`.",
         )
     found: dict[str, Any] = max(reports, key=lambda report: str(report["written_at"]))
+    if found["schema_version"] != REPORT_VERSION:
+        raise ConfigError(
+            f"the report {found['path']} has form {found['schema_version']}, not {REPORT_VERSION}.",
+            next_step="Run `hops dq check`, or open the file.",
+        )
     return found
+
+
+def _keys_of(keys: Sequence[str], run_id: str) -> list[str]:
+    """Return the keys of all reports, or those of the one run that is meant; none if there is no such run."""
+    runs = {Path(key).stem for key in keys if Path(key).stem.startswith(run_id)}
+    meant = {run_id} if run_id in runs else runs
+    if run_id and len(meant) > 1:
+        raise NotFoundError(
+            f"{run_id!r} begins the ids of {len(meant)} runs.",
+            next_step=f"Write more of it: {', '.join(sorted(meant)[:5])}.",
+        )
+    return [key for key in keys if Path(key).stem in meant]
 
 
 def newest_reports(platform: Platform, count: int) -> list[dict[str, Any]]:

@@ -41,6 +41,7 @@ def assign(
 ) -> Assignment:
     """Give what a rule found to a steward; `NotFoundError` if the report has no such finding."""
     _require_finding(report, rule_id)
+    audit.require_said("--to", steward)
     now = platform.context.clock.now()
     found = Assignment(report["run_id"], rule_id, steward.strip(), now.isoformat())
     details = {"run_id": found.run_id, "rule": rule_id, "steward": found.steward}

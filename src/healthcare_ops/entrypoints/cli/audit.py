@@ -52,7 +52,7 @@ def verify(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     )
 
     def tell(_: object) -> None:
-        for fault in faults or [f"All {len(found)} entries follow each other."]:
+        for fault in faults or [f"Entries: {len(found)}, and each follows the one before it."]:
             console().print(fault, markup=False)
 
     document = {"entries": len(found), "newest_hash": found[-1].hash if found else None, "faults": faults}

@@ -20,9 +20,8 @@ Batch = Annotated[str, typer.Option("--batch", help="Delivery they came with.", 
 Finding = Annotated[str, typer.Argument(help="Rule that is broken.", show_default=False)]
 OfRun = Annotated[str, typer.Option("--run", help="Run; default: the newest report.")]
 _DONE = {
-    "release": "are let in",
-    "reject": "stay out, and are marked as rejected",
-    "hold": "are held again",
+    "reject": "they stay out, and are marked as rejected",
+    "hold": "they are held again",
 }
 
 
@@ -37,7 +36,7 @@ def release(
 ) -> None:
     """Let the records in that a rule holds back of a delivery, and build their days again.
 
-    Example: hops dq release --rule stay.short --batch visits-000012 --by "Ana Souza" --reason "seen in the chart"
+    Example: hops dq release --rule stay.short --batch visits-000012 --by Ana --reason seen
     """
     _decide("release", rule, batch, by, reason, state, wait, as_json=as_json)
 
@@ -53,7 +52,7 @@ def reject(
 ) -> None:
     """Keep the records out for good that a rule, or a reason code, holds back of a delivery.
 
-    Example: hops dq reject --rule TIME_UNREADABLE --batch visits-000012 --by "Ana Souza" --reason "a test file"
+    Example: hops dq reject --rule TIME_UNREADABLE --batch visits-000012 --by Ana --reason test
     """
     _decide("reject", rule, batch, by, reason, state, wait, as_json=as_json)
 
@@ -69,7 +68,7 @@ def hold(
 ) -> None:
     """Take a release or rejection back: the records are held as if nobody had decided.
 
-    Example: hops dq hold --rule stay.short --batch visits-000012 --by "Ana Souza" --reason "released by mistake"
+    Example: hops dq hold --rule stay.short --batch visits-000012 --by Ana --reason mistake
     """
     _decide("hold", rule, batch, by, reason, state, wait, as_json=as_json)
 
@@ -86,7 +85,7 @@ def assign(
 ) -> None:
     """Give what a rule found to a steward.
 
-    Example: hops dq assign encounters.triage_level.complete --to "Rui Costa" --by "Ana Souza"
+    Example: hops dq assign encounters.triage_level.complete --to Rui --by Ana
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.operations import stewards
@@ -113,7 +112,7 @@ def judge(
 ) -> None:
     """Say of a finding whether the rule is too strict, or the data are corrupted.
 
-    Example: hops dq judge encounters.triage_level.complete --verdict too-strict --by "Rui Costa" --reason "a new form"
+    Example: hops dq judge encounters.triage_level.complete --verdict too-strict --by Rui --reason form
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.operations import stewards
@@ -146,8 +145,10 @@ def _decide(
 
     def show(_: object) -> None:
         out = console()
-        records = "record" if decided.records == 1 else "records"
-        out.print(f"{decided.records} {records} of {batch} ({days}) {_DONE[kind]}.", markup=False)
+        told = f"{decided.let_in} of them are let in" if kind == "release" else _DONE[kind]
+        out.print(f"Records of {batch} that {rule} holds: {decided.records} ({days}); {told}.", markup=False)
+        if decided.let_in < decided.records and kind == "release":
+            out.print("Other rules hold the rest: hops dq show --quarantine", markup=False)
         if kind != "hold":
             out.print(f"undo: hops dq hold --rule {rule} --batch {batch} --by NAME --reason WHY", markup=False)
 
