@@ -13,7 +13,7 @@ from healthcare_ops.pipeline.quality.evaluate import Finding, Place
 _SAMPLES = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Record:
     """A record as the supplier finds it."""
 
@@ -23,9 +23,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Missing:
-    """A column of a feed whose values are missing in too many rows of the days."""
+    """Columns of a feed, by one rule, whose values are missing in too many rows of the days."""
 
-    column: str
+    columns: tuple[str, ...]
     places: tuple[Place, ...]
     records: tuple[Record, ...]
 
@@ -36,7 +36,7 @@ def notice(feed: Feed, missing: Sequence[Missing], days: Sequence[date]) -> dict
         return None
     return {
         "to": feed.owner.email,
-        "subject": f"{feed.feed_id}: {', '.join(_source(feed, one.column) for one in missing)}",
+        "subject": f"{feed.feed_id}: {', '.join(dict.fromkeys(_sources(feed, one) for one in missing))}",
         "text": {language: _text(words, feed, missing, days) for language, words in _WORDS.items()},
     }
 
@@ -56,7 +56,7 @@ def missing_of(feed: Feed, findings: Iterable[Finding], samples: Mapping[str, Se
             continue
         records = (record for name in finding.samples for record in samples.get(name, ()))
         mine = dict.fromkeys(Record(one.source_file, one.record_no) for one in records if one.feed_id == feed.feed_id)
-        found.append(Missing(finding.check.columns[0], places, tuple(mine)[:_SAMPLES]))
+        found.append(Missing(finding.check.columns, places, tuple(mine)[:_SAMPLES]))
     return found
 
 
@@ -95,20 +95,20 @@ def _text(words: Mapping[str, str], feed: Feed, missing: Sequence[Missing], days
     for one in missing:
         lines += [
             words["line"].format(
-                column=_source(feed, one.column),
+                column=_sources(feed, one),
                 sector=place.sector_id or words["any"],
                 violations=place.violations,
                 checked=place.checked,
             )
             for place in one.places
         ]
-    records = dict.fromkeys(record for one in missing for record in one.records)
+    records = sorted({record for one in missing for record in one.records})
     if records:
         lines += ["", words["records"], *(f"- {record.source_file}, {record.record_no}" for record in records)]
     return "\n".join([*lines, "", words["ask"], ""])
 
 
-def _source(feed: Feed, column: str) -> str:
-    """Return the column as the supplier calls it."""
-    source = feed.source(column)
-    return source.column if source and source.column else column
+def _sources(feed: Feed, missing: Missing) -> str:
+    """Return the columns as the supplier calls them."""
+    sources = [(name, feed.source(name)) for name in missing.columns]
+    return ", ".join(source.column if source and source.column else name for name, source in sources)
