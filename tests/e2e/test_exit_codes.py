@@ -275,6 +275,13 @@ WRITERS = {
     "backfill from raw": "--from 2026-03-01 --to 2026-03-01 --from-raw",
     "predict": "",
     "dq check": "",
+    "dq rules adopt": "{rules} --by Ana --reason why",
+    "dq rules drop": "silver.encounters --by Ana --reason why",
+    "dq release": "--rule stay.short --batch visits-000001 --by Ana --reason why",
+    "dq reject": "--rule stay.short --batch visits-000001 --by Ana --reason why",
+    "dq hold": "--rule stay.short --batch visits-000001 --by Ana --reason why",
+    "dq assign": "stay.short --to Rui --by Ana",
+    "dq judge": "stay.short --verdict corrupted --by Ana --reason why",
 }
 
 
@@ -283,7 +290,9 @@ def test_8_no_one_writes_while_another_process_does_and_everyone_may_read(hops, 
         "visits": own_loaded.visits,
         "feed": tmp_path / "feed.toml",
         "site": tmp_path / "site.toml",
+        "rules": tmp_path / "silver.encounters.dqdl",
     }
+    places["rules"].write_text("Rules = [ RowCount > 0 ]")
     # Other bytes than those in the state: a command that wrote them would be seen.
     places["feed"].write_text(own_loaded.feed.read_text() + "# newer\n")
     places["site"].write_text(own_loaded.site.read_text() + "# newer\n")

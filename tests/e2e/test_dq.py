@@ -1,0 +1,713 @@
+"""`hops dq` and `hops audit`: what broke, whose data it is, what people decide about it, and who decided."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from e2e.command import rows_of, run_hops
+from e2e.conftest import lay_out
+from e2e.deliveries import HOSTILE, csv_text, visit
+
+TRIAGE, SHORT = "encounters.triage_level.complete", "stay.short"
+# Of 24 visits a day, so many come without a triage level; the rule wants 80 %.
+MISSING = {2: 0, 5: 12, 8: 3, 14: 12}
+LAST_DELIVERY = "visits-000004"
+BY = ("--by", "Ana Souza", "--reason", "seen in the [bold]chart[/bold] <b>")
+RULES = f"""
+Rules = [
+    Completeness "triage_level" >= 0.80
+        labels=["id"="{TRIAGE}", "severity"="warn", "needs"="triage_level", "reason"="{HOSTILE}",
+                "next_step"="Write to {HOSTILE}"],
+    ColumnValues "los_min" <= 600 where "los_min is not null and sector_id <> '{HOSTILE.replace("'", "")}'"
+        labels=["id"="{SHORT}", "severity"="warn", "on_failure"="quarantine"]
+]
+"""
+NO_ESCAPES = "Rules = [ RowCount >= 0 ]"
+
+
+def is_inert(text):
+    """Tell whether a terminal would show every character, and break lines only where the command did."""
+    return all(character.isprintable() or character == "\n" for character in text)
+
+
+def delivery(day, missing):
+    """Return a day's file: 24 visits in two sectors; on the last day two of them stay for twenty hours."""
+    start = datetime(2026, 3, day, 0, 5)  # noqa: DTZ001  # the hospital's wall clock
+    rows = []
+    for hour in range(24):
+        arrival = start + timedelta(minutes=50 * hour)
+        different = {"level": ""} if hour < missing else {}
+        if day == max(MISSING) and hour in (20, 21):
+            different |= {"left": (arrival + timedelta(hours=20)).isoformat()}
+        rows.append(visit(day * 100 + hour, arrival, **different))
+    return csv_text(rows)
+
+
+@pytest.fixture(scope="module")
+def first_ward(tmp_path_factory):
+    """Load four days one by one, the last one by rules of the hospital's own."""
+    folder = tmp_path_factory.mktemp("ward")
+    desk = lay_out(folder, folder / "state")
+    rules = desk.write("silver.encounters.dqdl", RULES)
+    for day, missing in MISSING.items():
+        file = desk.write(f"visits {day:02}.csv", delivery(day, missing))
+        if day == max(MISSING):
+            adopted = run_hops("dq", "rules", "adopt", rules, *BY, "--state", desk.state)
+            assert adopted.exit_code == 0, adopted.err
+        as_of = f"2026-03-{day + 1:02}T12:00:00-03:00"
+        options = ("--feed", desk.feed, "--site", desk.site, "--state", desk.state, "--as-of", as_of)
+        outcome = run_hops("load", file, *options)
+        assert outcome.exit_code == 0, outcome.err
+    return desk
+
+
+@pytest.fixture
+def dq(hops, first_ward):
+    """Return `hops dq …` on the ward, only to be read."""
+    return lambda *arguments: hops("dq", *arguments, "--state", first_ward.state)
+
+
+@pytest.fixture
+def own_ward(first_ward, tmp_path):
+    """Return the ward to write to; afterwards it is put back."""
+    kept = tmp_path / "kept"
+    shutil.copytree(first_ward.state, kept)
+    yield first_ward
+    shutil.rmtree(first_ward.state)
+    shutil.copytree(kept, first_ward.state)
+
+
+def section(document, rule):
+    (found,) = [one for one in document["rules"] if one["rule_id"] == rule]
+    return found
+
+
+# show, explain, history
+
+
+def test_a_report_names_the_rule_the_column_the_sector_and_the_records(dq):
+    document = dq("show", "--json").document
+
+    triage = section(document, TRIAGE)
+    assert (document["schema_version"], document["verdict"]) == (2, "warn")
+    assert (triage["table"], triage["columns"], triage["severity"]) == ("silver.encounters", ["triage_level"], "warn")
+    assert (triage["null_count"], triage["checked"], triage["thresholds"]) == (12, 22, [">= 0.8"])
+    assert {(place["sector_id"], place["violations"]) for place in triage["places"]} == {("OBS", 3), ("PS", 9)}
+    assert {sample["source_file"] for sample in triage["samples"]} == {"visits 14.csv"}
+    assert {sample["record_no"] for sample in triage["samples"]} <= set(range(1, 13))
+
+
+def test_the_report_tells_people_what_broke_and_how_to_go_on(dq):
+    outcome = dq("show", "--quarantine")
+
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert outcome.out.startswith("WARN  risk score ")
+    assert "▲ warn" in outcome.out
+    assert "In quarantine, all days: 2 records" in outcome.out
+    assert "RULE_BROKEN" in outcome.out
+    assert f"next:   hops dq release|reject --rule RULE --batch DELIVERY --by NAME" in outcome.out  # noqa: F541
+    assert is_inert(outcome.out)
+
+
+def test_an_earlier_run_is_shown_by_its_id(dq):
+    runs = [one["run_id"] for one in dq("history", "--json").document["runs"]]
+
+    shown = [dq("show", run, "--json").document for run in runs]
+
+    assert [document["run_id"] for document in shown] == runs
+    assert [section(document, TRIAGE)["null_count"] for document in shown] == [12, 3, 12, 0]
+
+
+def test_a_finding_is_explained_with_what_to_do_and_where(dq):
+    outcome = dq("explain", TRIAGE)
+    document = dq("explain", TRIAGE, "--json").document
+
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert "12 of 22 rows break it: warn" in outcome.out
+    assert "visits 14.csv" in outcome.out
+    assert r"Write to \x1b[31mEvil" in outcome.out
+    assert is_inert(outcome.out)
+    assert (document["rule_id"], document["null_count"]) == (TRIAGE, 12)
+    assert document["contribution"] > 10
+
+
+def test_what_is_explained_by_default_is_the_worst_finding(dq):
+    contributions = dq("show", "--json").document["contributions"]
+
+    document = dq("explain", "--json").document
+
+    assert document["contribution"] == max(contributions.values())
+
+
+def test_history_tells_what_a_rule_measured_in_every_run(dq):
+    runs = dq("history", TRIAGE, "--json").document["runs"]
+    outcome = dq("history", TRIAGE, "--runs", "2")
+
+    assert [(run["verdict"], run["broken"]) for run in runs] == [
+        ("warn", 12),
+        ("pass", 3),
+        ("warn", 12),
+        ("pass", 0),
+    ]
+    assert runs[0]["as_of"] == "2026-03-15T15:00:00+00:00"
+    assert "oldest ▇▁ newest" in outcome.out.replace("█", "▇")
+    assert outcome.out.count("bulk-") == 2
+
+
+# notice
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "en",
+            [
+                "- column level, sector PS: 9 of 17 records without a value",
+                "Records to look at",
+                r"- visits 14\.csv, \d+\n",
+            ],
+        ),
+        (
+            "pt-BR",
+            [
+                "- coluna level, setor PS: 9 de 17 registros sem valor",
+                "Registros a verificar",
+                r"- visits 14\.csv, \d+\n",
+            ],
+        ),
+    ],
+)
+def test_a_notice_tells_the_supplier_what_is_missing_where_and_when(dq, language, words):
+    outcome = dq("notice", "visits", "--language", language)
+
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert outcome.out.startswith("To: it@hospital.example\nSubject: visits: level\n")
+    assert not [word for word in [*words, "2026-03-13 (to|a) 2026-03-15"] if not re.search(word, outcome.out)]
+    assert is_inert(outcome.out)
+
+
+def test_a_notice_for_machines_has_both_languages(dq):
+    document = dq("notice", "visits", "--json").document
+
+    assert (document["feed_id"], document["to"]) == ("visits", "it@hospital.example")
+    assert document["text"].keys() == {"en", "pt-BR"}
+
+
+# whatif
+
+
+@pytest.mark.parametrize(
+    ("threshold", "would_be"),
+    [
+        ("0.7", ["warn", "pass", "warn", "pass"]),
+        ("0.9", ["warn", "warn", "warn", "pass"]),
+        ("> 0.4", ["pass", "pass", "pass", "pass"]),
+        ("between 0.4 and 0.8", ["pass", "warn", "pass", "warn"]),
+    ],
+)
+def test_another_threshold_is_tried_on_past_runs(dq, threshold, would_be):
+    document = dq("whatif", TRIAGE, "--threshold", threshold, "--json").document
+    outcome = dq("whatif", TRIAGE, "--threshold", threshold)
+
+    runs = document["runs"]
+    assert [run["was"] for run in runs] == ["warn", "pass", "warn", "pass"]
+    assert [run["would_be"] for run in runs] == would_be
+    assert document["would_be"] == {"pass": would_be.count("pass"), "warn": would_be.count("warn"), "fail": 0}
+    assert f"of 4 runs: pass 2 → {would_be.count('pass')}" in outcome.out
+
+
+def test_what_is_tried_on_the_share_of_rows_is_no_limit_of_their_values(dq):
+    # 600 minutes limit the rows; the share of those that pass is 22 of 24.
+    runs = dq("whatif", SHORT, "--threshold", "0.9", "--json").document["runs"]
+
+    assert [(run["was"], run["would_be"]) for run in runs] == [("warn", "pass")]
+    assert runs[0]["value"] == pytest.approx(22 / 24)
+
+
+# rules
+
+
+def test_the_rules_in_force_are_listed_with_whose_they_are(dq):
+    rules = {rule["rule_id"]: rule for rule in dq("rules", "list", "--json").document["rules"]}
+    outcome = dq("rules", "list")
+
+    assert (rules[SHORT]["owner"], rules[SHORT]["is_quarantining"]) == ("site", True)
+    assert rules["batch_accounts.quarantined.few"]["owner"] == "product"
+    assert "encounters.care_start.complete" not in rules  # the hospital's own file has no such rule
+    assert r"\x1b[31mEvil" in outcome.out
+    assert is_inert(outcome.out)
+
+
+def test_dropped_rules_leave_the_products_in_force_and_both_acts_are_told(hops, own_ward):
+    state = ("--state", own_ward.state)
+
+    dropped = hops("dq", "rules", "drop", "silver.encounters", *BY, *state, "--json")
+    again = hops("dq", "rules", "drop", "silver.encounters", *BY, *state)
+
+    listed = hops("dq", "rules", "list", *state, "--json").document["rules"]
+    entries = hops("audit", "show", *state, "--json").document["entries"]
+    assert dropped.document == {"schema_version": 1, "table": "silver.encounters", "by": "Ana Souza"}
+    assert again.exit_code == 3
+    assert {rule["owner"] for rule in listed} == {"product"}
+    assert [entry["action"] for entry in entries] == ["dq.rules.drop", "dq.rules.adopt"]
+    assert entries[0]["details"]["before"] == entries[1]["details"]["version"]
+
+
+def test_past_reports_keep_the_version_that_they_were_judged_by(dq):
+    runs = [one["run_id"] for one in dq("history", "--json").document["runs"]]
+
+    versions = [dq("show", run, "--json").document["rule_versions"]["silver.encounters"] for run in runs]
+
+    assert len(set(versions[1:])) == 1
+    assert versions[0] != versions[1]
+
+
+def test_rules_that_were_changed_behind_the_product_are_refused_until_somebody_adopts_them(hops, own_ward):
+    state = ("--state", own_ward.state)
+    (file,) = (own_ward.state / "rules").glob("*.dqdl")
+    file.write_text(file.read_text(encoding="utf-8").replace("0.80", "0.10"), encoding="utf-8")
+
+    refused = hops("dq", "check", *state)
+    adopted = hops("dq", "rules", "adopt", own_ward.write("silver.encounters.dqdl", NO_ESCAPES), *BY, *state)
+    listed = hops("dq", "rules", "list", *state)
+    own_ward.write("silver.encounters.dqdl", RULES)
+
+    assert refused.exit_code == 4
+    assert "was changed after somebody adopted it" in refused.message
+    assert (adopted.exit_code, listed.exit_code) == (0, 0)
+
+
+def test_rules_that_nobody_adopted_are_refused(hops, own_ward):
+    (own_ward.state / "rules" / "silver.stays.dqdl").write_text(NO_ESCAPES)
+
+    outcome = hops("dq", "show", "--state", own_ward.state)
+
+    assert outcome.exit_code == 4
+    assert "nobody adopted it" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("silver.encounters.dqdl", "Rules = [ IsComplete ]", "line 1, column 11"),
+        ("silver.encounters.dqdl", 'Rules = [ IsComplete "shoe_size" ]', "there is no column 'shoe_size'"),
+        ("silver.encounters.dqdl", 'Rules = [ CustomSql "select max(shoe) from primary" > 1 ]', "SQL of a rule fails"),
+        ("silver.encounters.dqdl", 'Rules = [ RowCountMatch "gold.predictions" = 1 ]', "there is no table"),
+        ("gold.predictions.dqdl", NO_ESCAPES, "of no table that is judged"),
+        ("rules.dqdl", NO_ESCAPES, "of no table that is judged"),
+        (
+            "silver.stays.dqdl",
+            'Rules = [ IsComplete "bed_id" labels=["on_failure"="quarantine"] ]',
+            "rows of silver.stays are not held by themselves",
+        ),
+    ],
+)
+def test_rules_that_could_not_be_judged_at_night_are_not_adopted_by_day(hops, own_ward, tmp_path, name, text, why):
+    file = tmp_path / name
+    file.write_text(text)
+
+    outcome = hops("dq", "rules", "adopt", file, *BY, "--state", own_ward.state)
+
+    assert outcome.exit_code == 4
+    assert why in outcome.message
+    assert len(hops("audit", "show", "--state", own_ward.state, "--json").document["entries"]) == 1
+
+
+# check
+
+
+def test_a_broken_fail_rule_of_the_hospitals_own_ends_a_check_with_6(hops, own_ward, tmp_path):
+    file = tmp_path / "silver.encounters.dqdl"
+    file.write_text('Rules = [ RowCount > 5000 labels=["id"="visits.many", "next_step"="Ask the night shift."] ]')
+    state = ("--state", own_ward.state)
+    hops("dq", "rules", "adopt", file, *BY, *state)
+
+    outcome = hops("dq", "check", "--from", "2026-03-14", *state, "--as-of", "2026-03-15T12:00:00-03:00", "--json")
+
+    document = outcome.document
+    assert outcome.exit_code == 6
+    assert (document["verdict"], document["error"]["exit_code"]) == ("fail", 6)
+    assert document["dq_risk_score"] >= 60
+    assert "visits.many" in outcome.message
+    assert "Ask the night shift." in outcome.next_step
+
+
+# quarantine
+
+
+def figures(state):
+    """Return the hours of the day on which records are held, and of the next one."""
+    days = ("'dt': datetime.date(2026, 3, 14)", "'dt': datetime.date(2026, 3, 15)")
+    return [row for row in rows_of(state)["gold.ops_metrics_hourly"] if any(day in row for day in days)]
+
+
+def test_a_release_lets_records_in_as_if_they_had_never_been_held_and_can_be_undone(hops, own_ward):
+    state = ("--state", own_ward.state)
+    about = ("--rule", SHORT, "--batch", LAST_DELIVERY, *BY, *state)
+    held, without = rows_of(own_ward.state), figures(own_ward.state)
+
+    released = hops("dq", "release", *about)
+    after_release = figures(own_ward.state)
+    undone = hops("dq", "hold", *about, "--json")
+    after_hold = rows_of(own_ward.state)
+    hops("dq", "rules", "drop", "silver.encounters", *BY, *state)
+    rebuilt = hops("backfill", "--from", "2026-03-13", "--to", "2026-03-15", *state)
+
+    assert (released.exit_code, released.err) == (0, "")
+    assert f"Records of {LAST_DELIVERY} that {SHORT} holds: 2 (2026-03-14); 2 of them are let in." in released.out
+    assert f"undo: hops dq hold --rule {SHORT} --batch {LAST_DELIVERY}" in released.out
+    assert [undone.document[name] for name in ("kind", "records", "days")] == ["hold", 2, ["2026-03-14"]]
+    assert (undone.exit_code, rebuilt.exit_code, after_hold) == (0, 0, held)
+    assert after_release == figures(own_ward.state)
+    assert after_release != without
+
+
+def test_rejected_records_stay_out_and_say_so(hops, own_ward):
+    state = ("--state", own_ward.state)
+
+    outcome = hops("dq", "reject", "--rule", SHORT, "--batch", LAST_DELIVERY, *BY, *state)
+
+    shown = hops("dq", "show", "--quarantine", *state, "--json").document["quarantine"]
+    assert outcome.exit_code == 0
+    assert "they stay out, and are marked as rejected" in outcome.out
+    assert [record["state"] for record in shown] == ["rejected", "rejected"]
+
+
+def test_who_releases_without_a_name_or_a_reason_releases_nothing(hops, own_ward):
+    about = ("dq", "release", "--rule", SHORT, "--batch", LAST_DELIVERY, "--state", own_ward.state)
+
+    nobody = hops(*about, "--by", " ", "--reason", "x")
+    hostile = hops(*about, "--by", "Ana", "--reason", HOSTILE)
+    unsaid = hops(*about, "--by", "Ana")
+
+    shown = hops("dq", "show", "--quarantine", "--state", own_ward.state, "--json").document["quarantine"]
+    assert [outcome.exit_code for outcome in (nobody, hostile, unsaid)] == [4, 4, 2]
+    assert is_inert(hostile.err)
+    assert {record["state"] for record in shown} == {"held"}
+
+
+# stewards
+
+
+def test_a_finding_is_given_to_a_steward_whose_judgement_the_report_shows(hops, own_ward):
+    state = ("--state", own_ward.state)
+    given = hops("dq", "assign", TRIAGE, "--to", "Rui [red]Costa", "--by", "Ana Souza", *state)
+    looks = hops("dq", "show", *state).out
+    judged = hops("dq", "judge", TRIAGE, "--verdict", "too-strict", "--by", "Rui Costa", "--reason", "a form", *state)
+
+    shown = hops("dq", "show", *state).out
+    (kept,) = hops("dq", "show", *state, "--json").document["assignments"]
+    entries = hops("audit", "show", *state, "--limit", 2, "--json").document["entries"]
+    assert (given.exit_code, judged.exit_code) == (0, 0)
+    assert f"{TRIAGE}: Rui [red]Costa looks into it" in looks
+    assert f"{TRIAGE}: Rui Costa rule too strict: a form" in shown
+    assert f"next:   hops dq whatif {TRIAGE}" in judged.out
+    assert (kept["judgement"], kept["reason"], kept["steward"]) == ("rule too strict", "a form", "Rui Costa")
+    assert [(entry["action"], entry["who"]) for entry in entries] == [
+        ("dq.judge", "Rui Costa"),
+        ("dq.assign", "Ana Souza"),
+    ]
+
+
+# audit
+
+
+def test_the_audit_log_shows_who_did_what_and_why(hops, first_ward):
+    outcome = hops("audit", "show", "--state", first_ward.state)
+    verified = hops("audit", "verify", "--state", first_ward.state)
+    document = hops("audit", "verify", "--state", first_ward.state, "--json").document
+
+    assert (outcome.exit_code, verified.exit_code) == (0, 0)
+    assert "Ana Souza" in outcome.out
+    assert "seen in the [bold]chart[/bold] <b>" in outcome.out
+    assert verified.out == "Entries: 1, and each follows the one before it.\n"
+    assert (document["entries"], document["faults"], len(document["newest_hash"])) == (1, [], 64)
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone", "no entry"])
+def test_an_audit_log_that_somebody_wrote_in_is_found(hops, own_ward, damage):
+    state = ("--state", own_ward.state)
+    for _ in range(2):
+        hops("dq", "assign", TRIAGE, "--to", "Rui", "--by", "Ana", *state)
+    second = own_ward.state / "ops" / "audit" / "00000002.json"
+    if damage == "gone":
+        second.unlink()
+    else:
+        second.write_text(
+            second.read_text().replace("Rui", "Eve") if damage == "changed" else '{"who": "\x1b[2J"}', encoding="utf-8"
+        )
+
+    outcome = hops("audit", "verify", *state)
+
+    assert outcome.exit_code == 4
+    assert "the audit log is not whole" in outcome.message
+    assert is_inert(outcome.out + outcome.err)
+
+
+# exit codes
+
+COMMANDS_WITHOUT_SUBJECT = [
+    ["show", "no-such-run"],
+    ["explain", "no.such.rule"],
+    ["history", "no.such.rule"],
+    ["notice", "no-such-feed"],
+    ["whatif", "no.such.rule", "--threshold", "1"],
+    ["rules", "adopt", "no-such-folder/silver.encounters.dqdl", *BY],
+    ["rules", "drop", "silver.events", *BY],
+    ["release", "--rule", "no.such.rule", "--batch", LAST_DELIVERY, *BY],
+    ["release", "--rule", SHORT, "--batch", "visits-000001", *BY],
+    ["reject", "--rule", f"{SHORT},{SHORT}", "--batch", LAST_DELIVERY, *BY],
+    ["hold", "--rule", "no.such.rule", "--batch", LAST_DELIVERY, *BY],
+    ["assign", "no.such.rule", "--to", "Rui", *BY],
+    ["judge", "no.such.rule", "--verdict", "corrupted", *BY],
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS_WITHOUT_SUBJECT, ids=lambda words: " ".join(words[:2]))
+def test_what_is_not_there_ends_with_3_and_a_next_step(dq, words):
+    outcome = dq(*words)
+
+    assert outcome.exit_code == 3
+    assert outcome.next_step
+    assert outcome.out == ""
+
+
+def test_a_run_is_not_guessed_from_letters_that_several_begin_with(dq):
+    outcome = dq("show", "bulk-2026")
+
+    assert outcome.exit_code == 3
+    assert "begins the ids of 4 runs" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["whatif", TRIAGE, "--threshold", "a\x1b[2Jb"], 4),
+        (["whatif", TRIAGE, "--threshold", "nan"], 4),
+        (["whatif", TRIAGE, "--threshold", '0.5 where "1 = 1"'], 4),
+        (["whatif", TRIAGE], 2),
+        (["whatif", TRIAGE, "--threshold", "1", "--runs", "0"], 2),
+        (["notice", "visits", "--language", "la\x1btin"], 2),
+        (["judge", TRIAGE, "--verdict", "fine\x1b", *BY], 2),
+        (["assign", TRIAGE, "--to", "Rui\x1b[2J", *BY], 4),
+        (["assign", TRIAGE, "--to", " ", *BY], 4),
+        (["release", "--rule", "TIME_UNREADABLE", "--batch", LAST_DELIVERY, *BY], 4),
+        (["check", "--rules", "a.dqdl"], 2),
+        (["check", "--data", "a.csv"], 2),
+        (["check", "--reference", "b=b.csv"], 2),
+        (["check", "--rules", "a.dqdl", "--data", "a.csv", "--from", "2026-03-01"], 2),
+        (["check", "--rules", "a.dqdl", "--data", "a.csv", "--reference", "b.csv"], 2),
+        (["check", "--rules", "a.dqdl", "--data", "a.csv", "--reference", "primary=b.csv"], 2),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else str(value),
+)
+def test_what_cannot_be_meant_is_refused(dq, words, code):
+    outcome = dq(*words)
+
+    assert outcome.exit_code == code
+    assert is_inert(outcome.out + outcome.err)
+
+
+# no identifier
+
+
+def test_no_identifier_of_a_patient_leaves_raw_by_way_of_data_quality(hops, own_ward, tmp_path):
+    state = ("--state", own_ward.state)
+    page = tmp_path / "quality.html"
+    outcomes = [
+        hops("dq", *words, *state)
+        for words in (
+            ("show", "--quarantine", "--html", page),
+            ("show", "--quarantine", "--json"),
+            ("explain", TRIAGE),
+            ("explain", TRIAGE, "--json"),
+            ("notice", "visits"),
+            ("notice", "visits", "--language", "pt-BR"),
+            ("assign", TRIAGE, "--to", "Rui Costa", "--by", "Ana Souza"),
+            ("release", "--rule", SHORT, "--batch", LAST_DELIVERY, *BY),
+            ("check", "--from", "2026-03-14"),
+        )
+    ]
+    files = [path for path in own_ward.state.rglob("*") if path.is_file() and "raw" not in path.parts]
+    identifiers = [f"{kind}-{day * 100 + hour}" for kind in ("V", "PATIENT") for day in MISSING for hour in range(24)]
+
+    kept = [page, *(path for path in files if path.suffix in (".json", ".jsonl", ".toml", ".dqdl"))]
+    texts = [outcome.out + outcome.err for outcome in outcomes] + [path.read_text(encoding="utf-8") for path in kept]
+    assert [outcome.exit_code for outcome in outcomes] == [0] * len(outcomes)
+    assert any("data_quality_runs" in str(path) for path in kept)
+    assert not {name for name in identifiers for text in texts if name in text}
+    # They were there to be found.
+    assert "V-1423,PATIENT-1423," in (own_ward.folder / "visits 14.csv").read_text(encoding="utf-8")
+
+
+# check of files
+
+FILE_RULES = """
+Rules = [
+    IsComplete "stay",
+    ColumnValues "minutes" between 0 and 1440 labels=["severity"="warn"] with threshold > 0.5
+]
+"""
+ROWS = [("a", 10), ("b", 20), ("", 1500)]
+
+
+def table_text(separator, rows=ROWS):
+    return "".join(separator.join(map(str, row)) + "\n" for row in [("stay", "minutes"), *rows])
+
+
+def laid_down(folder, name, rows=ROWS):
+    """Write rows into a file of the kind that its name says; an empty text is no value."""
+    path = folder / name
+    if name.endswith(".parquet"):
+        stays, minutes = [list(column) for column in zip(*rows, strict=True)] if rows else ([], [])
+        columns = {
+            "stay": pa.array([one or None for one in stays], pa.string()),
+            "minutes": pa.array(minutes, pa.int64()),
+        }
+        pq.write_table(pa.table(columns), path)
+    elif name.endswith(".gz"):
+        path.write_bytes(gzip.compress(table_text(",", rows).encode()))
+    else:
+        path.write_text(table_text("\t" if name.endswith(".tsv") else ",", rows))
+    return path
+
+
+@pytest.fixture
+def judge_file(hops, tmp_path):
+    """Return `hops dq check` of a file by rules, without any state directory."""
+
+    def judge(data, rules=FILE_RULES, *more):
+        file = tmp_path / "rules of stays.dqdl"
+        file.write_text(rules, encoding="utf-8")
+        return hops("dq", "check", "--rules", file, "--data", data, "--as-of", "2026-03-02T00:00:00+00:00", *more)
+
+    return judge
+
+
+KINDS = [
+    "stays.parquet",
+    "stays.csv",
+    "stays.tsv",
+    "stays.csv.gz",
+    "STAYS.CSV",
+    "s[1]*?.parquet",
+    "s'[red]\x1b[31m.csv",
+]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_file_of_any_kind_is_judged_and_a_broken_rule_ends_with_6(judge_file, tmp_path, name):
+    laid_down(tmp_path, "s1xx.parquet", [("z", 1)])  # what a pattern of that name would find
+
+    data = laid_down(tmp_path, name)
+    outcome = judge_file(data)
+    document = judge_file(data, FILE_RULES, "--json").document
+
+    found = [(rule["line"], rule["verdict"], rule["checked"], rule["violations"]) for rule in document["rules"]]
+    assert outcome.exit_code == 6
+    assert found == [(3, "fail", 3, 1), (4, "pass", 3, 1)]
+    assert document["data"] == str(data)
+    assert (document["error"]["code"], document["error"]["exit_code"]) == ("DataQuality", 6)
+    assert "✗ fail" in outcome.out
+    assert 'the first: IsComplete "stay".' in outcome.message
+    assert is_inert(outcome.out + outcome.err)
+
+
+@pytest.mark.parametrize("name", ["stays.parquet", "stays.csv"])
+def test_a_file_that_breaks_no_fail_rule_ends_well(judge_file, tmp_path, name):
+    outcome = judge_file(laid_down(tmp_path, name, ROWS[:2]))
+
+    assert (outcome.exit_code, outcome.err) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["stays.parquet", "stays.csv", "stays.tsv", "stays.csv.gz"])
+def test_of_a_file_without_rows_there_is_nothing_to_judge(judge_file, tmp_path, name):
+    document = judge_file(laid_down(tmp_path, name, []), FILE_RULES, "--json").document
+
+    assert {rule["verdict"] for rule in document["rules"]} == {"not_applicable"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "why"),
+    [
+        ("nothing.csv", b"", 5, "Empty CSV file"),
+        ("nothing.parquet", b"", 5, "cannot be read"),
+        ("text.parquet", b"stay,minutes\n", 5, "cannot be read"),
+        ("broken.csv.gz", b"stay,minutes\n", 5, "cannot be read"),
+        ("stays.xlsx", b"stay,minutes\n", 4, "neither .parquet nor .csv nor .tsv"),
+        ("stays.csv.zip", b"stay,minutes\n", 4, "neither .parquet nor .csv nor .tsv"),
+        ("latin.csv", "stay,minutes\nJosé,1\n".encode("latin-1"), 5, "is not UTF-8"),
+        ("twice.csv", b"stay,Stay,minutes\na,b,1\n", 5, "more than one column"),
+        ("ragged.csv", b"stay,minutes\nPATIENT-7,1,2\n", 5, "Expected 2 columns, got 3"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_without_a_row_of_it(judge_file, tmp_path, name, content, code, why):
+    path = tmp_path / name
+    path.write_bytes(content)
+
+    outcome = judge_file(path)
+
+    assert outcome.exit_code == code
+    assert why in outcome.message
+    assert "PATIENT-7" not in outcome.err
+
+
+@pytest.mark.parametrize("missing", ["data", "rules"])
+def test_a_missing_file_ends_with_3(hops, tmp_path, missing):
+    data, rules = laid_down(tmp_path, "stays.csv"), tmp_path / "rules.dqdl"
+    rules.write_text(FILE_RULES)
+    {"data": data, "rules": rules}[missing].unlink()
+
+    outcome = hops("dq", "check", "--rules", rules, "--data", data)
+
+    assert outcome.exit_code == 3
+    assert "there is no file" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        ('Rules = [ IsComplete "shoe_size" ]', "line 1, column 11: IsComplete: there is no column 'shoe_size'"),
+        ("Rules = [ RowCounts > 1 ]", "line 1, column 11"),
+        ('Rules = [ ReferentialIntegrity "stay" "wards.stay" = 1 ]', "there is no table 'wards'"),
+        ("", "there are no rules"),
+        ('Rules = [ ColumnValues "\x1b[2J" = 1 ]', "there is no column"),
+    ],
+)
+def test_rules_that_do_not_fit_the_file_are_refused_with_their_place(judge_file, tmp_path, rules, why):
+    outcome = judge_file(laid_down(tmp_path, "stays.csv"), rules)
+
+    assert outcome.exit_code == 4
+    assert "rules of stays.dqdl" in outcome.message
+    assert why in outcome.message
+    assert is_inert(outcome.err)
+
+
+def test_times_with_a_zone_are_instants_whatever_their_column_is_called(judge_file, tmp_path):
+    at = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
+    zoned = pa.array([at], pa.timestamp("us", tz="America/Sao_Paulo"))
+    pq.write_table(pa.table({'at "home"': zoned, "at": zoned}), tmp_path / "times.parquet")
+    rules = 'Rules = [ ColumnValues "at" = "2026-03-01", DataFreshness "at" <= 1 hours, ColumnCount = 2 ]'
+
+    outcome = judge_file(tmp_path / "times.parquet", rules)
+
+    assert (outcome.exit_code, outcome.err) == (0, "")
+
+
+def test_a_file_is_compared_with_another_one_by_its_alias(judge_file, tmp_path):
+    wards = tmp_path / "wards.tsv"
+    wards.write_text("name\na\n")
+    rules = 'Rules = [ ReferentialIntegrity "stay" "wards.name" >= 0.5 ]'
+
+    outcome = judge_file(laid_down(tmp_path, "stays.csv", ROWS[:2]), rules, "--reference", f"wards={wards}", "--json")
+
+    (rule,) = outcome.document["rules"]
+    assert (outcome.exit_code, rule["verdict"], rule["values"]) == (0, "pass", [0.5])
