@@ -163,7 +163,7 @@ def _with_held(numbers: Mapping[str, Any], held: Mapping[str, int]) -> Mapping[s
     """Return the numbers with the rows that a rule took out of the table among those that it checked, and broke it."""
     more = dict(numbers)
     for rule_id, rows in held.items():
-        for name in (f"{rule_id} violations", f"{rule_id} 0 violations"):
+        for name in (f"{rule_id} checked", f"{rule_id} violations", f"{rule_id} 0 violations"):
             if name in numbers:
                 more[name] = numbers[name] + rows
         more[f"{rule_id} 0 checked"] = numbers.get(f"{rule_id} 0 checked", numbers["rows"]) + rows

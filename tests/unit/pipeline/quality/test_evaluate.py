@@ -227,6 +227,15 @@ def test_rows_that_a_rule_holds_back_break_it_all_the_same(engine):
     assert [finding.verdict for finding in findings] == ["fail", "pass", "fail"]
 
 
+def test_rows_that_a_rule_of_parts_holds_back_are_checked_and_break_it(engine):
+    parts = '(IsComplete "triage_level" where "los_min > 0") and (IsComplete "encounter_id")'
+    rule = f'({parts}) labels=["id"="known"]'
+
+    finding = judge_one(engine, rule, encounters({"triage_level": 3, "los_min": 1.0}, {}), held={"known": 3})
+
+    assert (counted(finding), finding.verdict) == ((5, 3), "fail")
+
+
 def test_the_ids_of_rules_may_differ_in_case_alone_and_be_any_word(engine):
     ids = ("rows", "Rows", "sector_id", "n0")
     rules = ", ".join(f'IsComplete "triage_level" labels=["id"="{name}"]' for name in ids)
