@@ -226,7 +226,10 @@ def _measured(found: Compiled, name: str, numbers: Mapping[str, Any], collect: C
         return _of_keys(found, collect)
     if isinstance(found, OfQuery):
         (row,) = collect(found.query).to_pylist()
-        return Measured(_number(row["number"]), row.get("checked"), row.get("violations"))
+        checked, violations = row.get("checked"), row.get("violations")
+        # Sums of anything else than rows are no counts of rows.
+        are_rows = checked is not None and violations is not None and 0 <= violations <= checked
+        return Measured(_number(row["number"]), *((checked, violations) if are_rows else ()))
     return _of_sql(found, int(numbers["rows"]), ask)
 
 
