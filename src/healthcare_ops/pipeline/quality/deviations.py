@@ -34,7 +34,7 @@ from healthcare_ops.pipeline.quality.observations import (
 )
 
 # A day that is halved or doubled fails (gold does not take it) where that is certain: so many rows were expected, and
-# its score is so many times the limit. Measured: no clean day of three hospitals in two years did.
+# its score is so many times the limit. No clean day that was measured did (docs/data-quality.md).
 FAIL_FROM_ROWS, FAIL_TIMES_LIMIT = 20.0, 1.5
 
 
@@ -185,7 +185,7 @@ def _bisect(is_beyond: Callable[[float], bool], *, beyond: float, within: float)
 def _severity(learned: Learned, day: int, number: int) -> Literal["warn", "fail"]:
     """Return fail where the day, as far as it is known, is certainly halved or doubled.
 
-    Stays and events follow the encounters, and do not fail besides.
+    Events follow the encounters, and do not fail besides.
     """
     block = learned.block
     if block.series[number].table not in {ENCOUNTERS.id, BATCH_ACCOUNTS.id}:

@@ -44,8 +44,9 @@ class Watched:
     """What is watched of a table.
 
     `places` are the columns of which every value has series of its own. `due` names the columns that are
-    usually filled, each with the time (or None) by which it is known when it was; those in `excused` are not due of
-    who left unseen. `values` are minutes or levels whose typical size is watched.
+    usually filled, each with the time (or None) by which it is known when it was; of whom it is not due says
+    `excused`. `values` are minutes or levels whose typical size is watched. Where rows tell of the house's crowding
+    rather than of what was delivered, they are not counted (`is_counted`).
     """
 
     table: str
@@ -53,7 +54,8 @@ class Watched:
     places: tuple[str, ...]
     due: Mapping[str, str | None]
     values: tuple[str, ...] = ()
-    excused: tuple[str, ...] = ()
+    excused: Mapping[str, Literal["unseen", "admitted"]] = field(default_factory=dict)
+    is_counted: bool = True
 
 
 WATCHED = (
@@ -71,10 +73,16 @@ WATCHED = (
             "disposition": "discharge_time",
         },
         ("triage_level", "wait_triage_min", "total_wait_min", "los_min"),
-        # On a crowded evening many leave: their empty times are honest.
-        ("triage_level", "triage_start", "care_start"),
+        # On a crowded evening many leave, and who is admitted stays for days: their empty times are honest.
+        {
+            "triage_level": "unseen",
+            "triage_start": "unseen",
+            "care_start": "unseen",
+            "discharge_time": "admitted",
+            "disposition": "admitted",
+        },
     ),
-    Watched(STAYS.id, "start_time", ("sector_id",), {"bed_id": None}),
+    Watched(STAYS.id, "start_time", ("sector_id",), {"bed_id": None}, is_counted=False),
     Watched(EVENTS.id, "event_time", ("event_type",), {"sector_id": None, "bed_id": None}),
 )
 _ACCOUNTS = Watched(BATCH_ACCOUNTS.id, "dt", ("feed_id",), {"quarantined": None})
@@ -106,7 +114,7 @@ def _summary(watched: Watched, table: ir.Table) -> ir.Table:
     for column, known_by in watched.due.items():
         missing = _is_missing(table, watched.time, column, known_by)
         if column in watched.excused:
-            missing &= (table.disposition != "left_without_care").fill_null(True)
+            missing &= ~_is_excused(table, watched.excused[column])
         sums[f"null_{column}"] = _count(missing)
     longest = VALUE_DUE / timedelta(minutes=1)
     for column in watched.values:
@@ -126,6 +134,12 @@ def _is_missing(table: ir.Table, time: str, column: str, known_by: str | None) -
         return missing
     hours = int(VALUE_DUE / timedelta(hours=1))
     return missing | (table[known_by] > table[time] + ibis.interval(hours=hours))
+
+
+def _is_excused(table: ir.Table, why: Literal["unseen", "admitted"]) -> Any:
+    if why == "admitted":
+        return table.admit_time.notnull()
+    return (table.disposition == "left_without_care").fill_null(False)
 
 
 def _count(condition: Any) -> Any:
@@ -283,7 +297,8 @@ def _gather(
             volume = Series("volume", watched.table, by, place)
             count = grid(mine, "rows")
             nothing = np.zeros_like(count)
-            parts["volume"].append((volume, count, _since_the_first(count, sizes), nothing))
+            if watched.is_counted:
+                parts["volume"].append((volume, count, _since_the_first(count, sizes), nothing))
             if watched.table == ENCOUNTERS.id:
                 silences[volume] = _silences(rows, mine, days)
             # What a feed leaves empty, its sectors lack.

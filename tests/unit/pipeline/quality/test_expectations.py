@@ -155,6 +155,16 @@ def test_a_time_is_missing_if_it_is_not_there_a_day_after_the_arrival(engine, ca
     assert [row["null_care_start"] for row in found] == [missing]
 
 
+@pytest.mark.parametrize(("admit_time", "missing"), [(None, 1), ("2026-03-01T15:00", 0)], ids=["went home", "admitted"])
+def test_who_is_admitted_need_not_have_left_within_a_day(engine, admit_time, missing):
+    row = {"feed_id": "flow", "arrival_time": at("2026-03-01T10:00"), "discharge_time": at("2026-03-04T10:00")}
+    rows = encounters(row | {"admit_time": at(admit_time) if admit_time else None, "disposition": "home"})
+
+    found = engine.collect(observe({ENCOUNTERS.id: engine.table(rows)})[ENCOUNTERS.id]).to_pylist()
+
+    assert [(row["null_discharge_time"], row["null_disposition"]) for row in found] == [(missing, missing)]
+
+
 def test_stays_events_and_accounts_are_counted_as_well(engine):
     tables = {
         STAYS.id: stays({"start_time": at("2026-03-01T10:00")}),
