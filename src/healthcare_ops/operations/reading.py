@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,11 @@ def _keys_of(keys: Sequence[str], run_id: str) -> list[str]:
             next_step=f"Write more of it: {', '.join(sorted(meant)[:5])}.",
         )
     return [key for key in keys if Path(key).stem in meant]
+
+
+def sections_of(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what a report says by rule, then what the site's own past says of its figures and of its clocks."""
+    return [*report["rules"], *report.get("expectations", ()), *report.get("clocks", ())]
 
 
 def newest_reports(platform: Platform, count: int) -> list[dict[str, Any]]:

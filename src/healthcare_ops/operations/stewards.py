@@ -10,6 +10,7 @@ from typing import Any, Literal
 from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.operations import audit
+from healthcare_ops.operations.reading import sections_of
 
 FINDINGS = "ops/quality_findings.json"
 Judgement = Literal["rule too strict", "data corrupted"]
@@ -71,7 +72,7 @@ def _given(platform: Platform, run_id: str, rule_id: str) -> Assignment | None:
 
 
 def _require_finding(report: Mapping[str, Any], rule_id: str) -> None:
-    if not any(rule["rule_id"] == rule_id and rule["verdict"] in ("warn", "fail") for rule in report["rules"]):
+    if not any(one["rule_id"] == rule_id and one["verdict"] in ("warn", "fail") for one in sections_of(report)):
         raise NotFoundError(
             f"in the report of run {report['run_id']} nothing broke rule {rule_id!r}.",
             next_step=f"`hops dq show {report['run_id']}` lists what did.",

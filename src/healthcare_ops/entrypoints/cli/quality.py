@@ -75,11 +75,11 @@ def explain(
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
-    from healthcare_ops.operations.reading import newest_report
+    from healthcare_ops.operations.reading import newest_report, sections_of
 
     with open_platform(state, exclusive=False) as platform:
         report = newest_report(platform, run_id)
-    sections = {section["rule_id"]: section for section in report["rules"]}
+    sections = {section["rule_id"]: section for section in reversed(sections_of(report))}
     name = rule or max(report["contributions"], key=report["contributions"].get, default="")
     if name not in sections and name != "quarantine":
         raise NotFoundError(
@@ -107,7 +107,7 @@ def history(
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
-    from healthcare_ops.operations.reading import newest_reports
+    from healthcare_ops.operations.reading import newest_reports, sections_of
 
     with open_platform(state, exclusive=False) as platform:
         reports = newest_reports(platform, runs)
@@ -115,12 +115,12 @@ def history(
         rows = [
             _measured(report, section)
             for report in reports
-            for section in report["rules"]
+            for section in sections_of(report)
             if section["rule_id"] == rule
         ]
         columns = ["run_id", "as_of", "verdict", "measured", "broken", "checked"]
     else:
-        rows = [_scored(report) for report in reports]
+        rows = [_scored(report, sections_of(report)) for report in reports]
         columns = ["run_id", "as_of", "verdict", "score", "failed", "warned"]
     if rule and not rows:
         raise NotFoundError(f"no run judged rule {rule!r}.", next_step="`hops dq show` lists the rules.")
@@ -284,14 +284,14 @@ def _print_report(report: Mapping[str, Any]) -> None:
         out.print(f"the job ended early: {report['error']}", markup=False)
     _print_rules(report)
     for told in (*report.get("clocks", ()), *report.get("expectations", ())):
-        out.print(f"{_MARKS[told['verdict']]} {told['day']}: {told['sentence']}", markup=False)
+        out.print(f"{_MARKS[told['verdict']]} {told['rule_id']} {told['day']}: {told['sentence']}", markup=False)
     for given in report.get("assignments", ()):
         said = f"{given['judgement']}: {given['reason']}" if given["judgement"] else "looks into it"
         out.print(f"{given['rule_id']}: {given['steward']} {said}", markup=False)
     for feed in report["feeds"]:
         out.print(f"{feed['feed_id']} ({feed['owner']}): {feed['diagnosis']}", markup=False)
     out.print(f"report: {report['path']}", markup=False)
-    if any(rule["verdict"] in ("warn", "fail") for rule in report["rules"]):
+    if report["verdict"] in ("warn", "fail"):
         out.print(
             "next:   hops dq explain RULE · hops dq notice FEED · hops dq whatif RULE --threshold X", markup=False
         )
@@ -343,6 +343,11 @@ def _print_explanation(report: Mapping[str, Any], name: str, section: Mapping[st
     if not section:
         out.print("Records held in quarantine: `hops dq show --quarantine` lists them.", markup=False)
         return
+    if "sentence" in section:
+        for one in (*report["clocks"], *report["expectations"]):
+            if one["rule_id"] == name:
+                out.print(f"{one['day']}: {one['sentence']}", markup=False)
+        return
     measured = ", ".join(map(_shown, section["values"]))
     lines = [
         f"rule:     {section['rule']}",
@@ -367,12 +372,12 @@ def _print_explanation(report: Mapping[str, Any], name: str, section: Mapping[st
 
 
 def _measured(report: Mapping[str, Any], section: Mapping[str, Any]) -> list[Any]:
-    value = section["values"][0] if section["values"] else None
-    return [report["run_id"], report["as_of"], section["verdict"], value, _counted(section), section["checked"]]
+    value = next(iter(section.get("values", ())), section.get("observed"))
+    return [report["run_id"], report["as_of"], section["verdict"], value, _counted(section), section.get("checked")]
 
 
-def _scored(report: Mapping[str, Any]) -> list[Any]:
-    verdicts = [section["verdict"] for section in report["rules"]]
+def _scored(report: Mapping[str, Any], sections: Sequence[Mapping[str, Any]]) -> list[Any]:
+    verdicts = [section["verdict"] for section in sections]
     counts = [verdicts.count("fail"), verdicts.count("warn")]
     return [report["run_id"], report["as_of"], report["verdict"], report["dq_risk_score"], *counts]
 
