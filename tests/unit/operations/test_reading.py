@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from fakes import MemoryObjects
+from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.operations import stewards
+from healthcare_ops.operations.reading import newest_report, newest_reports, sections_of
+from hospital import open_hospital
+
+RULES = [{"rule_id": "stay.short", "verdict": "warn"}, {"rule_id": "bed.known", "verdict": "pass"}]
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory):
+    with open_hospital(tmp_path_factory.mktemp("hospital"), "2026-03-13T18:00:00-03:00") as found:
+        yield found
+
+
+@pytest.fixture
+def platform(hospital):
+    """Return the hospital with no report yet."""
+    return replace(hospital.platform, context=replace(hospital.context, objects=MemoryObjects()))
+
+
+def keep(platform, run_id, written_at, version=2, **more):
+    key = f"gold/data_quality_runs/dt=2026-03-1{written_at[-1]}/{run_id}.json"
+    report = {"run_id": run_id, "written_at": written_at, "schema_version": version, "rules": RULES} | more
+    platform.context.objects.write(key, json.dumps(report).encode())
+
+
+def test_without_any_report_one_is_told_how_to_make_one(platform):
+    with pytest.raises(NotFoundError, match="no data-quality report yet") as refused:
+        newest_report(platform)
+
+    assert refused.value.next_step == "Run `hops dq check`."
+
+
+def test_the_newest_report_is_the_one_that_was_written_last_whatever_day_it_is_of(platform):
+    keep(platform, "daily-20260312T120000Z-a", "2026-03-12")
+    keep(platform, "daily-20260311T120000Z-b", "2026-03-13")  # a replay of the day before
+
+    assert newest_report(platform)["run_id"] == "daily-20260311T120000Z-b"
+
+
+def test_a_run_is_named_by_as_much_of_its_id_as_no_other_has(platform):
+    keep(platform, "daily-20260312T120000Z-ab", "2026-03-12")
+    keep(platform, "daily-20260312T120000Z-abc", "2026-03-13")
+
+    assert newest_report(platform, "daily-20260312T120000Z-ab")["run_id"].endswith("-ab")
+    assert newest_report(platform, "daily-20260312T120000Z-abc")["run_id"].endswith("-abc")
+    with pytest.raises(NotFoundError, match="begins the ids of 2 runs"):
+        newest_report(platform, "daily")
+    with pytest.raises(NotFoundError, match="there is no report of run 'weekly'"):
+        newest_report(platform, "weekly")
+
+
+def test_a_report_of_an_earlier_form_is_not_shown_and_not_counted(platform):
+    keep(platform, "daily-20260312T120000Z-new", "2026-03-12")
+    keep(platform, "daily-20260313T120000Z-old", "2026-03-13", version=1)
+
+    with pytest.raises(ConfigError, match="has form 1, not 2"):
+        newest_report(platform)
+    assert [report["run_id"] for report in newest_reports(platform, 10)] == ["daily-20260312T120000Z-new"]
+
+
+def test_past_reports_are_those_of_the_newest_runs(platform):
+    for day in range(5):
+        keep(platform, f"daily-2026031{day}T120000Z-x", f"2026-03-1{day}")
+
+    runs = [report["run_id"][6:14] for report in newest_reports(platform, 3)]
+
+    assert runs == ["20260314", "20260313", "20260312"]
+
+
+REPORT = {
+    "run_id": "daily-1",
+    "rules": RULES,
+    "expectations": [{"rule_id": "expected.volume.ED", "verdict": "warn"}],
+    "clocks": [{"rule_id": "clock.visits", "verdict": "fail"}],
+}
+
+
+def test_what_the_past_says_and_wrong_clocks_are_findings_as_well():
+    names = [section["rule_id"] for section in sections_of(REPORT)]
+
+    assert names == ["stay.short", "bed.known", "expected.volume.ED", "clock.visits"]
+
+
+# stewards
+
+
+@pytest.mark.parametrize("rule", ["stay.short", "expected.volume.ED", "clock.visits"])
+def test_any_finding_can_be_given_to_a_steward_and_judged(platform, rule):
+    stewards.assign(platform, REPORT, rule, steward=" Rui ", by="Ana", reason="why")
+    given = stewards.assignments(platform)
+    stewards.judge(platform, REPORT, rule, "data corrupted", by="Rui", reason=" a test file ")
+
+    (judged,) = stewards.assignments(platform)
+    assert [(one.steward, one.judgement) for one in given] == [("Rui", None)]
+    assert (judged.judgement, judged.reason, judged.assigned_at) == (
+        "data corrupted",
+        "a test file",
+        given[0].assigned_at,
+    )
+
+
+def test_a_judgement_of_one_run_leaves_that_of_another_alone(platform):
+    for run in ("daily-1", "daily-2"):
+        stewards.judge(platform, REPORT | {"run_id": run}, "stay.short", "rule too strict", by="Rui", reason=run)
+
+    assert [(one.run_id, one.reason) for one in stewards.assignments(platform)] == [
+        ("daily-1", "daily-1"),
+        ("daily-2", "daily-2"),
+    ]
+
+
+def test_what_nothing_broke_is_given_to_nobody(platform):
+    with pytest.raises(NotFoundError, match=r"nothing broke rule 'bed\.known'"):
+        stewards.assign(platform, REPORT, "bed.known", steward="Rui", by="Ana", reason="why")
+    with pytest.raises(ConfigError, match="--to '' names nothing"):
+        stewards.assign(platform, REPORT, "stay.short", steward="", by="Ana", reason="why")
+
+    assert stewards.assignments(platform) == []

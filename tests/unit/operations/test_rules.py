@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from healthcare_ops.bootstrap.configuration import adopted_rules, read_rule_files
+from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.operations import rules
+from healthcare_ops.operations.quarantine import decide, held_records
+from healthcare_ops.pipeline.quality.checks import shipped_rules
+from hospital import open_hospital, visit
+
+NOW = "2026-03-13T18:00:00-03:00"
+BY = {"by": "Ana", "reason": "why"}
+TABLE = "silver.encounters"
+TEXT = """
+Rules = [
+    Completeness "triage_level" >= 0.8 labels=["id"="complete", "severity"="warn"],
+    ColumnValues "los_min" <= 600 labels=["id"="los"],
+    ColumnValues "los_min" <= 600 labels=["id"="los.mostly", "tolerated"="3"] with threshold > 0.9,
+    RowCount > 100 labels=["id"="rows", "tolerated"="3"],
+    AggregateMatch "sum(los_min)" "sum(total_wait_min)" <= 2 labels=["id"="ratio", "tolerated"="0"],
+    DetectAnomalies "RowCount" labels=["id"="odd"],
+    ((IsComplete "arrival_time") and (IsComplete "sector_id")) labels=["id"="both"]
+]
+"""
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory):
+    with open_hospital(tmp_path_factory.mktemp("hospital"), NOW) as found:
+        yield found
+
+
+@pytest.fixture
+def state(tmp_path):
+    """Return a state directory that nobody has open."""
+    with open_hospital(tmp_path / "closed", NOW) as hospital:
+        return hospital.state
+
+
+@pytest.fixture
+def platform(hospital):
+    return replace(hospital.platform, context=replace(hospital.context, rules={TABLE: TEXT}))
+
+
+def report(rule, value, violations=None, verdict="pass"):
+    section = {"rule_id": rule, "values": [value], "violations": violations, "verdict": verdict}
+    return {"run_id": "daily-1", "as_of": "2026-03-12", "rules": [section, section | {"rule_id": "another"}]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "threshold", "value", "violations", "would_be"),
+    [
+        # A number takes the place of the rule's own; its share is what a rule about rows is held against.
+        ("complete", "0.7", 0.75, 5, "pass"),
+        ("complete", "0.9", 0.75, 5, "warn"),
+        ("los", "0.7", 0.75, 5, "pass"),
+        ("los", "0.9", 0.75, 5, "fail"),
+        ("los.mostly", "0.75", 0.75, 5, "fail"),  # more than, as in the rule
+        ("los.mostly", ">= 0.75", 0.75, 5, "pass"),
+        # So few violations only warn; of a number that no row breaks there are none.
+        ("los.mostly", "0.9", 0.75, 3, "warn"),
+        ("los.mostly", "0.9", 0.75, 4, "fail"),
+        ("rows", "200", 150.0, None, "fail"),
+        ("rows", "100", 150.0, None, "pass"),
+        ("ratio", "> 1", 0.0, 0, "fail"),
+        ("odd", "between 100 and 200", 150.0, None, "pass"),
+        ("odd", "160", 150.0, None, "fail"),
+        ("rows", "in [150, 151]", 150.0, None, "pass"),
+        # What was not judged, and what past runs alone would say.
+        ("complete", "0.7", None, 0, None),
+        ("rows", "> avg(last(3))", 150.0, None, None),
+    ],
+)
+def test_another_threshold_is_held_against_what_the_rule_measured(
+    platform, rule, threshold, value, violations, would_be
+):
+    (tried,) = rules.what_if(platform, [report(rule, value, violations)], rule, threshold)
+
+    assert (tried.run_id, tried.value, tried.was, tried.would_be) == ("daily-1", value, "pass", would_be)
+
+
+@pytest.mark.parametrize(
+    "threshold", ["", "many", "nan", "1_000", "> ", '> "b"', "> now()", "> 1 ] Rules = [ RowCount > 1", "> foo(1)"]
+)
+def test_what_is_no_threshold_is_not_tried(platform, threshold):
+    with pytest.raises(ConfigError, match="neither a number nor a condition"):
+        rules.what_if(platform, [report("rows", 1.0)], "rows", threshold)
+
+
+def test_of_several_rules_in_one_there_is_no_threshold(platform):
+    with pytest.raises(ConfigError, match="joins several rules"):
+        rules.what_if(platform, [], "both", "1")
+    with pytest.raises(NotFoundError, match="there is no rule"):
+        rules.what_if(platform, [], "nothing", "1")
+
+
+def test_adopted_rules_count_until_they_are_dropped_and_every_version_is_kept(state, tmp_path):
+    file = tmp_path / f"{TABLE}.dqdl"
+    for text in ("\ufeffRules = [ RowCount > 1 ]\r\n", "Rules = [ RowCount > 2 ]"):
+        file.write_text(text, encoding="utf-8", newline="")
+        rules.adopt(state, file, **BY)
+    in_force = read_rule_files(state)[TABLE]
+    rules.drop(state, TABLE, **BY)
+
+    assert in_force == "Rules = [ RowCount > 2 ]"
+    assert read_rule_files(state) == shipped_rules()
+    assert len(list((state / "rules").glob(f"{TABLE}.*.dqdl"))) == 2
+    assert adopted_rules(state) == {}
+
+
+def test_nothing_counts_that_nobody_answers_for(state, tmp_path):
+    file = tmp_path / f"{TABLE}.dqdl"
+    file.write_text("Rules = [ RowCount > 1 ]")
+
+    with pytest.raises(ConfigError, match="--by"):
+        rules.adopt(state, file, by=" ", reason="why")
+
+    assert adopted_rules(state) == {}
+
+
+# records that two rules hold
+
+TWO = """
+Rules = [
+    ColumnValues "los_min" <= 300 labels=["id"="stay", "severity"="warn", "on_failure"="quarantine"],
+    ColumnValues "triage_level" > 1 labels=["id"="triage", "severity"="warn", "on_failure"="quarantine"]
+]
+"""
+
+
+def test_what_another_rule_holds_as_well_stays_held_and_its_release_can_be_undone(tmp_path):
+    rows = [
+        visit(f"V-{name}", "2026-03-12T10:00:00", left="2026-03-12T20:00:00", level=level)
+        for name, level in (("a", 1), ("b", 3))
+    ]
+    about = {"batch_id": "visits-000001", **BY}
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.platform = replace(hospital.platform, context=replace(hospital.context, rules={TABLE: TWO}))
+        hospital.deliver("visits", rows, "march.csv")
+        hospital.refine()
+        before = held_records(hospital.platform)
+        released = decide(hospital.platform, "release", rule="stay", **about)
+        undone = decide(hospital.platform, "hold", rule="stay", **about)
+        after = held_records(hospital.platform)
+
+    assert [record["rule_ids"] for record in before] == ["stay,triage", "stay"]
+    assert (released.records, released.let_in) == (2, 1)
+    assert undone.let_in == 0
+    assert after == before
