@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from threading import Timer
 
 import duckdb
 import ibis
@@ -14,6 +15,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlglot
+from sqlglot.errors import SqlglotError
 
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.tables import ColumnType
@@ -25,6 +27,8 @@ _SQL_TYPES: Mapping[ColumnType, str] = {
     "boolean": "BOOLEAN",
     "date": "DATE",
 }
+# Longer than any query of a rule over a day's rows; less than a job may take.
+_QUERY_WITHIN_S = 60.0
 # Half the time of the usual level 3, for files a quarter larger.
 _ZSTD_LEVEL = 1
 # DuckDB merges nested SELECTs faster than Ibis does, which doubles the time to compile.
@@ -34,7 +38,9 @@ ibis.options.sql.fuse_selects = False
 class DuckDBEngine:
     """Ibis on an in-process DuckDB that spills to `spill_dir` beyond `memory_limit_mb`."""
 
-    def __init__(self, spill_dir: Path, *, memory_limit_mb: int, threads: int = 0) -> None:
+    def __init__(
+        self, spill_dir: Path, *, memory_limit_mb: int, threads: int = 0, query_within_s: float = _QUERY_WITHIN_S
+    ) -> None:
         self._memory_limit = f"{memory_limit_mb}MB"
         settings = {
             "memory_limit": self._memory_limit,
@@ -48,6 +54,7 @@ class DuckDBEngine:
         if threads:
             settings["threads"] = threads
         self._spill_dir = spill_dir
+        self._query_within_s = query_within_s
         self._con = ibis.duckdb.connect(**settings)
         # A session in another zone shifts every hour bucket.
         self._con.raw_sql("SET TimeZone = 'UTC'")
@@ -63,9 +70,9 @@ class DuckDBEngine:
         Raises
         ------
         ConfigError
-            If the database refuses the query.
+            If it is not one statement, the database refuses it, or it takes too long.
         """
-        (written,) = sqlglot.transpile(sql, read="spark", write="duckdb")
+        written = _in_duckdb(sql)
         self._spill_dir.mkdir(parents=True, exist_ok=True)
         with (
             tempfile.TemporaryDirectory(dir=self._spill_dir) as folder,
@@ -78,11 +85,16 @@ class DuckDBEngine:
             # From here on no file, no network, no extension, and no way back.
             alone.execute("SET enable_external_access = false")
             alone.execute("SET lock_configuration = true")
+            limit = Timer(self._query_within_s, alone.interrupt)
+            limit.start()
             try:
                 return alone.sql(written).to_arrow_table()
             except duckdb.Error as error:
-                said = str(error).splitlines()[0]
+                is_late = isinstance(error, duckdb.InterruptException)
+                said = f"it takes longer than {self._query_within_s:g} s" if is_late else str(error).splitlines()[0]
                 raise ConfigError(f"SQL of a rule fails: {said}", next_step="Correct the rule's SQL.") from error
+            finally:
+                limit.cancel()
 
     @contextmanager
     def stage(self, rows: ir.Table) -> Iterator[ir.Table]:
@@ -142,6 +154,17 @@ class DuckDBEngine:
             "WRITE_PARTITION_COLUMNS true, OVERWRITE_OR_IGNORE true)"
         )
         return sorted(folder.rglob("*.parquet"))
+
+
+def _in_duckdb(sql: str) -> str:
+    """Return one statement of Spark's dialect in DuckDB's; `ConfigError` for what is none."""
+    try:
+        written, *more = sqlglot.transpile(sql, read="spark", write="duckdb")
+    except (SqlglotError, ValueError, RecursionError) as error:
+        raise ConfigError(f"SQL of a rule cannot be read: {sql!r}.", next_step="Correct the rule's SQL.") from error
+    if more or not written:
+        raise ConfigError(f"SQL of a rule is not one statement: {sql!r}.", next_step="Correct the rule's SQL.")
+    return written
 
 
 def _cast(name: str, kind: ColumnType) -> str:

@@ -165,5 +165,20 @@ def test_the_check_of_a_query_refuses_what_the_database_would_have_to(secret, at
     ],
 )
 def test_the_database_of_a_query_stays_locked(engine, secret, sql):
-    with engine.from_arrow(STAYS) as rows, pytest.raises(Exception, match=r"disabled|locked|fails|Invalid expression"):
+    with engine.from_arrow(STAYS) as rows, pytest.raises(Exception, match=r"disabled|locked|fails|cannot be read"):
+        engine.query(sql, {PRIMARY: rows})
+
+
+def test_a_query_that_would_never_end_is_cut_off(tmp_path):
+    engine = DuckDBEngine(tmp_path, memory_limit_mb=300, threads=1, query_within_s=0.2)
+    with engine.from_arrow(pa.table({"n": list(range(1000))})) as rows:
+        endless = "select count(*) from primary a, primary b, primary c, primary d where a.n * b.n + c.n * d.n = 7"
+
+        with pytest.raises(ConfigError, match=r"takes longer than 0\.2 s"):
+            engine.query(endless, {PRIMARY: rows})
+
+
+@pytest.mark.parametrize("sql", ["select 1; select 2", "select (", "", "attach"])
+def test_what_is_not_one_statement_is_refused(engine, sql):
+    with engine.from_arrow(STAYS) as rows, pytest.raises(ConfigError, match="SQL of a rule"):
         engine.query(sql, {PRIMARY: rows})
