@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -159,6 +160,28 @@ def test_history_tells_what_a_rule_measured_in_every_run(dq):
     assert runs[0]["as_of"] == "2026-03-15T15:00:00+00:00"
     assert "oldest ▇▁ newest" in outcome.out.replace("█", "▇")
     assert outcome.out.count("bulk-") == 2
+
+
+def test_a_wrong_clock_is_told_explained_and_given_to_a_steward_as_a_broken_rule_is(hops, own_ward):
+    state = ("--state", own_ward.state)
+    report = hops("dq", "show", *state, "--json").document
+    path = own_ward.state / "gold" / "data_quality_runs" / "dt=2026-03-15" / f"{report['run_id']}.json"
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    clock = {"rule_id": "clock.visits", "verdict": "fail", "day": "2026-03-14", "sentence": f"3 h ahead {HOSTILE}"}
+    changed = {"verdict": "fail", "clocks": [clock], "contributions": {"clock.visits": 60.0}}
+    path.write_text(json.dumps(kept | changed), encoding="utf-8")
+
+    shown = hops("dq", "show", *state)
+    explained = hops("dq", "explain", *state)
+    known = hops("dq", "history", "clock.visits", *state, "--json").document["runs"]
+    given = hops("dq", "assign", "clock.visits", "--to", "Rui", "--by", "Ana", *state)
+
+    assert "✗ clock.visits 2026-03-14: 3 h ahead" in shown.out
+    assert explained.out.startswith("clock.visits: 60.00 of the ")
+    assert "2026-03-14: 3 h ahead" in explained.out
+    assert [(run["verdict"], run["measured"]) for run in known] == [("fail", None)]
+    assert (shown.exit_code, explained.exit_code, given.exit_code) == (0, 0, 0)
+    assert is_inert(shown.out + explained.out)
 
 
 # notice
@@ -646,6 +669,7 @@ def test_of_a_file_without_rows_there_is_nothing_to_judge(judge_file, tmp_path, 
         ("stays.csv.zip", b"stay,minutes\n", 4, "neither .parquet nor .csv nor .tsv"),
         ("latin.csv", "stay,minutes\nJosé,1\n".encode("latin-1"), 5, "is not UTF-8"),
         ("twice.csv", b"stay,Stay,minutes\na,b,1\n", 5, "more than one column"),
+        ("unnamed.csv", b"stay,,minutes\na,b,1\n", 5, "column 2 of"),
         ("ragged.csv", b"stay,minutes\nPATIENT-7,1,2\n", 5, "Expected 2 columns, got 3"),
     ],
 )

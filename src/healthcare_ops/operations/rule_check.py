@@ -114,7 +114,9 @@ def _delimited(path: Path, separator: str) -> pa.Table:
 
 
 def _require_columns(path: Path, names: Sequence[str]) -> None:
-    """Raise `DataError` if two columns are one to an engine."""
+    """Raise `DataError` if a column has no name, or two are one to an engine."""
+    if "" in names:
+        raise DataError(f"column {names.index('') + 1} of {path} has no name.", next_step="Name every column.")
     counts = Counter(name.lower() for name in names)
     if twice := [name for name in names if counts[name.lower()] > 1]:
         raise DataError(

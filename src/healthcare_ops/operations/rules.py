@@ -160,7 +160,8 @@ def what_if(platform: Platform, reports: Sequence[Mapping[str, Any]], rule_id: s
     Parameters
     ----------
     threshold
-        A number in the place of the rule's own, or a condition such as `>= 0.9` or `between 10 and 20`.
+        A number in the place of the rule's own, or a condition such as `>= 0.9`, `between 10 and 20` or
+        `> 0.5 * avg(last(7))`, which speaks of the reports before each.
 
     Raises
     ------
@@ -178,11 +179,11 @@ def what_if(platform: Platform, reports: Sequence[Mapping[str, Any]], rule_id: s
             f"{rule_id} joins several rules, and has no one threshold.", next_step="Adopt a changed file instead."
         )
     condition = _condition(threshold, _own_condition(check))
+    past = [(report, section) for report in reports for section in report["rules"] if section["rule_id"] == rule_id]
+    values = [section["values"][0] if section["values"] else None for _, section in past]
     return [
-        _tried(check, section, report, condition)
-        for report in reports
-        for section in report["rules"]
-        if section["rule_id"] == rule_id
+        _tried(check, section, report, condition, [value for value in values[number + 1 :] if value is not None])
+        for number, (report, section) in enumerate(past)
     ]
 
 
@@ -224,12 +225,18 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _tried(check: Check, section: Mapping[str, Any], report: Mapping[str, Any], condition: Condition) -> Tried:
+def _tried(
+    check: Check,
+    section: Mapping[str, Any],
+    report: Mapping[str, Any],
+    condition: Condition,
+    before: Sequence[float],
+) -> Tried:
     value = section["values"][0] if section["values"] else None
     would_be: str | None = None
     if value is not None:
         with suppress(NoHistoryError):
             violations = section.get("violations", section.get("null_count"))
             is_few = bool(violations) and violations <= check.tolerated
-            would_be = "pass" if holds(condition, value, ()) else "warn" if is_few else check.severity
+            would_be = "pass" if holds(condition, value, before) else "warn" if is_few else check.severity
     return Tried(report["run_id"], report["as_of"], value, section["verdict"], would_be)

@@ -82,6 +82,15 @@ def test_another_threshold_is_held_against_what_the_rule_measured(
     assert (tried.run_id, tried.value, tried.was, tried.would_be) == ("daily-1", value, "pass", would_be)
 
 
+def test_a_threshold_may_speak_of_the_runs_before_each(platform):
+    reports = [report("rows", value) for value in (60.0, 100.0, None, 110.0)]  # the newest first
+
+    tried = rules.what_if(platform, reports, "rows", "> 0.8 * avg(last(2))")
+
+    # 84 is the limit of the first, 88 of the second; the last has none before it.
+    assert [one.would_be for one in tried] == ["fail", "pass", None, None]
+
+
 @pytest.mark.parametrize(
     "threshold", ["", "many", "nan", "1_000", "> ", '> "b"', "> now()", "> 1 ] Rules = [ RowCount > 1", "> foo(1)"]
 )

@@ -83,7 +83,11 @@ def explain(
     name = rule or max(report["contributions"], key=report["contributions"].get, default="")
     if name not in sections and name != "quarantine":
         raise NotFoundError(
-            f"run {report['run_id']} judged no rule {rule!r}." if rule else "no rule is broken.",
+            f"run {report['run_id']} judged no rule {rule!r}."
+            if rule
+            else "the job ended before all rules were judged."
+            if report["error"]
+            else "no rule is broken.",
             next_step="`hops dq show` lists the rules.",
         )
     points = report["contributions"].get(name, 0.0)
