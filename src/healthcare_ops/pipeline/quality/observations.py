@@ -83,7 +83,7 @@ WATCHED = (
         },
     ),
     Watched(STAYS.id, "start_time", ("sector_id",), {"bed_id": None}, is_counted=False),
-    Watched(EVENTS.id, "event_time", ("event_type",), {"sector_id": None, "bed_id": None}),
+    Watched(EVENTS.id, "event_time", ("event_type",), {"sector_id": None, "bed_id": None}, is_counted=False),
 )
 _ACCOUNTS = Watched(BATCH_ACCOUNTS.id, "dt", ("feed_id",), {"quarantined": None})
 

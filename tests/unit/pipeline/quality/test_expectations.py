@@ -449,12 +449,13 @@ def test_what_a_feed_s_only_sector_tells_is_told_once(collect):
 def test_the_budget_holds_over_half_a_year_and_days_of_silence_are_found(collect):
     told = visits(40, seed=11)
     alarms, found = 0, 0
-    for number in range(112, 40 * 7 - 2):
+    judged = range(112, 40 * 7 - 2, 5)
+    for number in judged:
         day = FIRST + timedelta(days=number)
         weeks = number // 7 + 1
         so_far = told.where(told.minute < (day_start(day, ZONE) + timedelta(days=1)).timestamp() / 60)
         alarms += bool(found_on(collect, so_far, day, weeks=weeks))
         found += bool(found_on(collect, so_far.where(~so_far.on(day, 10, 15)), day, weeks=weeks))
 
-    assert alarms <= 6  # of 166 days: 1.7 expected within the budget of 1 %
-    assert found >= 158
+    assert alarms <= 2  # of 34 days: one in a hundred is the budget
+    assert found >= len(judged) - 2
