@@ -39,7 +39,7 @@ from healthcare_ops.pipeline.quality.clock import (
 )
 from healthcare_ops.pipeline.quality.hour_profile import HourProfile, learn_profile
 
-CHOSEN_ON = (1, 2, 3)
+CHOSEN_ON = (1, 2, 3, 4, 5, 6, 7, 8, 101, 102, 103)
 REPORTED = (301, 302, 303)
 ZONES = {"America/Sao_Paulo": "BR", "Europe/Stockholm": "SE", "America/New_York": "US"}
 VOLUMES = (60, 200, 400, 800)
