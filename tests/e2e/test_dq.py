@@ -544,28 +544,39 @@ def test_what_cannot_be_meant_is_refused(dq, words, code):
 
 def test_no_identifier_of_a_patient_leaves_raw_by_way_of_data_quality(hops, own_ward, tmp_path):
     state = ("--state", own_ward.state)
+    start = datetime(2026, 3, 15, 0, 5)  # noqa: DTZ001  # the hospital's wall clock
+    # Where a wrong mapping would put them, too.
+    misplaced = [
+        visit(9001, start, place="PATIENT-9001"),
+        visit(9002, start, level="V-9002"),
+        visit(9003, start) | {"arrival": "PATIENT-9003"},
+    ]
+    file = own_ward.write("misplaced.csv", csv_text(misplaced))
     page = tmp_path / "quality.html"
     outcomes = [
-        hops("dq", *words, *state)
-        for words in (
-            ("show", "--quarantine", "--html", page),
-            ("show", "--quarantine", "--json"),
-            ("explain", TRIAGE),
-            ("explain", TRIAGE, "--json"),
-            ("notice", "visits"),
-            ("notice", "visits", "--language", "pt-BR"),
-            ("assign", TRIAGE, "--to", "Rui Costa", "--by", "Ana Souza"),
-            ("release", "--rule", SHORT, "--batch", LAST_DELIVERY, *BY),
-            ("check", "--from", "2026-03-14"),
-        )
+        hops("ingest", file, "--feed", "visits", *state),
+        hops("run", "--date", "2026-03-15", "--as-of", "2026-03-16T12:00:00-03:00", *state),
+        *(
+            hops("dq", *words, *state)
+            for words in (
+                ("show", "--quarantine", "--html", page),
+                ("show", "--quarantine", "--json"),
+                ("explain",),
+                ("explain", TRIAGE, "--json"),
+                ("notice", "visits"),
+                ("notice", "visits", "--language", "pt-BR"),
+                ("assign", TRIAGE, "--to", "Rui Costa", "--by", "Ana Souza"),
+                ("release", "--rule", SHORT, "--batch", LAST_DELIVERY, *BY),
+            )
+        ),
     ]
-    files = [path for path in own_ward.state.rglob("*") if path.is_file() and "raw" not in path.parts]
-    identifiers = [f"{kind}-{day * 100 + hour}" for kind in ("V", "PATIENT") for day in MISSING for hour in range(24)]
 
-    kept = [page, *(path for path in files if path.suffix in (".json", ".jsonl", ".toml", ".dqdl"))]
+    kept = [page, *(path for name in ("gold", "ops", "rules") for path in (own_ward.state / name).rglob("*.*"))]
     texts = [outcome.out + outcome.err for outcome in outcomes] + [path.read_text(encoding="utf-8") for path in kept]
+    numbers = [9001, 9002, 9003, *(day * 100 + hour for day in MISSING for hour in range(24))]
+    identifiers = [f"{kind}-{number}" for number in numbers for kind in ("V", "PATIENT")]
     assert [outcome.exit_code for outcome in outcomes] == [0] * len(outcomes)
-    assert any("data_quality_runs" in str(path) for path in kept)
+    assert {path.suffix for path in kept} >= {".html", ".json", ".jsonl", ".dqdl"}
     assert not {name for name in identifiers for text in texts if name in text}
     # They were there to be found.
     assert "V-1423,PATIENT-1423," in (own_ward.folder / "visits 14.csv").read_text(encoding="utf-8")
