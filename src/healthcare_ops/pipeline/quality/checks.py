@@ -18,6 +18,8 @@ Severity = Literal["fail", "warn"]
 _QUOTED = r'"(?:\\.|[^"\\])*"'
 _LABELS = rf"\blabels\s*=\s*\[\s*(?:{_QUOTED}\s*=\s*{_QUOTED}\s*,?\s*)*\]"
 _TEXT_OR_GAP = re.compile(rf"({_QUOTED})|(?:\s|{_LABELS})+")
+# What the report calls what is found otherwise than by a rule.
+_RESERVED = ("quarantine", "expected", "clock")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -153,6 +155,8 @@ def _id_of(node: Node, labels: Mapping[str, str], table: str) -> str:
                 node.position,
                 next_step="Correct the label.",
             )
+        if labels["id"].partition(".")[0] in _RESERVED:
+            raise _refused(node, f"id {labels['id']!r} is a name of the report's own")
         return labels["id"]
     first = next(leaves(node))
     names = [table.rpartition(".")[2], *(re.sub(r"\W+", "_", name) for name in column_names(first)), first.rule_type]
