@@ -209,7 +209,7 @@ def test_a_wrong_clock_is_told_explained_and_given_to_a_steward_as_a_broken_rule
     ],
 )
 def test_a_notice_tells_the_supplier_what_is_missing_where_and_when(dq, language, words):
-    outcome = dq("notice", "visits", "--language", language)
+    outcome = dq("notice", "visits", "--lang", language)
 
     assert (outcome.exit_code, outcome.err) == (0, "")
     assert outcome.out.startswith("To: it@hospital.example\nSubject: visits: level\n")
@@ -518,7 +518,7 @@ def test_a_run_is_not_guessed_from_letters_that_several_begin_with(dq):
         (["whatif", TRIAGE, "--threshold", '0.5 where "1 = 1"'], 4),
         (["whatif", TRIAGE], 2),
         (["whatif", TRIAGE, "--threshold", "1", "--runs", "0"], 2),
-        (["notice", "visits", "--language", "la\x1btin"], 2),
+        (["notice", "visits", "--lang", "la\x1btin"], 2),
         (["judge", TRIAGE, "--verdict", "fine\x1b", *BY], 2),
         (["assign", TRIAGE, "--to", "Rui\x1b[2J", *BY], 4),
         (["assign", TRIAGE, "--to", " ", *BY], 4),
@@ -564,7 +564,7 @@ def test_no_identifier_of_a_patient_leaves_raw_by_way_of_data_quality(hops, own_
                 ("explain",),
                 ("explain", TRIAGE, "--json"),
                 ("notice", "visits"),
-                ("notice", "visits", "--language", "pt-BR"),
+                ("notice", "visits", "--lang", "pt-BR"),
                 ("assign", TRIAGE, "--to", "Rui Costa", "--by", "Ana Souza"),
                 ("release", "--rule", SHORT, "--batch", LAST_DELIVERY, *BY),
             )

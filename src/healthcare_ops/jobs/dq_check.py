@@ -26,6 +26,7 @@ from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.quality_history import clocks, deviations
 from healthcare_ops.jobs.quality_reports import past_reports, source_records, write_metrics, write_report
 from healthcare_ops.jobs.quality_rules import rule_file
+from healthcare_ops.jobs.quality_shifts import shifts
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.bronze import bronze_table
 from healthcare_ops.pipeline.quality.checks import RuleFile
@@ -57,6 +58,7 @@ def run(context: Context, request: Request) -> Outcome:
             report.findings += _findings(context, rules, days, report.history)
         report.deviations = deviations(context, days)
         report.clocks = clocks(context, days)
+        report.shifts = shifts(context, days)
         report.records = source_records(context, report.sampled, days)
         report.accounts = read_accounts(context, days)
     except BaseException as error:
@@ -200,7 +202,7 @@ def _remedy(report: Report, held: str, path: str) -> str:
 
 
 def _hints(report: Report, held: str) -> list[str]:
-    if any(clock.severity == "fail" for clock in report.clocks):
+    if report.shifts or any(clock.severity == "fail" for clock in report.clocks):
         return ["Compare `zone` in the feed file with the supplier's clock."]
     worst = _worst(report)
     if worst is None:
@@ -216,6 +218,7 @@ def _worst(report: Report) -> Finding | None:
 def _complaint(report: Report) -> str:
     """Return what is wrong: a wrong clock explains the rest, a rule that is broken is clearer than an odd figure."""
     told = [f"{clock.sentence}." for clock in report.clocks if clock.severity == "fail"]
+    told += [f"{shift.sentence}." for shift in report.shifts]
     told += [_broken(report)] if _worst(report) else []
     told += [f"{odd.sentence}." for odd in report.deviations if odd.severity == "fail"]
     more = sum(found.verdict == "fail" for found in report.scored) - 1

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, ENCOUNTERS_RAW, EVENTS, EVENTS_RAW, STAYS
 from healthcare_ops.forecasting.calendar import holiday_dates
@@ -28,19 +29,23 @@ _HISTORY = timedelta(weeks=16)
 # A correction can reach any day of the past; what is further back than this is history itself.
 _JUDGED_DAYS = 400
 _CLOCK_DAYS = 31
+_SILENCE = timedelta(days=7)
 
 
 def deviations(context: Context, days: Sequence[date]) -> tuple[Deviation, ...]:
     """Return the figures of the days that are too far from what the days before and around them let expect."""
     judged = [day for day in days if day > days[-1] - _JUDGED_DAYS * _DAY]
-    first, last = judged[0] - _HISTORY, judged[-1]
+    now = context.latest_plausible()
+    today = civil_day(now, context.site.tz)
+    first, last = judged[0] - _HISTORY, min(max(judged[-1], today), judged[-1] + _SILENCE)
     tables = {table.id: context.lake.read(table, first, last) for table in (ENCOUNTERS, STAYS, EVENTS, BATCH_ACCOUNTS)}
     summaries = {name: context.engine.collect(rows) for name, rows in observe(tables).items()}
     calendar = Days(first, last, context.site.tz, _holidays(context, first, last))
-    now = context.latest_plausible()
     cadences = {feed.feed_id: feed.cadence for feed in context.feeds.values()}
     observed = tabulate(summaries, calendar, now=now, cadences=cadences)
-    return judge_figures(observed, learn(observed, judged=judged), judged, now=now, cadences=cadences)
+    # Of a past that was loaded long after, nobody asks why nothing comes now.
+    waited_for = cadences if today <= last else {}
+    return judge_figures(observed, learn(observed, judged=judged), judged, now=now, cadences=waited_for)
 
 
 def clocks(context: Context, days: Sequence[date]) -> tuple[Diagnosis, ...]:

@@ -77,7 +77,12 @@ def _keys_of(keys: Sequence[str], run_id: str) -> list[str]:
 
 def sections_of(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return what a report says by rule, then what the site's own past says of its figures and of its clocks."""
-    return [*report["rules"], *report.get("expectations", ()), *report.get("clocks", ())]
+    return [*report["rules"], *told_by_the_past(report)]
+
+
+def told_by_the_past(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what of a report is a sentence: clocks that are wrong, then figures that are too far off."""
+    return [section for name in ("shifts", "clocks", "expectations") for section in report.get(name, ())]
 
 
 def newest_reports(platform: Platform, count: int) -> list[dict[str, Any]]:

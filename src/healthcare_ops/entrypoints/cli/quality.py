@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -32,6 +32,7 @@ def show(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write the report as a page to this file.", show_default=False)
     ] = None,
+    language: Annotated[Literal["en", "pt-BR"], typer.Option("--lang", help="Language of the page.")] = "en",
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
@@ -51,7 +52,7 @@ def show(
     if html:
         from healthcare_ops.entrypoints.page.quality import write_quality_page
 
-        write_quality_page(report, html)
+        write_quality_page(report, html, language=language)
     if as_json:
         emit_json({**report, **({"quarantine": records} if held else {})})
         return
@@ -142,20 +143,18 @@ def history(
 def notice(
     feed: Annotated[str, typer.Argument(help="Feed whose supplier is written to.")],
     run_id: Annotated[str, typer.Option("--run", help="Run; default: the newest report.")] = "",
-    language: Annotated[str, typer.Option(help="en or pt-BR.")] = "en",
+    language: Annotated[Literal["en", "pt-BR"], typer.Option("--lang", help="Language of the message.")] = "en",
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
     """Print the message to a feed's contact about values that are missing; it holds no patient's data, and is not sent.
 
-    Example: hops dq notice visits --language pt-BR
+    Example: hops dq notice visits --lang pt-BR
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.operations.reading import newest_report
 
-    if language not in ("en", "pt-BR"):
-        raise typer.BadParameter(f"{language!r} is not en or pt-BR.", param_hint="--language")
     with open_platform(state, exclusive=False) as platform:
         report = newest_report(platform, run_id)
     found = next((section.get("notice") for section in report["feeds"] if section["feed_id"] == feed), None)
@@ -277,6 +276,8 @@ def verdict_text(verdict: str) -> str:
 
 
 def _print_report(report: Mapping[str, Any]) -> None:
+    from healthcare_ops.operations.reading import told_by_the_past
+
     out = console()
     days = report["days"]
     score = "no risk score" if report["dq_risk_score"] is None else f"risk score {report['dq_risk_score']:.2f} of 100"
@@ -287,7 +288,7 @@ def _print_report(report: Mapping[str, Any]) -> None:
     if report.get("error"):
         out.print(f"the job ended early: {report['error']}", markup=False)
     _print_rules(report)
-    for told in (*report.get("clocks", ()), *report.get("expectations", ())):
+    for told in told_by_the_past(report):
         out.print(f"{_MARKS[told['verdict']]} {told['rule_id']} {told['day']}: {told['sentence']}", markup=False)
     for given in report.get("assignments", ()):
         said = f"{given['judgement']}: {given['reason']}" if given["judgement"] else "looks into it"
@@ -342,13 +343,15 @@ def _print_held(records: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _print_explanation(report: Mapping[str, Any], name: str, section: Mapping[str, Any], points: float) -> None:
+    from healthcare_ops.operations.reading import told_by_the_past
+
     out = console()
     out.print(f"{name}: {points:.2f} of the {report['dq_risk_score'] or 0:.2f} points of risk", markup=False)
     if not section:
         out.print("Records held in quarantine: `hops dq show --quarantine` lists them.", markup=False)
         return
     if "sentence" in section:
-        for one in (*report["clocks"], *report["expectations"]):
+        for one in told_by_the_past(report):
             if one["rule_id"] == name:
                 out.print(f"{one['day']}: {one['sentence']}", markup=False)
         return

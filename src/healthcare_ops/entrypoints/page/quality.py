@@ -25,6 +25,7 @@ from healthcare_ops.entrypoints.page.quality_views import (
     verdict_text,
 )
 from healthcare_ops.entrypoints.page.texts import Language, Words
+from healthcare_ops.operations.reading import told_by_the_past
 from healthcare_ops.pipeline.quality.report import SCHEMA_VERSION
 from healthcare_ops.pipeline.quality.score import FAIL_FLOOR
 
@@ -74,6 +75,7 @@ def render_quality(report: Mapping[str, Any], language: Language = "en") -> str:
             held=_held(report, words),
             contributions=contributions(report, rules, words),
             rules=rules,
+            past=[told | {"day": date.fromisoformat(told["day"])} for told in told_by_the_past(report)],
             broken=[rule for rule in rules if rule.is_broken],
             judgement=lambda given: words(_JUDGEMENTS[given]),
             feeds=[feed_view(section, words) for section in report["feeds"]],

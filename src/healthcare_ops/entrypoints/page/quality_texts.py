@@ -37,6 +37,7 @@ QUALITY_PAIRS: Mapping[str, tuple[str, str]] = {
     "why_score": ("What the risk is made of", "De que o risco é feito"),
     "points": ("Points", "Pontos"),
     "held_share": ("records held in quarantine", "registros retidos em quarentena"),
+    "own_past": ("What the site's own past says", "O que diz o histórico da própria unidade"),
     "broken_rules": ("What broke", "O que foi violado"),
     "nothing_broken": ("No rule is broken.", "Nenhuma regra foi violada."),
     "nothing_broken_yet": (

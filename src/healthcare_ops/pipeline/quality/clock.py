@@ -249,44 +249,6 @@ def weigh_lag(today: FeedDay, clock: FeedClock, usual: UsualLag | None) -> LagEv
     return LagEvidence(offset, records, *lag, usual, "")
 
 
-@dataclass(frozen=True)
-class ShiftBetween:
-    """By how much the right-hand times of the same encounters are shifted against the left-hand ones."""
-
-    offset_h: float
-    pairs: int
-    median_h: float
-    spread_h: float
-
-
-def shift_between(
-    left: Instants, right: Instants, *, usual_h: float = 0.0, usual_spread_h: float = 0.0
-) -> ShiftBetween | None:
-    """Return the shift of one table or feed against another, from the encounters that both know; None if there is none.
-
-    Parameters
-    ----------
-    left, right
-        UTC instants of the same encounters in the same order: of one milestone in two feeds, or of two milestones of
-        which the second follows the first. NaT where one is missing.
-    usual_h, usual_spread_h
-        Median and quartile distance of right − left on past days, in hours; 0 for one milestone.
-    """
-    difference = (right - left).astype("timedelta64[us]")
-    difference_h = difference[~np.isnat(difference)].astype(np.int64) / _HOUR_US
-    if len(difference_h) < _LEAST_PAIRS:
-        return None
-    lower, median, upper = (float(value) for value in np.quantile(difference_h, (0.25, 0.5, 0.75)))
-    spread, moved = upper - lower, median - usual_h
-    offset = round(moved * 2) / 2
-    # Standard error of a median of about normal values: 1.25 σ ÷ √n, with σ = quartile distance ÷ 1.35.
-    uncertainty = 0.93 * max(spread, usual_spread_h) / len(difference_h) ** 0.5
-    is_tight = spread <= max(0.25, 1.5 * usual_spread_h) and uncertainty <= 0.1
-    if not 0 < abs(offset) <= _LARGEST_OFFSET_H or not is_tight or abs(moved - offset) > 0.1 + uncertainty:
-        return None
-    return ShiftBetween(offset, len(difference_h), median, spread)
-
-
 def _verdict(
     lags: Sequence[LagEvidence], hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]], *, is_over: bool
 ) -> tuple[_Named | None, Severity]:

@@ -17,6 +17,7 @@ from healthcare_ops.pipeline.quality.deviations import Deviation
 from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
 from healthcare_ops.pipeline.quality.notice import missing_of, notice
 from healthcare_ops.pipeline.quality.score import Scored, risk_score
+from healthcare_ops.pipeline.quality.shift import FeedShift
 
 SCHEMA_VERSION = 2
 REPORTS_PREFIX = "gold/data_quality_runs/"
@@ -77,6 +78,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
     deviations: Sequence[Deviation] = ()
     clocks: Sequence[Diagnosis] = ()
+    shifts: Sequence[FeedShift] = ()
     accounts: Sequence[FeedAccount] = ()
     records: Mapping[str, Sequence[SourceRecord]] = field(default_factory=dict)
     error: BaseException | None = None
@@ -85,7 +87,11 @@ class Report:
     def scored(self) -> list[Scored]:
         """Return what was found by rules, by the site's past and of its feeds' clocks, of each kind the worst once."""
         of_the_past: dict[str, Outlier] = {}
-        for found in (*map(_of_deviation, self.deviations), *map(_of_clock, self.clocks)):
+        for found in (
+            *map(_of_deviation, self.deviations),
+            *map(_of_clock, self.clocks),
+            *map(_of_shift, self.shifts),
+        ):
             before = of_the_past.setdefault(found.rule_id, found)
             if (found.verdict, -found.share) < (before.verdict, -before.share):  # "fail" sorts before "warn"
                 of_the_past[found.rule_id] = found
@@ -127,6 +133,7 @@ class Report:
             "rules": [self._rule_section(finding) for finding in self.findings],
             "expectations": [_deviation_section(deviation) for deviation in self.deviations],
             "clocks": [_clock_section(diagnosis) for diagnosis in self.clocks],
+            "shifts": [_shift_section(shift) for shift in self.shifts],
             "feeds": [self._feed_section(account) for account in self.accounts],
         }
 
@@ -190,7 +197,11 @@ class Report:
 
     def _feed_section(self, account: FeedAccount) -> dict[str, Any]:
         worst = max(account.reasons, key=lambda reason: account.reasons[reason], default=None)
-        wrong = [clock for clock in self.clocks if clock.clock.feed_id == account.feed.feed_id]
+        feed_id = account.feed.feed_id
+        wrong: list[Diagnosis | FeedShift] = [
+            *(clock for clock in self.clocks if clock.clock.feed_id == feed_id),
+            *(shift for shift in self.shifts if shift.feed_id == feed_id),
+        ]
         return {
             "feed_id": account.feed.feed_id,
             "owner": account.feed.owner.name,
@@ -283,11 +294,31 @@ def _clock_section(found: Diagnosis) -> dict[str, Any]:
     }
 
 
-def _sentence(found: Diagnosis) -> str:
+def _of_shift(found: FeedShift) -> Outlier:
+    return Outlier(f"clock.{found.feed_id}", "fail", 1.0)
+
+
+def _shift_section(found: FeedShift) -> dict[str, Any]:
+    return {
+        "rule_id": _of_shift(found).rule_id,
+        "feed_id": found.feed_id,
+        "against": found.against,
+        "milestone": found.milestone,
+        "day": found.day.isoformat(),
+        "verdict": "fail",
+        "offset_h": found.found.offset_h,
+        "pairs": found.found.pairs,
+        "median_h": round(found.found.median_h, 4),
+        "spread_h": round(found.found.spread_h, 4),
+        "sentence": found.sentence,
+    }
+
+
+def _sentence(found: Diagnosis | FeedShift) -> str:
     return f"On {found.day.isoformat()} {found.sentence}."
 
 
-def _next_step(account: FeedAccount, worst: str | None, wrong: Sequence[Diagnosis]) -> str:
+def _next_step(account: FeedAccount, worst: str | None, wrong: Sequence[Diagnosis | FeedShift]) -> str:
     steps = []
     if wrong:
         steps.append(f"Compare `zone` and the times of {account.feed.feed_id} with {account.feed.owner.name}'s clock.")

@@ -16,9 +16,9 @@ from healthcare_ops.pipeline.quality.clock import (
     candidate_offsets,
     diagnose,
     learn_lag,
-    shift_between,
 )
 from healthcare_ops.pipeline.quality.hour_profile import learn_profile, weigh_hours
+from healthcare_ops.pipeline.quality.shift import shift_between
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
