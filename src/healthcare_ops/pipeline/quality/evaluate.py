@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -15,6 +15,7 @@ import pyarrow as pa
 from healthcare_ops.pipeline.quality.checks import Check
 from healthcare_ops.pipeline.quality.compiler import CompiledCheck, compile_check
 from healthcare_ops.pipeline.quality.conditions import History, describe, holds, is_ordinary
+from healthcare_ops.pipeline.quality.counts import PLACE, SAMPLES, Counted, count_by_place, some
 from healthcare_ops.pipeline.quality.dqdl.syntax import Composite, Node, Rule, leaves
 from healthcare_ops.pipeline.quality.measures import (
     ALWAYS,
@@ -33,7 +34,7 @@ from healthcare_ops.pipeline.quality.where import all_of, any_of
 Verdict = Literal["pass", "warn", "fail", "not_applicable"]
 Collect = Callable[[ir.Table], pa.Table]
 Ask = Callable[[str], pa.Table]
-_SAMPLES = 5
+_ENCOUNTER = "encounter_id"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Measured:
 
     `value` is what its condition is held against, `checked` and `violations` are rows (keys too many, for uniqueness);
     null where the rule has no such number. `limit` is that condition. `is_met` is null where there was nothing to
-    judge, or no past to judge by.
+    judge, or no past to judge by. `repeated` are some keys
+    that are there too often: their encounters if these are a part of the key, themselves if it is one text.
     """
 
     value: float | None = None
@@ -50,6 +52,7 @@ class Measured:
     violations: int | None = None
     limit: str = ""
     is_met: bool | None = None
+    repeated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,36 +125,52 @@ def evaluate(
     """
     judged = [check for check in checks if delivered is None or not check.needs or check.needs in delivered]
     compiled = {check.rule_id: compile_check(check, scope) for check in judged}
-    numbers = _with_held(_aggregate(list(compiled.values()), scope.table, collect), held or {})
+    flags = {name: flag for check in compiled.values() for name, flag in _flags(check)}
+    broken = [name for name in flags if name.endswith("violations")]
+    counted = count_by_place(flags, broken, scope.table, collect)
+    numbers = _with_held(_totals(counted, flags) | _of_table(compiled.values(), scope.table, collect), held or {})
     found = {
         rule_id: _found(each, numbers, collect, ask, history.get(rule_id, ())) for rule_id, each in compiled.items()
     }
-    broken = [compiled[rule_id] for rule_id, finding in found.items() if finding.violations]
-    places = _places(broken, scope.table, collect)
     return tuple(
-        _with_places(found[check.rule_id], compiled[check.rule_id], scope.table, places, collect)
+        _with_places(found[check.rule_id], compiled[check.rule_id], scope.table, counted, collect)
         if check.rule_id in found
         else Finding(check, "not_applicable", 0, 0)
         for check in checks
     )
 
 
-def _aggregate(checks: Sequence[CompiledCheck], table: ir.Table, collect: Collect) -> Mapping[str, Any]:
-    """Return `rows`, and for each check and leaf its numbers, all in one pass over the table."""
-    sums = {"rows": table.count()}
-    for check in checks:
-        for name, found in _named(check):
-            if isinstance(found, OfRows):
-                if found.scope is not ALWAYS:
-                    sums[f"{name} checked"] = _count(found.scope)
-                sums[f"{name} violations"] = _count(~found.passes & found.scope)
-            elif isinstance(found, OfTable):
-                sums[f"{name} number"] = found.number
-        if isinstance(check.check.node, Composite) and _is_by_row(check):
-            sums[f"{check.check.rule_id} checked"] = _rows_in_scope(check, table)
-            sums[f"{check.check.rule_id} violations"] = _count(~check.passes)
-    (row,) = collect(table.aggregate(**_numbered(sums))).to_pylist()
-    return dict(zip(sums, row.values(), strict=True))
+def _flags(check: CompiledCheck) -> Iterator[tuple[str, Any]]:
+    """Yield, by name, which rows the check and each of its leaves judge, unless it is all, and which break them."""
+    for name, found in _named(check):
+        if isinstance(found, OfRows):
+            if found.scope is not ALWAYS:
+                yield f"{name} checked", found.scope
+            yield f"{name} violations", ~found.passes & found.scope
+    if isinstance(check.check.node, Composite) and _is_by_row(check):
+        scopes = [found.scope for _, found in check.leaves if isinstance(found, OfRows)]
+        yield f"{check.check.rule_id} checked", any_of(scopes)
+        yield f"{check.check.rule_id} violations", ~check.passes
+
+
+def _totals(counted: Sequence[Counted], flags: Collection[str]) -> dict[str, Any]:
+    return {"rows": sum(one.rows for one in counted)} | {
+        name: sum(one.counts[name] for one in counted) for name in flags
+    }
+
+
+def _of_table(checks: Iterable[CompiledCheck], table: ir.Table, collect: Collect) -> dict[str, Any]:
+    """Return the numbers that those of places do not add up to."""
+    numbers = {
+        f"{name} number": found.number
+        for check in checks
+        for name, found in _named(check)
+        if isinstance(found, OfTable)
+    }
+    if not numbers:
+        return {}
+    (row,) = collect(table.aggregate(**_numbered(numbers))).to_pylist()
+    return dict(zip(numbers, row.values(), strict=True))
 
 
 def _numbered(columns: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -168,16 +187,6 @@ def _with_held(numbers: Mapping[str, Any], held: Mapping[str, int]) -> Mapping[s
                 more[name] = numbers[name] + rows
         more[f"{rule_id} 0 checked"] = numbers.get(f"{rule_id} 0 checked", numbers["rows"]) + rows
     return more
-
-
-def _rows_in_scope(check: CompiledCheck, table: ir.Table) -> Any:
-    """Count the rows that at least one part of the check judges."""
-    scopes = [found.scope for _, found in check.leaves if isinstance(found, OfRows)]
-    return table.count() if any(scope is ALWAYS for scope in scopes) else _count(any_of(scopes))
-
-
-def _count(condition: Any) -> Any:
-    return condition.fill_null(False).cast("int64").sum().fill_null(0)
 
 
 def _named(check: CompiledCheck) -> Iterator[tuple[str, Compiled]]:
@@ -247,25 +256,47 @@ def _of_sql(found: OfSql, rows: int, ask: Ask) -> Measured:
 
 def _of_keys(found: OfKeys, collect: Collect) -> Measured:
     """Count keys; rows without any part of the key are left out, but for a primary key, of which they are a fault."""
-    keys = {f"key_{number}": found.rows[name] for number, name in enumerate(found.keys)}
-    is_there = [key.notnull() for key in keys.values()]
-    is_in = all_of(is_there) if found.measure == "IsPrimaryKey" else any_of(is_there)
-    groups = found.rows.select(**keys, is_in=is_in).group_by([*keys, "is_in"]).aggregate(times=ibis._.count())
-    counts = groups.aggregate(
-        rows=groups.times.sum(),
-        keyed=groups.times.sum(where=groups.is_in),
-        distinct=groups.count(where=groups.is_in),
-        once=groups.count(where=groups.is_in & (groups.times == 1)),
+    groups = _groups(found)
+    # By the last character, so that there are more than two.
+    tails = groups.group_by(tail=ibis.ifelse(groups.is_bad, groups.named.cast("string").right(1), None))
+    parts = collect(
+        tails.aggregate(
+            rows=groups.times.sum().fill_null(0),
+            keyed=groups.times.sum(where=groups.is_in).fill_null(0),
+            distinct=groups.count(where=groups.is_in),
+            once=groups.count(where=groups.is_in & (groups.times == 1)),
+            first=groups.named.min(where=groups.is_bad),
+            last=groups.named.max(where=groups.is_bad),
+        )
+    ).to_pylist()
+    rows, keyed, distinct, once = (
+        sum(int(part[name]) for part in parts) for name in ("rows", "keyed", "distinct", "once")
     )
-    (row,) = collect(counts).to_pylist()
-    rows, keyed, distinct, once = (int(row[name] or 0) for name in ("rows", "keyed", "distinct", "once"))
+    repeated = some(part[end] for part in parts for end in ("first", "last"))
     if found.measure == "DistinctValuesCount":
         return Measured(float(distinct), keyed)
     if found.measure in ("Uniqueness", "UniqueValueRatio"):
         of = keyed if found.measure == "Uniqueness" else distinct
-        return Measured(once / of if of else None, keyed, keyed - distinct)
+        return Measured(once / of if of else None, keyed, keyed - distinct, repeated=repeated)
     checked = rows if found.measure == "IsPrimaryKey" else keyed
-    return _of_share(checked, checked - distinct)
+    return replace(_of_share(checked, checked - distinct), repeated=repeated)
+
+
+def _keys(found: OfKeys) -> dict[str, Any]:
+    return {f"key_{number}": found.rows[name] for number, name in enumerate(found.keys)}
+
+
+def _groups(found: OfKeys) -> ir.Table:
+    """Return how many `times` each key occurs, whether it counts (a primary key has all its parts), and is a fault."""
+    keys = _keys(found)
+    groups = found.rows.select(**keys).group_by([*keys]).aggregate(times=ibis._.count())
+    is_there = [groups[key].notnull() for key in keys]
+    is_primary = found.measure == "IsPrimaryKey"
+    groups = groups.mutate(is_in=all_of(is_there) if is_primary else any_of(is_there))
+    is_repeated = groups.is_in & (groups.times > 1)
+    names = [key for key, name in zip(keys, found.keys, strict=True) if name == _ENCOUNTER or _is_text(found)]
+    named = groups[names[0]] if names else ibis.null("string")
+    return groups.mutate(named=named, is_bad=is_repeated | ~groups.is_in if is_primary else is_repeated)
 
 
 def _judged(leaf: Rule, found: Compiled, measured: Measured, past: History) -> Measured:
@@ -299,43 +330,59 @@ def _verdict(check: Check, is_met: bool | None, violations: int | None) -> Verdi
     return "warn" if violations and violations <= check.tolerated else check.severity
 
 
-def _places(checks: Sequence[CompiledCheck], table: ir.Table, collect: Collect) -> Mapping[str, tuple[Place, ...]]:
-    """Return by rule where rows broke it, of the checks that judge row by row."""
-    by_row = [check for check in checks if _is_by_row(check)]
-    keys = [name for name in ("feed_id", "sector_id") if name in table.columns]
-    if not by_row or not keys:
-        return {}
-    sums = _numbered(
-        {f"{check.check.rule_id} checked": _rows_in_scope(check, table) for check in by_row}
-        | {f"{check.check.rule_id} violations": _count(~check.passes) for check in by_row}
-    )
-    rows = collect(table.group_by(keys).aggregate(**sums)).to_pylist()
-    rows.sort(key=lambda row: [row[key] or "" for key in keys])
-    return {
-        check.check.rule_id: tuple(
-            Place(row.get("feed_id") or "", row.get("sector_id") or "", row[f"n{number}"], violations)
-            for row in rows
-            if (violations := row[f"n{number + len(by_row)}"])
-        )
-        for number, check in enumerate(by_row)
-    }
-
-
 def _with_places(
-    finding: Finding,
-    check: CompiledCheck,
-    table: ir.Table,
-    places: Mapping[str, tuple[Place, ...]],
-    collect: Collect,
+    finding: Finding, check: CompiledCheck, table: ir.Table, counted: Sequence[Counted], collect: Collect
 ) -> Finding:
     """Add where the rows are that broke the check, and some of their encounters."""
-    finding = replace(finding, places=places.get(finding.check.rule_id, ()))
-    if not finding.violations or check.passes is None or "encounter_id" not in table.columns:
+    if not finding.violations:
         return finding
-    judged = table.mutate(passes=check.passes)  # first: a filter would look past its own rows at none that are equal
-    bad = judged.filter(~judged.passes & judged.encounter_id.notnull())
-    samples = bad.select("encounter_id").distinct().order_by("encounter_id").limit(_SAMPLES)
-    return replace(finding, samples=tuple(collect(samples)["encounter_id"].to_pylist()))
+    if not _is_by_row(check):
+        return replace(finding, samples=_sampled(finding, check, table, collect))
+    name = check.check.rule_id if isinstance(check.check.node, Composite) else f"{check.check.rule_id} 0"
+    broken = [one for one in counted if one.counts[f"{name} violations"]]
+    places = tuple(
+        Place(one.feed_id, one.sector_id, one.counts.get(f"{name} checked", one.rows), one.counts[f"{name} violations"])
+        for one in broken
+        if not set(PLACE).isdisjoint(table.columns)
+    )
+    samples = some(encounter for one in broken for encounter in one.samples[f"{name} violations"])
+    return replace(finding, places=places, samples=samples)
+
+
+def _sampled(finding: Finding, check: CompiledCheck, table: ir.Table, collect: Collect) -> tuple[str, ...]:
+    """Return encounters of rows that break a check which looks at other rows as well."""
+    if _ENCOUNTER not in table.columns or check.passes is None:
+        return ()
+    found = check.leaves[0][1]
+    if isinstance(found, OfKeys) and isinstance(check.check.node, Rule):
+        repeated = finding.measured[0].repeated
+        if _ENCOUNTER in found.keys:
+            return repeated
+        bad = _with_one_of(found, repeated) if _is_text(found) else _with_bad_keys(found)
+    else:
+        # First: a filter would look past its own rows at none that are equal.
+        judged = table.mutate(passes=check.passes)
+        bad = judged.filter(~judged.passes)
+    samples = bad.filter(bad[_ENCOUNTER].notnull()).select(_ENCOUNTER).distinct().order_by(_ENCOUNTER).limit(SAMPLES)
+    return tuple(collect(samples)[_ENCOUNTER].to_pylist())
+
+
+def _is_text(found: OfKeys) -> bool:
+    return len(found.keys) == 1 and bool(found.rows[found.keys[0]].type().is_string())
+
+
+def _with_one_of(found: OfKeys, keys: Sequence[str]) -> ir.Table:
+    """Return the rows with one of these keys, or without any where that is a fault: found at the cost of reading."""
+    key = found.rows[found.keys[0]]
+    is_bad = key.isin(keys)
+    return found.rows.filter(is_bad | key.isnull() if found.measure == "IsPrimaryKey" else is_bad)
+
+
+def _with_bad_keys(found: OfKeys) -> ir.Table:
+    """Return the encounters of rows whose key is there too often, or lacks a part of a primary key."""
+    rows = found.rows.select(**_keys(found), **{_ENCOUNTER: found.rows[_ENCOUNTER]})
+    bad = _groups(found).filter(ibis._.is_bad)
+    return rows.semi_join(bad, [rows[key].identical_to(bad[key]) for key in _keys(found)])
 
 
 def _number(value: Any) -> float | None:

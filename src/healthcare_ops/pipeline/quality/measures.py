@@ -232,7 +232,7 @@ def _referential(leaf: Rule, scope: Scope) -> Compiled:
         raise NotCompilableError(f"{len(columns)} columns are compared with {len(others)}")
     rows = _in_scope(leaf, scope)
     pairs = [(mine, theirs) for mine, theirs in zip(columns, others, strict=True)]
-    orphans = rows.anti_join(reference.select(*others).distinct(), pairs)
+    orphans = rows.anti_join(reference.select(*others), pairs)
     return OfQuery(_share_of(rows, orphans), _numeric(leaf))
 
 
