@@ -207,11 +207,25 @@ def test_of_a_place_only_rows_are_counted_that_the_rule_speaks_of(engine, rule, 
 
 
 def test_rows_without_encounter_have_a_place_and_no_sample(engine):
-    rows = rows_of(BATCH_ACCOUNTS, [{"feed_id": "ed", "delivered": 9, "quarantined": 9}])
+    rows = rows_of(BATCH_ACCOUNTS, [{"feed_id": "ed", "delivered": 20, "quarantined": 20}])
 
-    finding = judge_one(engine, shipped("batch_accounts.quarantined.no_whole_day"), rows, table=BATCH_ACCOUNTS)
+    finding = judge_one(engine, shipped("batch_accounts.quarantined.few_each_day"), rows, table=BATCH_ACCOUNTS)
 
     assert (finding.places, finding.samples) == ((Place("ed", "", 1, 1),), ())
+
+
+@pytest.mark.parametrize(
+    ("quarantined", "delivered", "verdict"), [(9, 9, "pass"), (10, 200, "pass"), (10, 199, "warn"), (11, 200, "warn")]
+)
+def test_ten_records_of_a_day_and_more_than_a_twentieth_are_too_many_to_be_held(
+    engine, quarantined, delivered, verdict
+):
+    usual = {"feed_id": "ed", "delivered": 10_000, "quarantined": 0}
+    rows = rows_of(BATCH_ACCOUNTS, [usual, usual | {"delivered": delivered, "quarantined": quarantined}])
+
+    finding = judge_one(engine, shipped("batch_accounts.quarantined.few_each_day"), rows, table=BATCH_ACCOUNTS)
+
+    assert (finding.verdict, finding.checked) == (verdict, 2)
 
 
 def test_rows_that_a_rule_holds_back_break_it_all_the_same(engine):
