@@ -101,11 +101,16 @@ def where(sql: str, table: ir.Table) -> Any:
     SqlRefusedError
         If it cannot be read, or speaks of what the table has not.
     """
+    return truth_of(condition_of(sql), table).fill_null(False)
+
+
+def truth_of(condition: exp.Expr, table: ir.Table) -> Any:
+    """Return the value of a row condition, or of a part of one, that was read: true, false or null."""
     try:
-        return _truth(condition_of(sql), table).fill_null(False)
+        return _truth(condition, table)
     except (IbisError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise SqlRefusedError(
-            f"{_short(sql)} does not fit the columns: {str(error).strip().splitlines()[0]}"
+            f"{_short(condition.sql(_DIALECT))} does not fit the columns: {str(error).strip().splitlines()[0]}"
         ) from error
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from healthcare_ops.core.tables import ENCOUNTERS, STAYS
 from healthcare_ops.pipeline.quality.checks import shipped_rules
-from healthcare_ops.pipeline.quality.compiler import compile_check, require_compilable
+from healthcare_ops.pipeline.quality.compiler import compile_check
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.parser import parse
+from healthcare_ops.pipeline.quality.lint import require_compilable
 from healthcare_ops.pipeline.quality.measures import Scope
 from unit.pipeline.quality.judging import checks_of
 
@@ -45,6 +46,14 @@ def test_the_product_s_rules_can_be_judged(table):
         'CustomSql "select count(*) from primary where a > 1" = 0',
         'DetectAnomalies "RowCount"',
         '((IsComplete "a") or (IsComplete "b")) and (RowCount > 0)',
+        'ColumnLength "name" between 1 and 10 where "age >= 18"',
+        'Completeness "a" > 0.9 where "flag and wait > 3"',
+        'Completeness "a" > 0.5 where "t > \'2026-01-01\' and n + 1 > 2"',
+        'DataFreshness "t" < 3 hours where "n > 3"',
+        'Sum "x" > 3 where "flag"',
+        'Sum "x" > 3 where "a = b and b = c and year(c) = 2026 and lower(d) = \'ed\' and not (flag or x > e)"',
+        'Sum "x" > 3 where "flag and x + a + b + c + d + e > 3"',
+        'Uniqueness "a" "b" > 0.5 where "a > \'2026-01-01\' and b + 1 > 3"',
     ],
 )
 def test_a_rule_that_some_table_can_be_judged_by_is_taken(rule):
@@ -61,6 +70,14 @@ def test_a_rule_that_some_table_can_be_judged_by_is_taken(rule):
         ('IsComplete "a" where "b = "', "is not SQL"),
         ('IsComplete "a" where "b = (select 1)"', "is not known in a condition"),
         ('IsComplete "a" where "f(b) = 1"', "is not known in a condition"),
+        ('Sum "x" > 3 where "lower(x) = 1"', r"'LOWER\(x\) = 1' does not fit"),
+        ('Sum "x" > 3 where "year(x) = 2026 and x + 1 > 2"', "(not a number|there is no day)"),
+        ('IsComplete "a" where "year(t) = 2026 and lower(t) = 1"', "LOWER"),
+        (
+            'IsComplete "a" where "a = b and b = c and year(c) = 2026 and a + 1 > 2"',
+            "(not a number|there is no day|does not fit)",
+        ),
+        ('IsComplete "a" where "1"', "neither true nor false"),
         ('CustomSql "select * from other"', "not a table of the rule"),
         ('CustomSql "drop table primary"', "only one SELECT"),
         ('ColumnDataType "a" = "COLOUR"', "one of boolean"),
@@ -82,6 +99,16 @@ def test_a_long_file_of_rules_is_looked_through_in_seconds():
     started = time.perf_counter()
 
     require_compilable(parse(f"Rules = [ {rules} ]"))
+
+    assert time.perf_counter() - started < 20
+
+
+@pytest.mark.parametrize("part", ["c{0} > {0}", "c{0} = c{1}", "coalesce(c{0}, c{1}, c{2}, c{3}, c{4}, c{5}) > 2"])
+def test_a_long_condition_is_looked_through_in_seconds(part):
+    parts = " or ".join(part.format(*(number + more for more in range(6))) for number in range(60))
+    started = time.perf_counter()
+
+    require_compilable(parse(f'Rules = [ IsComplete "name" where "{parts} and is_urgent" ]'))
 
     assert time.perf_counter() - started < 20
 
