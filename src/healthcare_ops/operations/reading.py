@@ -80,6 +80,20 @@ def sections_of(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [*report["rules"], *told_by_the_past(report)]
 
 
+def findings_of(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what a report says as its score counts it: of each rule, clock and figure the worst section, once."""
+    worst: dict[str, Mapping[str, Any]] = {}
+    for section in sections_of(report):
+        before = worst.setdefault(section["rule_id"], section)
+        if _severity(section) > _severity(before):
+            worst[section["rule_id"]] = section
+    return list(worst.values())
+
+
+def _severity(section: Mapping[str, Any]) -> int:
+    return {"fail": 2, "warn": 1}.get(section["verdict"], 0)
+
+
 def told_by_the_past(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what of a report is a sentence: clocks that are wrong, then figures that are too far off."""
     return [section for name in ("shifts", "clocks", "expectations") for section in report.get(name, ())]

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
+from typing import get_args
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.reasons import Reason
@@ -12,7 +15,9 @@ from healthcare_ops.core.tables import FATES
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.quality import render_quality, write_quality_page
 from healthcare_ops.entrypoints.page.quality_texts import QUALITY_PAIRS
+from healthcare_ops.entrypoints.page.quality_views import next_step
 from healthcare_ops.entrypoints.page.texts import Words
+from healthcare_ops.pipeline.quality import expectations
 
 # Markup, quotes, a mark that reverses what follows, an escape of terminals, half of a surrogate pair.
 HOSTILE = "<script>alert(1)</script> \"'& \u202eexe.csv \x1b[31m \udcff"
@@ -270,6 +275,96 @@ def test_the_score_has_its_bar_and_what_adds_to_it_the_most_first():
     assert made_of.index("encounters.triage_level.complete14.64") < made_of.index("records held in quarantine0.86")
     # Of 1,000: the score, its two contributions, then the feed's applied records.
     assert widths[:4] == [("warn", "155.0"), ("warn", "146.4"), ("quarantined", "8.6"), ("applied", "932.8")]
+
+
+# clocks, clocks that disagree, figures
+
+
+def make_past(**different):
+    """Return a report that nothing but the site's own past says to have failed."""
+    report = make_report(
+        verdict="fail",
+        dq_risk_score=80.0,
+        contributions=dict(zip(FOUND, (30.0, 30.0, 20.0), strict=True)),
+        rules=[],
+        feeds=[],
+        expectations=[make_figure("2026-03-06"), make_figure("2026-03-07", verdict="fail")],
+        clocks=[make_clock()],
+        shifts=[make_shift()],
+    )
+    kept = {name: value for name, value in report.items() if name not in ("path", "assignments")}
+    schema = json.loads(files("healthcare_ops.pipeline.quality").joinpath("report.schema.json").read_bytes())
+    Draft202012Validator(schema).validate(kept)
+    return report | different
+
+
+def make_figure(day, verdict="warn"):
+    place = {"table": "silver.encounters", "by": "sector_id", "place": "ED", "column": "care_start"}
+    numbers = {"observed": 12.0, "expected": 2.0, "lower": 0.0, "upper": 5.0, "score": 9.0, "limit": 6.0}
+    hours = {"day": day, "start": f"{day}T14:00:00", "end": f"{day}T20:00:00"}
+    told = {"rule_id": FOUND[1], "rule": "nulls", "verdict": verdict, "sentence": "12 are missing"}
+    return told | place | hours | numbers
+
+
+def make_clock():
+    lag = {"lag_q05_h": 3.0, "lag_q50_h": 3.1, "log_likelihood_ratio": None}
+    told = {"rule_id": "clock.visits", "feed_id": "visits", "day": "2026-03-08", "verdict": "warn"}
+    hours = {"window_days": 1, "arrivals": 62, "sentence": "visits is 3 h off"}
+    return told | {"offset_h": 3.0, "explanation": "UTC"} | lag | hours
+
+
+def make_shift():
+    feeds = {"feed_id": "flow", "other_feed_id": "visits", "milestone": "arrival", "other_milestone": "arrival"}
+    told = {"rule_id": "clock.flow.visits", "day": "2026-03-08", "verdict": "fail", "sentence": "they disagree"}
+    return told | feeds | {"offset_h": 3.0, "pairs": 62, "median_h": 3.0, "spread_h": 0.1}
+
+
+FOUND = ["clock.flow.visits", "expected.nulls.silver.encounters.ED.care_start", "clock.visits"]
+
+
+def test_a_clock_or_a_figure_that_adds_to_the_score_is_no_record_in_quarantine():
+    made_of = Page(render_quality(make_past())).part("What the risk is made of", "What the site's own past says")
+
+    assert all(name in made_of for name in FOUND)
+    assert "records held in quarantine" not in made_of
+
+
+def test_a_report_that_failed_by_clocks_and_figures_does_not_say_that_nothing_is_broken():
+    page = Page(render_quality(make_past()))
+
+    assert "No rule is broken" not in page.text
+    assert "3rules that had something to judge, and findings of the site's own past✗ 2 failed ▲ 1 warned" in page.text
+
+
+def test_a_clock_or_a_figure_stands_once_the_worst_first_with_its_days_and_what_to_do():
+    past = Page(render_quality(make_past())).part("What the site's own past says", "Feeds")
+
+    assert [past.count(f" {name}") for name in FOUND] == [1, 1, 1]
+    assert sorted(FOUND, key=past.index) == FOUND
+    assert past.index("6 Mar 2026: ") < past.index("7 Mar 2026: ")
+    for step in (
+        "Ask the owners of feeds flow and visits what their clocks say",
+        "Ask the owner of feed visits what its clock says",
+        "Ask the feed's owner since when care_start is left out",
+    ):
+        assert f"Next step{step}" in past
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_who_looks_into_a_clock_or_a_figure_stands_beside_it(name):
+    page = Page(render_quality(make_past(assignments=[given("data corrupted", "disk") | {"rule_id": name}])))
+
+    card = page.part("What the site's own past says", "Feeds").split(f" {name}")[1].split("Steward")[1]
+    assert card.startswith("Ana: the data are corrupted – disk")
+    assert page.text.count("Steward") == 1
+
+
+def test_every_kind_of_figure_has_its_next_step_in_both_languages():
+    kinds = get_args(expectations.Rule)
+
+    steps = {next_step({"rule": kind}, Words(language)) for kind in kinds for language in ("en", "pt-BR")}
+
+    assert len(steps) == 2 * len(kinds) == 8
 
 
 def test_the_days_and_the_run_stand_at_the_top():

@@ -8,7 +8,7 @@ import pytest
 from fakes import MemoryObjects
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.operations import stewards
-from healthcare_ops.operations.reading import newest_report, newest_reports, sections_of
+from healthcare_ops.operations.reading import findings_of, newest_report, newest_reports, sections_of
 from hospital import open_hospital
 
 RULES = [{"rule_id": "stay.short", "verdict": "warn"}, {"rule_id": "bed.known", "verdict": "pass"}]
@@ -87,7 +87,21 @@ REPORT = {
 def test_what_the_past_says_and_wrong_clocks_are_findings_as_well():
     names = [section["rule_id"] for section in sections_of(REPORT)]
 
-    assert names == ["stay.short", "bed.known", "expected.volume.ED", "clock.visits"]
+    assert names == ["stay.short", "bed.known", "clock.visits", "expected.volume.ED"]
+
+
+def test_a_figure_of_several_days_is_one_finding_as_bad_as_its_worst_day():
+    days = [
+        {"rule_id": "expected.volume.ED", "verdict": verdict, "day": verdict} for verdict in ("warn", "fail", "warn")
+    ]
+
+    found = findings_of({"rules": RULES, "expectations": days})
+
+    assert [(one["rule_id"], one["verdict"]) for one in found] == [
+        ("stay.short", "warn"),
+        ("bed.known", "pass"),
+        ("expected.volume.ED", "fail"),
+    ]
 
 
 # stewards

@@ -17,15 +17,16 @@ from healthcare_ops.entrypoints.cli.output import inert
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.quality_views import (
     MARKS,
+    PastView,
     RuleView,
     contributions,
     feed_view,
     instant_text,
+    past_views,
     rule_views,
     verdict_text,
 )
 from healthcare_ops.entrypoints.page.texts import Language, Words
-from healthcare_ops.operations.reading import told_by_the_past
 from healthcare_ops.pipeline.quality.report import SCHEMA_VERSION
 from healthcare_ops.pipeline.quality.score import FAIL_FLOOR
 
@@ -58,7 +59,7 @@ def render_quality(report: Mapping[str, Any], language: Language = "en") -> str:
     """
     _require_form(report)
     words = Words(language)
-    rules = rule_views(report, words)
+    rules, past = rule_views(report, words), past_views(report, words)
     return (
         _environment()
         .get_template("quality.html.j2")
@@ -71,11 +72,11 @@ def render_quality(report: Mapping[str, Any], language: Language = "en") -> str:
             subtitle=_subtitle(report, words),
             gauge=_gauge(report, words),
             floor=words("gauge_floor"),
-            counted=_counted(rules, words),
+            counted=_counted(rules, past, words),
             held=_held(report, words),
-            contributions=contributions(report, rules, words),
+            contributions=contributions(report, words),
             rules=rules,
-            past=[told | {"day": date.fromisoformat(told["day"])} for told in told_by_the_past(report)],
+            past=past,
             broken=[rule for rule in rules if rule.is_broken],
             judgement=lambda given: words(_JUDGEMENTS[given]),
             feeds=[feed_view(section, words) for section in report["feeds"]],
@@ -129,9 +130,12 @@ def _gauge(report: Mapping[str, Any], words: Words) -> Markup | None:
     return svg.stack(title, [svg.Part(score, report["verdict"], title)], 100.0, mark=FAIL_FLOOR)
 
 
-def _counted(rules: Sequence[RuleView], words: Words) -> tuple[str, list[str]]:
-    """Return how many rules had something to judge, and how many there are of each verdict, the worst first."""
-    found = [rule.section["verdict"] for rule in rules]
+def _counted(rules: Sequence[RuleView], past: Sequence[PastView], words: Words) -> tuple[str, list[str]]:
+    """Return how many rules had something to judge, and how many there are of each verdict, the worst first.
+
+    Clocks and figures that are wrong count as rules that are broken, as they do in the score.
+    """
+    found = [*(rule.section["verdict"] for rule in rules), *(view.verdict for view in past)]
     judged = words.number(len(found) - found.count("not_applicable"))
     verdicts = ("fail", "warn", "pass", "not_applicable")
     counts = [words(f"counted_{name}", count=words.number(found.count(name))) for name in verdicts]

@@ -20,6 +20,10 @@ QUALITY_PAIRS: Mapping[str, tuple[str, str]] = {
         "A tarefa terminou antes de avaliar todas as regras; por isso não há pontuação de risco:",
     ),
     "rules_judged": ("rules that had something to judge", "regras com algo a avaliar"),
+    "rules_and_past": (
+        "rules that had something to judge, and findings of the site's own past",
+        "regras com algo a avaliar e achados do histórico da própria unidade",
+    ),
     "counted_fail": ("{count} failed", "reprovadas: {count}"),
     "counted_warn": ("{count} warned", "com alerta: {count}"),
     "counted_pass": ("{count} passed", "aprovadas: {count}"),
@@ -31,13 +35,41 @@ QUALITY_PAIRS: Mapping[str, tuple[str, str]] = {
     "means_not_applicable": ("No rule had a row to judge.", "Nenhuma regra tinha uma linha a avaliar."),
     "gauge": ("Risk {score} of 100", "Risco {score} de 100"),
     "gauge_floor": (
-        "60 and more: a rule that stops the run is broken",
-        "60 ou mais: foi violada uma regra que interrompe a execução",
+        "60 and more: something is broken that stops the run",
+        "60 ou mais: foi violado algo que interrompe a execução",
     ),
     "why_score": ("What the risk is made of", "De que o risco é feito"),
     "points": ("Points", "Pontos"),
     "held_share": ("records held in quarantine", "registros retidos em quarentena"),
     "own_past": ("What the site's own past says", "O que diz o histórico da própria unidade"),
+    "next_clock": (
+        "Ask the owner of feed {feed_id} what its clock says, and compare `zone` and `times` in the feed file.",
+        "Pergunte ao proprietário da fonte {feed_id} que hora marca o relógio e compare `zone` e `times` no arquivo "
+        "da fonte.",
+    ),
+    "next_shift": (
+        "Ask the owners of feeds {feed_id} and {other_feed_id} what their clocks say: one of them is wrong. Compare "
+        "`zone` and `times` in both feed files.",
+        "Pergunte aos proprietários das fontes {feed_id} e {other_feed_id} que hora marcam os relógios: um deles está "
+        "errado. Compare `zone` e `times` nos dois arquivos.",
+    ),
+    "next_volume": (
+        "Ask the feed's owner whether all was delivered, and nothing twice; what comes later is judged again.",
+        "Pergunte ao proprietário da fonte se tudo foi entregue e nada em dobro; o que chegar depois é avaliado de "
+        "novo.",
+    ),
+    "next_freshness": (
+        "Ask the feed's owner why nothing came, and have what is missing delivered.",
+        "Pergunte ao proprietário da fonte por que nada chegou e peça a entrega do que falta.",
+    ),
+    "next_nulls": (
+        "Ask the feed's owner since when {column} is left out, and have the records delivered again.",
+        "Pergunte ao proprietário da fonte desde quando {column} não é informado e peça nova entrega dos registros.",
+    ),
+    "next_mean": (
+        "Compare unit and column of {column} in the feed file with what the feed's owner delivers.",
+        "Compare unidade e coluna de {column} no arquivo da fonte com o que o proprietário entrega.",
+    ),
     "broken_rules": ("What broke", "O que foi violado"),
     "nothing_broken": ("No rule is broken.", "Nenhuma regra foi violada."),
     "nothing_broken_yet": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -12,6 +12,7 @@ from markupsafe import Markup
 from healthcare_ops.core.tables import FATES
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.texts import Words
+from healthcare_ops.operations.reading import findings_of, told_by_the_past
 
 # The worst first; a verdict is told by shape and word, never by colour alone.
 MARKS = {"error": "◆", "fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
@@ -36,11 +37,22 @@ class RuleView:
 
 
 @dataclass(frozen=True)
+class PastView:
+    """A clock or a figure that the site's own past finds wrong: its worst verdict, and a sentence of each day."""
+
+    rule_id: str
+    verdict: str
+    days: tuple[tuple[date, str], ...]
+    next_step: str
+    assignments: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
 class Contribution:
-    """Points of the risk score, with what adds them: a rule, or records in quarantine."""
+    """Points of the risk score, with what adds them: a rule, clock or figure by its id, or records in quarantine."""
 
     name: str
-    is_rule: bool
+    is_id: bool
     points: float
     bar: Markup
 
@@ -77,8 +89,40 @@ def _rule(section: Mapping[str, Any], report: Mapping[str, Any], words: Words) -
         points=report["contributions"].get(name, 0.0),
         trend=trend,
         trend_text=text,
-        assignments=tuple(given for given in report.get("assignments", ()) if given["rule_id"] == name),
+        assignments=_assignments(report, name),
     )
+
+
+def _assignments(report: Mapping[str, Any], rule_id: str) -> tuple[Mapping[str, Any], ...]:
+    return tuple(given for given in report.get("assignments", ()) if given["rule_id"] == rule_id)
+
+
+def past_views(report: Mapping[str, Any], words: Words) -> list[PastView]:
+    """Return the clocks and figures that are wrong, each once, the worst first."""
+    told = told_by_the_past(report)
+    names = {section["rule_id"] for section in told}
+    views = [
+        PastView(
+            rule_id=worst["rule_id"],
+            verdict=worst["verdict"],
+            days=tuple(
+                (date.fromisoformat(section["day"]), section["sentence"])
+                for section in told
+                if section["rule_id"] == worst["rule_id"]
+            ),
+            next_step=next_step(worst, words),
+            assignments=_assignments(report, worst["rule_id"]),
+        )
+        for worst in findings_of(report)
+        if worst["rule_id"] in names
+    ]
+    return sorted(views, key=lambda view: _WORST_FIRST.index(view.verdict))
+
+
+def next_step(section: Mapping[str, Any], words: Words) -> str:
+    """Return what to do about a clock, two clocks that disagree, or a figure that is too far off."""
+    kind = "shift" if "other_feed_id" in section else section.get("rule", "clock")
+    return words(f"next_{kind}", **{name: section.get(name, "") for name in ("feed_id", "other_feed_id", "column")})
 
 
 def _trend(runs: Sequence[Mapping[str, Any]], words: Words, *, of_rows: bool) -> tuple[Markup, str]:
@@ -113,19 +157,20 @@ def instant_text(run: Mapping[str, Any], words: Words) -> str:
     return words.instant(datetime.fromisoformat(run["as_of"]))
 
 
-def contributions(report: Mapping[str, Any], rules: Sequence[RuleView], words: Words) -> list[Contribution]:
+def contributions(report: Mapping[str, Any], words: Words) -> list[Contribution]:
     """Return what adds points to the risk score, the most first; nothing if the job ended before there was one."""
     if report["dq_risk_score"] is None:
         return []
-    verdicts = {rule.section["rule_id"]: rule.section["verdict"] for rule in rules}
+    verdicts = {section["rule_id"]: section["verdict"] for section in findings_of(report)}
     found = sorted(report["contributions"].items(), key=lambda item: -item[1])
-    return [_contribution(name, points, verdicts.get(name), words) for name, points in found if points]
+    return [_contribution(name, points, verdicts, words) for name, points in found if points]
 
 
-def _contribution(name: str, points: float, verdict: str | None, words: Words) -> Contribution:
+def _contribution(name: str, points: float, verdicts: Mapping[str, str], words: Words) -> Contribution:
     title = f"{words.number(points, 2)} {words('of_100')}"
-    bar = svg.stack(title, [svg.Part(points, verdict or "quarantined", title)], 100.0)
-    return Contribution(name if verdict else words("held_share"), verdict is not None, points, bar)
+    is_id = name != "quarantine"
+    bar = svg.stack(title, [svg.Part(points, verdicts[name] if is_id else "quarantined", title)], 100.0)
+    return Contribution(name if is_id else words("held_share"), is_id, points, bar)
 
 
 def feed_view(section: Mapping[str, Any], words: Words) -> FeedView:
