@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 from ibis.common.exceptions import IbisError
 
-from healthcare_ops.core.tables import ENCOUNTERS, ENCOUNTERS_RAW, EVENTS_RAW
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, ENCOUNTERS_RAW, EVENTS_RAW
 from healthcare_ops.pipeline.quality.checks import Check
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.syntax import Composite, Node, Now, Rule, leaves
@@ -20,6 +20,8 @@ from healthcare_ops.pipeline.quality.where import all_of, any_of
 
 # A row of one of these is a delivered record, or all records of an encounter: what an account can say of a record.
 HOLDING_TABLES = (ENCOUNTERS_RAW.id, EVENTS_RAW.id, ENCOUNTERS.id)
+# A row of one of these counts records.
+_ACCOUNTS = (BATCH_ACCOUNTS.id,)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ def compile_check(check: Check, scope: Scope) -> CompiledCheck:
     DqdlError
         With the rule's line and column, if this product cannot judge it.
     """
+    scope = replace(scope, is_of_counts=check.table in _ACCOUNTS)
     compiled = {id(leaf): compile_leaf(leaf, scope) for leaf in leaves(check.node)}
     passes = _row_condition(check.node, compiled, scope.table)
     if check.is_quarantining:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import ibis
 import ibis.expr.types as ir
@@ -13,14 +13,16 @@ import pyarrow as pa
 
 from healthcare_ops.pipeline.quality.where import any_of
 
+ENCOUNTER = "encounter_id"
 PLACE = ("feed_id", "sector_id")
 SAMPLES = 5
 # The sign of an int64 is left alone.
-_BITS = 63
+BITS = 63
+Flag = TypeVar("Flag", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class Counted:
+class Counted(Generic[Flag]):
     """Rows of a feed and sector (empty where the table has no such column, or the row no value).
 
     `counts` are rows by the name of a condition, `samples` some encounters of these: two or more if there are so many.
@@ -29,16 +31,16 @@ class Counted:
     feed_id: str
     sector_id: str
     rows: int
-    counts: Mapping[str, int]
-    samples: Mapping[str, tuple[str, ...]]
+    counts: Mapping[Flag, int]
+    samples: Mapping[Flag, tuple[str, ...]]
 
 
 def count_by_place(
-    conditions: Mapping[str, Any],
-    sampled: Collection[str],
+    conditions: Mapping[Flag, Any],
+    sampled: Collection[Flag],
     table: ir.Table,
     collect: Callable[[ir.Table], pa.Table],
-) -> tuple[Counted, ...]:
+) -> tuple[Counted[Flag], ...]:
     """Return how many rows fulfil each condition, by feed and sector, with encounters of those that are `sampled`.
 
     What a row fulfils is a number of 63 bits. Few of all such numbers occur: to group by them and then to count the
@@ -46,7 +48,7 @@ def count_by_place(
     of their ids, so that there are more than two.
     """
     places = [name for name in PLACE if name in table.columns]
-    bits = {name: (f"mask_{number // _BITS}", 1 << number % _BITS) for number, name in enumerate(conditions)}
+    bits = {name: (f"mask_{number // BITS}", 1 << number % BITS) for number, name in enumerate(conditions)}
     groups = _grouped(conditions, bits, sampled, table, places)
     sums = {"rows": groups.times.sum()}
     for number, (name, (mask, bit)) in enumerate(bits.items()):
@@ -61,9 +63,9 @@ def count_by_place(
 
 
 def _grouped(
-    conditions: Mapping[str, Any],
-    bits: Mapping[str, tuple[str, int]],
-    sampled: Collection[str],
+    conditions: Mapping[Flag, Any],
+    bits: Mapping[Flag, tuple[str, int]],
+    sampled: Collection[Flag],
     table: ir.Table,
     places: Sequence[str],
 ) -> ir.Table:
@@ -74,7 +76,7 @@ def _grouped(
         part = ibis.ifelse(conditions[name], bit, 0).cast("int64")
         masks[mask] = masks[mask] + part if mask in masks else part
         wanted[mask] = wanted.get(mask, 0) | (bit if name in sampled else 0)
-    encounter = table.encounter_id.cast("string") if "encounter_id" in table.columns else ibis.null("string")
+    encounter = table[ENCOUNTER].cast("string") if ENCOUNTER in table.columns else ibis.null("string")
     masked = table.select(*places, **masks, encounter=encounter)
     is_wanted = [(masked[mask] & bit) != 0 for mask, bit in wanted.items()]
     masked = masked.mutate(encounter=ibis.ifelse(any_of(is_wanted), masked.encounter, None))
@@ -87,7 +89,7 @@ def _place(row: Mapping[str, Any]) -> tuple[str, str]:
     return row.get("feed_id") or "", row.get("sector_id") or ""
 
 
-def _counted(place: tuple[str, str], parts: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Counted:
+def _counted(place: tuple[str, str], parts: Sequence[Mapping[str, Any]], names: Sequence[Flag]) -> Counted[Flag]:
     return Counted(
         *place,
         sum(int(part["rows"]) for part in parts),

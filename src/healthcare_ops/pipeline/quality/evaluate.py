@@ -1,4 +1,4 @@
-"""Checks against a table: one aggregate for all rules that need no query of their own, then the verdicts."""
+"""Checks against a table: one pass for all rules that judge row by row, queries for the rest, then the verdicts."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
 from healthcare_ops.pipeline.quality.checks import Check
 from healthcare_ops.pipeline.quality.compiler import CompiledCheck, compile_check
 from healthcare_ops.pipeline.quality.conditions import History, describe, holds, is_ordinary
-from healthcare_ops.pipeline.quality.counts import PLACE, SAMPLES, Counted, count_by_place, some
+from healthcare_ops.pipeline.quality.counts import ENCOUNTER, PLACE, SAMPLES, Counted, count_by_place, some
 from healthcare_ops.pipeline.quality.dqdl.syntax import Composite, Node, Rule, leaves
+from healthcare_ops.pipeline.quality.keys import count_keys, rows_of
 from healthcare_ops.pipeline.quality.measures import (
     ALWAYS,
     Compiled,
@@ -29,12 +29,11 @@ from healthcare_ops.pipeline.quality.measures import (
     Scope,
 )
 from healthcare_ops.pipeline.quality.refusals import NoHistoryError
-from healthcare_ops.pipeline.quality.where import all_of, any_of
+from healthcare_ops.pipeline.quality.where import any_of
 
 Verdict = Literal["pass", "warn", "fail", "not_applicable"]
 Collect = Callable[[ir.Table], pa.Table]
 Ask = Callable[[str], pa.Table]
-_ENCOUNTER = "encounter_id"
 
 
 @dataclass(frozen=True)
@@ -125,10 +124,14 @@ def evaluate(
     """
     judged = [check for check in checks if delivered is None or not check.needs or check.needs in delivered]
     compiled = {check.rule_id: compile_check(check, scope) for check in judged}
-    flags = {name: flag for check in compiled.values() for name, flag in _flags(check)}
-    broken = [name for name in flags if name.endswith("violations")]
-    counted = count_by_place(flags, broken, scope.table, collect)
-    numbers = _with_held(_totals(counted, flags) | _of_table(compiled.values(), scope.table, collect), held or {})
+    flags = {flag: rows for check in compiled.values() for flag, rows in _flags(check)}
+    counted = count_by_place(flags, [flag for flag in flags if flag.is_broken], scope.table, collect)
+    numbers = _Numbers(
+        sum(place.rows for place in counted),
+        {flag: sum(place.counts[flag] for place in counted) for flag in flags},
+        _of_table(compiled.values(), scope.table, collect),
+        held or {},
+    )
     found = {
         rule_id: _found(each, numbers, collect, ask, history.get(rule_id, ())) for rule_id, each in compiled.items()
     }
@@ -140,58 +143,56 @@ def evaluate(
     )
 
 
-def _flags(check: CompiledCheck) -> Iterator[tuple[str, Any]]:
-    """Yield, by name, which rows the check and each of its leaves judge, unless it is all, and which break them."""
-    for name, found in _named(check):
+class _Flag(NamedTuple):
+    """Rows that a check judges, or those that break it: of one of its parts, by number, or of the whole (null)."""
+
+    rule_id: str
+    part: int | None
+    is_broken: bool
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """What one pass over the table gave: rows, rows by flag, and numbers by rule and part; `held` as `evaluate` has it.
+
+    A flag that is not there is of all rows.
+    """
+
+    rows: int
+    counts: Mapping[_Flag, int]
+    values: Mapping[tuple[str, int], Any]
+    held: Mapping[str, int]
+
+
+def _flags(check: CompiledCheck) -> Iterator[tuple[_Flag, Any]]:
+    """Yield which rows the check and each of its parts judge, unless it is all, and which break them."""
+    rule_id = check.check.rule_id
+    for part, (_, found) in enumerate(check.leaves):
         if isinstance(found, OfRows):
             if found.scope is not ALWAYS:
-                yield f"{name} checked", found.scope
-            yield f"{name} violations", ~found.passes & found.scope
+                yield _Flag(rule_id, part, is_broken=False), found.scope
+            yield _Flag(rule_id, part, is_broken=True), ~found.passes & found.scope
     if isinstance(check.check.node, Composite) and _is_by_row(check):
         scopes = [found.scope for _, found in check.leaves if isinstance(found, OfRows)]
-        yield f"{check.check.rule_id} checked", any_of(scopes)
-        yield f"{check.check.rule_id} violations", ~check.passes
+        yield _Flag(rule_id, None, is_broken=False), any_of(scopes)
+        yield _Flag(rule_id, None, is_broken=True), ~check.passes
 
 
-def _totals(counted: Sequence[Counted], flags: Collection[str]) -> dict[str, Any]:
-    return {"rows": sum(one.rows for one in counted)} | {
-        name: sum(one.counts[name] for one in counted) for name in flags
-    }
-
-
-def _of_table(checks: Iterable[CompiledCheck], table: ir.Table, collect: Collect) -> dict[str, Any]:
-    """Return the numbers that those of places do not add up to."""
+def _of_table(checks: Iterable[CompiledCheck], table: ir.Table, collect: Collect) -> dict[tuple[str, int], Any]:
+    """Return, by rule and part, the numbers that those of places do not add up to."""
     numbers = {
-        f"{name} number": found.number
+        (check.check.rule_id, part): found.number
         for check in checks
-        for name, found in _named(check)
+        for part, (_, found) in enumerate(check.leaves)
         if isinstance(found, OfTable)
     }
     if not numbers:
         return {}
-    (row,) = collect(table.aggregate(**_numbered(numbers))).to_pylist()
+    # By number: to an engine `Wait` and `wait` are one, and both may be rules.
+    (row,) = collect(
+        table.aggregate(**{f"n{number}": each for number, each in enumerate(numbers.values())})
+    ).to_pylist()
     return dict(zip(numbers, row.values(), strict=True))
-
-
-def _numbered(columns: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return expressions under names of their own: to an engine `Wait` and `wait` are one, and both may be rules."""
-    return {f"n{number}": column for number, column in enumerate(columns.values())}
-
-
-def _with_held(numbers: Mapping[str, Any], held: Mapping[str, int]) -> Mapping[str, Any]:
-    """Return the numbers with the rows that a rule took out of the table among those that it checked, and broke it."""
-    more = dict(numbers)
-    for rule_id, rows in held.items():
-        for name in (f"{rule_id} checked", f"{rule_id} violations", f"{rule_id} 0 violations"):
-            if name in numbers:
-                more[name] = numbers[name] + rows
-        more[f"{rule_id} 0 checked"] = numbers.get(f"{rule_id} 0 checked", numbers["rows"]) + rows
-    return more
-
-
-def _named(check: CompiledCheck) -> Iterator[tuple[str, Compiled]]:
-    for number, (_, found) in enumerate(check.leaves):
-        yield f"{check.check.rule_id} {number}", found
 
 
 def _is_by_row(check: CompiledCheck) -> bool:
@@ -201,45 +202,58 @@ def _is_by_row(check: CompiledCheck) -> bool:
 
 def _found(
     check: CompiledCheck,
-    numbers: Mapping[str, Any],
+    numbers: _Numbers,
     collect: Collect,
     ask: Ask,
     history: Sequence[Sequence[float | None]],
 ) -> Finding:
+    rule_id, held = check.check.rule_id, numbers.held.get(check.check.rule_id, 0)
     measured = []
-    for part, ((leaf, found), (name, _)) in enumerate(zip(check.leaves, _named(check), strict=True)):
+    for part, (leaf, found) in enumerate(check.leaves):
         past = [values[part] for values in history if part < len(values)]
-        raw = _measured(found, name, numbers, collect, ask)
+        raw = _with_held(_measured(found, (rule_id, part), numbers, collect, ask), held)
         measured.append(_judged(leaf, found, raw, [value for value in past if value is not None]))
     outcome = _outcome(check.check.node, dict(zip(map(id, leaves(check.check.node)), measured, strict=True)))
-    checked, violations = (
-        numbers.get(f"{check.check.rule_id} {name}", max(counts, default=None))
-        for name, counts in (
-            ("checked", [one.checked for one in measured if one.checked is not None]),
-            ("violations", [one.violations for one in measured if one.violations is not None]),
-        )
-    )
-    checked = int(numbers["rows"]) if checked is None else checked
+    checked, violations = _counts(check, measured, numbers)
     return Finding(check.check, _verdict(check.check, outcome, violations), checked, violations, tuple(measured))
 
 
-def _measured(found: Compiled, name: str, numbers: Mapping[str, Any], collect: Collect, ask: Ask) -> Measured:
+def _counts(check: CompiledCheck, measured: Sequence[Measured], numbers: _Numbers) -> tuple[int, int | None]:
+    """Return the rows that were checked, and those that break the check: of several parts, of the worst if need be."""
+    rule_id = check.check.rule_id
+    held = numbers.held.get(rule_id, 0)
+    broken = numbers.counts.get(_Flag(rule_id, None, is_broken=True))
+    if broken is not None:
+        return numbers.counts[_Flag(rule_id, None, is_broken=False)] + held, broken + held
+    checked = max((part.checked for part in measured if part.checked is not None), default=numbers.rows)
+    return checked, max((part.violations for part in measured if part.violations is not None), default=None)
+
+
+def _with_held(measured: Measured, held: int) -> Measured:
+    """Return what a part measured with the rows that its check took out of the table: checked, and none of them good.
+
+    Which part of several they broke is not known; it is said of each.
+    """
+    if not held or measured.checked is None or measured.violations is None:
+        return measured
+    checked, good = measured.checked + held, round((measured.value or 0.0) * measured.checked)
+    return replace(measured, value=good / checked, checked=checked, violations=measured.violations + held)
+
+
+def _measured(found: Compiled, part: tuple[str, int], numbers: _Numbers, collect: Collect, ask: Ask) -> Measured:
     if isinstance(found, OfRows):
-        checked = int(numbers.get(f"{name} checked", numbers["rows"]))
-        return _of_share(checked, int(numbers[f"{name} violations"]))
+        checked = numbers.counts.get(_Flag(*part, is_broken=False), numbers.rows)
+        return _of_share(checked, numbers.counts[_Flag(*part, is_broken=True)])
     if isinstance(found, OfTable):
-        return Measured(_number(numbers[f"{name} number"]))
+        return Measured(_number(numbers.values[part]))
     if isinstance(found, Known):
         return Measured(found.number)
     if isinstance(found, OfKeys):
         return _of_keys(found, collect)
     if isinstance(found, OfQuery):
         (row,) = collect(found.query).to_pylist()
-        checked, violations = row.get("checked"), row.get("violations")
-        # Sums of anything else than rows are no counts of rows.
-        are_rows = checked is not None and violations is not None and 0 <= violations <= checked
-        return Measured(_number(row["number"]), *((checked, violations) if are_rows else ()))
-    return _of_sql(found, int(numbers["rows"]), ask)
+        return Measured(_number(row["number"]), row.get("checked"), row.get("violations"))
+    return _of_sql(found, numbers.rows, ask)
 
 
 def _of_share(checked: int, violations: int) -> Measured:
@@ -256,47 +270,15 @@ def _of_sql(found: OfSql, rows: int, ask: Ask) -> Measured:
 
 def _of_keys(found: OfKeys, collect: Collect) -> Measured:
     """Count keys; rows without any part of the key are left out, but for a primary key, of which they are a fault."""
-    groups = _groups(found)
-    # By the last character, so that there are more than two.
-    tails = groups.group_by(tail=ibis.ifelse(groups.is_bad, groups.named.cast("string").right(1), None))
-    parts = collect(
-        tails.aggregate(
-            rows=groups.times.sum().fill_null(0),
-            keyed=groups.times.sum(where=groups.is_in).fill_null(0),
-            distinct=groups.count(where=groups.is_in),
-            once=groups.count(where=groups.is_in & (groups.times == 1)),
-            first=groups.named.min(where=groups.is_bad),
-            last=groups.named.max(where=groups.is_bad),
-        )
-    ).to_pylist()
-    rows, keyed, distinct, once = (
-        sum(int(part[name]) for part in parts) for name in ("rows", "keyed", "distinct", "once")
-    )
-    repeated = some(part[end] for part in parts for end in ("first", "last"))
+    keys = count_keys(found, collect)
     if found.measure == "DistinctValuesCount":
-        return Measured(float(distinct), keyed)
+        return Measured(float(keys.distinct), keys.keyed)
     if found.measure in ("Uniqueness", "UniqueValueRatio"):
-        of = keyed if found.measure == "Uniqueness" else distinct
-        return Measured(once / of if of else None, keyed, keyed - distinct, repeated=repeated)
-    checked = rows if found.measure == "IsPrimaryKey" else keyed
-    return replace(_of_share(checked, checked - distinct), repeated=repeated)
-
-
-def _keys(found: OfKeys) -> dict[str, Any]:
-    return {f"key_{number}": found.rows[name] for number, name in enumerate(found.keys)}
-
-
-def _groups(found: OfKeys) -> ir.Table:
-    """Return how many `times` each key occurs, whether it counts (a primary key has all its parts), and is a fault."""
-    keys = _keys(found)
-    groups = found.rows.select(**keys).group_by([*keys]).aggregate(times=ibis._.count())
-    is_there = [groups[key].notnull() for key in keys]
-    is_primary = found.measure == "IsPrimaryKey"
-    groups = groups.mutate(is_in=all_of(is_there) if is_primary else any_of(is_there))
-    is_repeated = groups.is_in & (groups.times > 1)
-    names = [key for key, name in zip(keys, found.keys, strict=True) if name == _ENCOUNTER or _is_text(found)]
-    named = groups[names[0]] if names else ibis.null("string")
-    return groups.mutate(named=named, is_bad=is_repeated | ~groups.is_in if is_primary else is_repeated)
+        of = keys.keyed if found.measure == "Uniqueness" else keys.distinct
+        share = keys.once / of if of else None
+        return Measured(share, keys.keyed, keys.keyed - keys.distinct, repeated=keys.repeated)
+    checked = keys.rows if found.measure == "IsPrimaryKey" else keys.keyed
+    return replace(_of_share(checked, checked - keys.distinct), repeated=keys.repeated)
 
 
 def _judged(leaf: Rule, found: Compiled, measured: Measured, past: History) -> Measured:
@@ -331,58 +313,41 @@ def _verdict(check: Check, is_met: bool | None, violations: int | None) -> Verdi
 
 
 def _with_places(
-    finding: Finding, check: CompiledCheck, table: ir.Table, counted: Sequence[Counted], collect: Collect
+    finding: Finding, check: CompiledCheck, table: ir.Table, counted: Sequence[Counted[_Flag]], collect: Collect
 ) -> Finding:
     """Add where the rows are that broke the check, and some of their encounters."""
     if not finding.violations:
         return finding
     if not _is_by_row(check):
         return replace(finding, samples=_sampled(finding, check, table, collect))
-    name = check.check.rule_id if isinstance(check.check.node, Composite) else f"{check.check.rule_id} 0"
-    broken = [one for one in counted if one.counts[f"{name} violations"]]
+    part = None if isinstance(check.check.node, Composite) else 0
+    judged, bad = (_Flag(check.check.rule_id, part, is_broken=is_broken) for is_broken in (False, True))
+    broken = [place for place in counted if place.counts[bad]]
     places = tuple(
-        Place(one.feed_id, one.sector_id, one.counts.get(f"{name} checked", one.rows), one.counts[f"{name} violations"])
-        for one in broken
+        Place(place.feed_id, place.sector_id, place.counts.get(judged, place.rows), place.counts[bad])
+        for place in broken
         if not set(PLACE).isdisjoint(table.columns)
     )
-    samples = some(encounter for one in broken for encounter in one.samples[f"{name} violations"])
+    samples = some(encounter for place in broken for encounter in place.samples[bad])
     return replace(finding, places=places, samples=samples)
 
 
 def _sampled(finding: Finding, check: CompiledCheck, table: ir.Table, collect: Collect) -> tuple[str, ...]:
     """Return encounters of rows that break a check which looks at other rows as well."""
-    if _ENCOUNTER not in table.columns or check.passes is None:
+    if ENCOUNTER not in table.columns or check.passes is None:
         return ()
     found = check.leaves[0][1]
     if isinstance(found, OfKeys) and isinstance(check.check.node, Rule):
         repeated = finding.measured[0].repeated
-        if _ENCOUNTER in found.keys:
+        if ENCOUNTER in found.keys:
             return repeated
-        bad = _with_one_of(found, repeated) if _is_text(found) else _with_bad_keys(found)
+        bad = rows_of(found, repeated)
     else:
         # First: a filter would look past its own rows at none that are equal.
         judged = table.mutate(passes=check.passes)
         bad = judged.filter(~judged.passes)
-    samples = bad.filter(bad[_ENCOUNTER].notnull()).select(_ENCOUNTER).distinct().order_by(_ENCOUNTER).limit(SAMPLES)
-    return tuple(collect(samples)[_ENCOUNTER].to_pylist())
-
-
-def _is_text(found: OfKeys) -> bool:
-    return len(found.keys) == 1 and bool(found.rows[found.keys[0]].type().is_string())
-
-
-def _with_one_of(found: OfKeys, keys: Sequence[str]) -> ir.Table:
-    """Return the rows with one of these keys, or without any where that is a fault: found at the cost of reading."""
-    key = found.rows[found.keys[0]]
-    is_bad = key.isin(keys)
-    return found.rows.filter(is_bad | key.isnull() if found.measure == "IsPrimaryKey" else is_bad)
-
-
-def _with_bad_keys(found: OfKeys) -> ir.Table:
-    """Return the encounters of rows whose key is there too often, or lacks a part of a primary key."""
-    rows = found.rows.select(**_keys(found), **{_ENCOUNTER: found.rows[_ENCOUNTER]})
-    bad = _groups(found).filter(ibis._.is_bad)
-    return rows.semi_join(bad, [rows[key].identical_to(bad[key]) for key in _keys(found)])
+    samples = bad.filter(bad[ENCOUNTER].notnull()).select(ENCOUNTER).distinct().order_by(ENCOUNTER).limit(SAMPLES)
+    return tuple(collect(samples)[ENCOUNTER].to_pylist())
 
 
 def _number(value: Any) -> float | None:

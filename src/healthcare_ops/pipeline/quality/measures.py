@@ -88,13 +88,15 @@ Compiled = OfRows | OfTable | OfKeys | OfQuery | OfSql | Known
 class Scope:
     """What rules may speak of: the judged table, other tables by alias, and now (naive UTC).
 
-    `standing` holds the rows among which keys are to be unique; None for the judged table itself.
+    `standing` holds the rows among which keys are to be unique; None for the judged table itself. `is_of_counts` tells
+    that the table's numbers count records: an account of them.
     """
 
     table: ir.Table
     references: Mapping[str, ir.Table] = field(default_factory=dict)
     now: datetime = datetime(1970, 1, 1)  # noqa: DTZ001  # naive UTC, as the columns are
     standing: ir.Table | None = None
+    is_of_counts: bool = False
 
 
 def _require_column(name: str, table: ir.Table) -> None:
@@ -262,13 +264,17 @@ _AGGREGATE = re.compile(r"\s*(sum|avg|min|max|count)\(\s*(?:([\w.-]+)\.)?([^().]
 def _aggregate_match(leaf: Rule, scope: Scope) -> Compiled:
     """Compare two aggregates: the first, divided by the second.
 
-    Of two sums of the judged table the first counts as violations, and the second as what was checked.
+    Of an account of records a part of a sum is of so many violations, and the sum of so many that were checked.
     """
     mine, theirs = (_aggregated(text, name, scope) for text, name in zip(leaf.parameters, ("a", "b"), strict=True))
     both = mine.cross_join(theirs)
     numbers = {"number": both.a / both.b.nullif(0.0)}
-    if all(re.fullmatch(r"\s*sum\([^.]+\)\s*", text) for text in leaf.parameters):
-        numbers |= {"checked": both.b.cast("int64"), "violations": both.a.cast("int64")}
+    if scope.is_of_counts and all(re.fullmatch(r"\s*sum\([^.]+\)\s*", text) for text in leaf.parameters):
+        is_part = both.a <= both.b
+        numbers |= {
+            "checked": ibis.ifelse(is_part, both.b, None).cast("int64"),
+            "violations": ibis.ifelse(is_part, both.a, None).cast("int64"),
+        }
     return OfQuery(both.select(**numbers), _numeric(leaf))
 
 

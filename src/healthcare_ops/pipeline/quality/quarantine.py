@@ -14,12 +14,9 @@ import ibis.expr.types as ir
 from healthcare_ops.core.reasons import Reason
 from healthcare_ops.pipeline.quality.checks import Check
 from healthcare_ops.pipeline.quality.compiler import CompiledCheck, compile_check
+from healthcare_ops.pipeline.quality.counts import BITS
 from healthcare_ops.pipeline.quality.measures import Scope
 from healthcare_ops.pipeline.quality.where import any_of
-
-# The sign of an int64 is left alone.
-_BITS = 63
-
 
 Kind = Literal["release", "reject", "hold"]
 
@@ -55,7 +52,7 @@ def hold(rows: ir.Table, checks: Sequence[Check], released: Mapping[str, Any]) -
     compiled = [compile_check(check, Scope(rows)) for check in checks if check.is_quarantining]
     if not compiled:
         return rows.mutate(rules_broken=ibis.null("string"), rules_released=ibis.null("string"))
-    groups = [compiled[first : first + _BITS] for first in range(0, len(compiled), _BITS)]
+    groups = [compiled[first : first + BITS] for first in range(0, len(compiled), BITS)]
     masks = {f"broken_{number}": _mask(group) for number, group in enumerate(groups)}
     masked = rows.mutate(**masks)
     named = masked.mutate(

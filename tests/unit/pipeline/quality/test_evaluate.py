@@ -138,6 +138,22 @@ def test_held_records_are_a_share_of_those_delivered(engine):
     assert {type(count) for count in counted(finding)} == {int}
 
 
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        ('AggregateMatch "sum(quarantined)" "sum(delivered)" <= 0.05', (40, 4)),
+        ('AggregateMatch "sum(delivered)" "sum(quarantined)" <= 0.05', (2, None)),
+        ('AggregateMatch "avg(quarantined)" "sum(delivered)" = 1', (2, None)),
+        ('AggregateMatch "sum(quarantined)" "sum(silver.encounters.los_min)" = 1', (2, None)),
+    ],
+)
+def test_records_are_counted_by_a_part_of_all_records_alone(engine, rule, found):
+    rows = rows_of(BATCH_ACCOUNTS, [{"quarantined": 3, "delivered": 10}, {"quarantined": 1, "delivered": 30}])
+    references = {ENCOUNTERS.id: encounters({"los_min": 60.0})}
+
+    assert counted(judge_one(engine, rule, rows, table=BATCH_ACCOUNTS, references=references)) == found
+
+
 def test_a_rule_without_rows_is_not_applicable(engine):
     findings = judge(engine, 'IsComplete "triage_level", IsUnique "encounter_id"', encounters())
 
@@ -248,6 +264,38 @@ def test_rows_that_a_rule_of_parts_holds_back_are_checked_and_break_it(engine):
     finding = judge_one(engine, rule, encounters({"triage_level": 3, "los_min": 1.0}, {}), held={"known": 3})
 
     assert (counted(finding), finding.verdict) == ((5, 3), "fail")
+
+
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        ('IsUnique "encounter_id"', (4, 2)),
+        ('IsPrimaryKey "encounter_id"', (4, 2)),
+        ('Uniqueness "encounter_id" = 1', (4, 2)),
+        ('((IsUnique "encounter_id") and (IsComplete "encounter_id"))', (4, 2)),
+    ],
+)
+def test_rows_that_are_held_because_their_key_is_there_twice_break_the_rule_all_the_same(engine, rule, found):
+    key = f'{rule} labels=["id"="once"]'
+
+    finding, none_held = (judge_one(engine, key, encounters({}, {}), held=held) for held in ({"once": 2}, {}))
+
+    assert (counted(finding), finding.verdict, finding.measured[0].value) == (found, "fail", 0.5)
+    assert (counted(none_held), none_held.verdict) == ((2, 0), "pass")
+
+
+def test_a_rule_of_which_all_rows_are_held_is_broken(engine):
+    finding = judge_one(engine, 'IsUnique "encounter_id" labels=["id"="once"]', encounters(), held={"once": 2})
+
+    assert (counted(finding), finding.verdict) == ((2, 2), "fail")
+
+
+def test_of_rows_that_are_held_the_threshold_of_a_rule_lets_some_pass(engine):
+    rule = 'Uniqueness "encounter_id" >= 0.8 labels=["id"="once"]'
+
+    findings = [judge_one(engine, rule, encounters(*[{}] * 8), held={"once": held}) for held in (2, 3)]
+
+    assert [finding.verdict for finding in findings] == ["pass", "fail"]
 
 
 def test_the_ids_of_rules_may_differ_in_case_alone_and_be_any_word(engine):

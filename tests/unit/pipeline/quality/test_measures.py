@@ -408,7 +408,7 @@ KNOWN = pa.table(
         ('SchemaMatch "ref" between 0.08 and 0.09', (5, None, round(1 / 12, 9), MET)),
         ('SchemaMatch "same" = 1.0', (5, None, 1.0, MET)),
         ('AggregateMatch "sum(wait)" "sum(ref.wait)" = 1.0', (5, None, 1.0, MET)),
-        ('AggregateMatch "sum(level)" "sum(wait)" = 0.08', (100, 8, 0.08, MET)),
+        ('AggregateMatch "sum(level)" "sum(wait)" = 0.08', (5, None, 0.08, MET)),
         ('AggregateMatch "sum(wait)" "sum(level)" = 12.5', (5, None, 12.5, MET)),
         ('AggregateMatch "avg(wait)" "avg(ref.wait)" = 1', (5, None, 1.0, MET)),
         ('AggregateMatch "max(level)" "min(ref.rank)" = 3', (5, None, 3.0, MET)),
