@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from healthcare_ops.adapters.local_files import write_bytes
+from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.adapters.local_secrets import LocalSecrets
 from healthcare_ops.adapters.state_lock import NO_PATIENCE, Patience, lock_state
 from healthcare_ops.core.clock import Clock, SystemClock
@@ -19,6 +20,7 @@ from healthcare_ops.core.feed import Feed, require_known_sectors
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import TABLES
 from healthcare_ops.core.validated import read_toml
+from healthcare_ops.jobs.audit_log import rules_adopted
 from healthcare_ops.pipeline.quality.checks import shipped_rules, version_of
 
 _CHANGES_FILE = "changes.json"
@@ -168,10 +170,12 @@ def read_rule_files(state: Path) -> dict[str, str]:
     Raises
     ------
     ConfigError
-        If adopted rules are missing or were changed, or rules lie there that nobody adopted.
+        If adopted rules are missing or were changed, rules lie there that nobody adopted, or others were adopted than
+        the audit log tells of.
     """
     folder = state / RULES_DIR
     adopted = adopted_rules(state)
+    _require_told(folder / _ADOPTED, adopted, rules_adopted(LocalObjects(state)))
     known = {f"{table}.{version}.dqdl": table for table, version in adopted.items()}
     for path in sorted(folder.glob("*.dqdl")):
         if path.name.removesuffix(".dqdl") in {table.id for table in TABLES}:
@@ -196,13 +200,32 @@ def read_rule_files(state: Path) -> dict[str, str]:
     return shipped_rules() | texts
 
 
+def _require_told(path: Path, adopted: Mapping[str, str], told: Mapping[str, str]) -> None:
+    """Raise `ConfigError` if a table's rules are not those that somebody let count last."""
+    for table in sorted({*adopted, *told}):
+        if adopted.get(table) != told.get(table):
+            raise ConfigError(
+                f"by {path} {_version(adopted, table)} count for {table}, by the audit log {_version(told, table)}.",
+                next_step="Put the file back, or let somebody answer for it: `hops dq rules adopt FILE` or "
+                f"`hops dq rules drop {table}`, with --by NAME --reason WHY.",
+            )
+
+
+def _version(adopted: Mapping[str, str], table: str) -> str:
+    return f"rules of version {adopted[table]}" if table in adopted else "the product's rules"
+
+
 def adopted_rules(state: Path) -> dict[str, str]:
-    """Return the version of the rules that the site adopted, by table."""
+    """Return the version of the rules that the site adopted, by table; `ConfigError` if the file is none."""
     path = state / RULES_DIR / _ADOPTED
     if not path.exists():
         return {}
-    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    try:
+        return {str(table): str(version) for table, version in json.loads(path.read_bytes()).items()}
+    except (ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error}.", next_step="Put the file back, or take it away and adopt rules again."
+        ) from error
 
 
 def adopt_rules(state: Path, table_id: str, text: str | None) -> None:
@@ -210,9 +233,9 @@ def adopt_rules(state: Path, table_id: str, text: str | None) -> None:
     folder = state / RULES_DIR
     adopted = adopted_rules(state)
     adopted.pop(table_id, None)
+    folder.mkdir(exist_ok=True)
     if text is not None:
         adopted[table_id] = version_of(text)
-        folder.mkdir(exist_ok=True)
         write_bytes(folder / f"{table_id}.{adopted[table_id]}.dqdl", text.encode())
     # One file decides: whatever dies on the way, the old rules count or the new ones.
     write_bytes(folder / _ADOPTED, json.dumps(adopted, indent=1, sort_keys=True).encode())

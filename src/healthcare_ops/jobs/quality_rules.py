@@ -7,6 +7,7 @@ from datetime import datetime
 
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.tables import Table
+from healthcare_ops.jobs.audit_log import Entry, newest_decisions
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.pipeline.quality.checks import Check, RuleFile, read_rules
 from healthcare_ops.pipeline.quality.quarantine import Decision
@@ -37,7 +38,36 @@ def checks_of(context: Context, table: Table) -> tuple[Check, ...]:
 
 
 def read_decisions(context: Context) -> list[Decision]:
-    """Return what people decided about held rows: of each rule and delivery the newest decision."""
+    """Return what people decided about held rows: of each rule and delivery the newest decision.
+
+    Raises
+    ------
+    ConfigError
+        If one of them is not the newest that the audit log tells of: nobody answers for it.
+    """
+    decisions = kept_decisions(context)
+    told = newest_decisions(context.objects) if decisions else {}
+    for decision in decisions:
+        if not _tells_of(told.get((decision.rule, decision.batch_id)), decision):
+            about = f"--rule {decision.rule} --batch {decision.batch_id}"
+            raise ConfigError(
+                f"{DECISIONS} holds a {decision.kind} of {decision.rule} in {decision.batch_id} that the audit log "
+                "does not tell of as the newest decision.",
+                next_step=f"Decide again with `hops dq hold {about} --by NAME --reason WHY`, or put the file back.",
+            )
+    return decisions
+
+
+def _tells_of(entry: Entry | None, decision: Decision) -> bool:
+    return (
+        entry is not None
+        and (entry.action, entry.who, entry.reason) == (f"dq.{decision.kind}", decision.by, decision.reason)
+        and datetime.fromisoformat(entry.at) == decision.decided_at
+    )
+
+
+def kept_decisions(context: Context) -> list[Decision]:
+    """Return the newest decision that is kept of each rule and delivery, whoever wrote it."""
     if not context.objects.exists(DECISIONS):
         return []
     decisions = [

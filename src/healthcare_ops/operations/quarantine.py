@@ -12,7 +12,8 @@ from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.errors import ConfigError, NotFoundError, QualityError
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
 from healthcare_ops.core.tables import QUARANTINE
-from healthcare_ops.jobs.quality_rules import DECISIONS, read_decisions
+from healthcare_ops.jobs.audit_log import newest_decisions
+from healthcare_ops.jobs.quality_rules import DECISIONS, kept_decisions
 from healthcare_ops.operations import audit, bulk
 from healthcare_ops.pipeline.quality.quarantine import Decision, Kind
 
@@ -71,7 +72,8 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
     records, days = sum(by_day.values()), tuple(by_day)
     context = platform.context
     decision = Decision(kind, rule, batch_id, by.strip(), reason.strip(), context.clock.now())
-    details = {"rule": rule, "batch_id": batch_id, "records": records}
+    counts = {day.isoformat(): count for day, count in by_day.items()}
+    details = {"rule": rule, "batch_id": batch_id, "records": records, "records_by_day": counts}
     audit.record(context.objects, decision.decided_at, who=by, action=f"dq.{kind}", reason=reason, details=details)
     _keep(platform, decision)
     try:
@@ -86,12 +88,19 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
 def _concerned(platform: Platform, rule: str, batch_id: str) -> dict[date, int]:
     """Return how many records of a delivery a rule holds, or would hold, by day.
 
-    Released from one rule and held by another, a record is no longer under the name of the first: all that is held of
-    the delivery is looked at then.
+    Released from one rule and held by another, a record is no longer under the name of the first: the audit log knows
+    how many there were. Those that were superseded since are no more.
     """
     found = _held_by_day(platform, rule, batch_id)
-    if not found and any((one.rule, one.batch_id) == (rule, batch_id) for one in read_decisions(platform.context)):
-        found = _held_by_day(platform, "", batch_id)
+    before = newest_decisions(platform.context.objects).get((rule, batch_id))
+    if before is not None:
+        there = _held_by_day(platform, "", batch_id)
+        counts = {date.fromisoformat(day): count for day, count in before.details["records_by_day"].items()}
+        found = {
+            day: max(found.get(day, 0), min(counts.get(day, 0), there[day]))
+            for day in there
+            if day in found or day in counts
+        }
     if not found:
         raise NotFoundError(
             f"rule {rule!r} holds no record of delivery {batch_id!r}.",
@@ -114,6 +123,6 @@ def _held_by_day(
 
 
 def _keep(platform: Platform, decision: Decision) -> None:
-    kept = [*read_decisions(platform.context), decision]
+    kept = [*kept_decisions(platform.context), decision]
     rows = [asdict(one) | {"decided_at": one.decided_at.isoformat()} for one in kept]
     platform.context.objects.write(DECISIONS, json.dumps(rows, indent=1, ensure_ascii=False).encode())

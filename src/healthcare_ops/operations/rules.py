@@ -17,6 +17,7 @@ from healthcare_ops.bootstrap.platform import Platform, scratch_engine
 from healthcare_ops.core.clock import SystemClock
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import TABLES, Table
+from healthcare_ops.jobs.audit_log import rules_adopted
 from healthcare_ops.operations import audit
 from healthcare_ops.pipeline.quality.checks import Check, RuleFile, read_rules, shipped_rules, version_of
 from healthcare_ops.pipeline.quality.compiler import compile_check
@@ -77,7 +78,8 @@ def drop(state: Path, table_id: str, *, by: str, reason: str, patience: Patience
     """Let the product's rules count again for a table; raises as `adopt` does."""
     require_state(state)
     with lock_state(state, wait_s=patience.wait_s, tell=patience.tell):
-        if table_id not in adopted_rules(state):
+        # What only one of the two tells of is refused by every other command: dropping it is a way out.
+        if table_id not in {*adopted_rules(state), *rules_adopted(LocalObjects(state))}:
             raise NotFoundError(
                 f"the site has no rules of its own for {table_id!r}.", next_step="See `hops dq rules list`."
             )

@@ -7,6 +7,7 @@ import pytest
 
 from fakes import MemoryObjects
 from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.jobs.audit_log import entries
 from healthcare_ops.operations import audit
 
 AT = datetime(2026, 3, 13, 21, tzinfo=UTC)
@@ -24,7 +25,7 @@ def objects():
 
 
 def test_every_act_is_kept_with_who_and_why_in_its_order(objects):
-    found = audit.entries(objects)
+    found = entries(objects)
 
     assert [(entry.number, entry.details["rule"]) for entry in found] == [(1, "a"), (2, "b"), (3, "c")]
     assert {(entry.who, entry.reason, entry.at) for entry in found} == {
@@ -38,11 +39,11 @@ def test_an_entry_that_was_changed_afterwards_is_found(objects, field):
     changed = json.loads(objects.read(KEYS[1])) | {field: "somebody else's"}
     objects.write(KEYS[1], json.dumps(changed).encode())
 
-    assert audit.breaks(audit.entries(objects)) == ["entry 3 does not follow what is there before it"]
+    assert audit.breaks(entries(objects)) == ["entry 3 does not follow what is there before it"]
 
 
 def test_an_entry_that_was_taken_out_is_found(objects):
-    found = audit.entries(objects)
+    found = entries(objects)
 
     assert audit.breaks([found[0], found[2]]) == [
         "entry 2 is missing",
@@ -56,4 +57,4 @@ def test_nobody_and_no_reason_are_refused(objects, nothing):
         with pytest.raises(ConfigError, match="names nothing"):
             audit.record(objects, AT, action="dq.release", details={}, **given)
 
-    assert len(audit.entries(objects)) == 3
+    assert len(entries(objects)) == 3

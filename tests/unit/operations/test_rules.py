@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
-from healthcare_ops.bootstrap.configuration import adopted_rules, read_rule_files
+from healthcare_ops.bootstrap.configuration import adopt_rules, adopted_rules, read_rule_files
 from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.jobs.audit_log import entries
+from healthcare_ops.jobs.quality_rules import DECISIONS, read_decisions
 from healthcare_ops.operations import rules
 from healthcare_ops.operations.quarantine import decide, held_records
-from healthcare_ops.pipeline.quality.checks import shipped_rules
+from healthcare_ops.pipeline.quality.checks import shipped_rules, version_of
 from hospital import open_hospital, visit
 
 NOW = "2026-03-13T18:00:00-03:00"
@@ -130,6 +134,56 @@ def test_nothing_counts_that_nobody_answers_for(state, tmp_path):
     assert adopted_rules(state) == {}
 
 
+@pytest.fixture
+def adopted(state, tmp_path):
+    """Return a state directory whose site let a second version of its rules count."""
+    file = tmp_path / f"{TABLE}.dqdl"
+    for text in ("Rules = [ RowCount > 1 ]", "Rules = [ RowCount > 2 ]"):
+        file.write_text(text)
+        rules.adopt(state, file, **BY)
+    return state
+
+
+OLDER = json.dumps({TABLE: version_of("Rules = [ RowCount > 1 ]")})
+
+
+@pytest.mark.parametrize(
+    "kept", [None, "{}", OLDER, "{", "[]"], ids=["missing", "empty", "older", "cut short", "a list"]
+)
+def test_rules_are_not_loosened_behind_the_audit_log_until_somebody_answers_for_it(adopted, tmp_path, kept):
+    file = adopted / "rules" / "adopted.json"
+    whole = file.read_text()
+    file.unlink() if kept is None else file.write_text(kept)
+
+    with pytest.raises(ConfigError, match=r"adopted\.json .*Next: Put the file back"):
+        read_rule_files(adopted)
+
+    file.write_text(whole)
+    assert read_rule_files(adopted)[TABLE] == "Rules = [ RowCount > 2 ]"
+
+
+@pytest.mark.parametrize("kept", [None, OLDER], ids=["missing", "older"])
+def test_who_answers_for_rules_can_adopt_or_drop_them_whatever_the_file_says(adopted, tmp_path, kept):
+    file = adopted / "rules" / "adopted.json"
+
+    file.unlink() if kept is None else file.write_text(kept)
+    rules.adopt(adopted, tmp_path / f"{TABLE}.dqdl", **BY)
+    in_force = read_rule_files(adopted)[TABLE]
+    file.unlink() if kept is None else file.write_text(kept)
+    rules.drop(adopted, TABLE, **BY)
+
+    assert in_force == "Rules = [ RowCount > 2 ]"
+    assert read_rule_files(adopted) == shipped_rules()
+
+
+def test_rules_that_no_entry_of_the_audit_log_tells_of_do_not_count(state):
+    text = "Rules = [ RowCount > 0 ]"
+    adopt_rules(state, TABLE, text)
+
+    with pytest.raises(ConfigError, match=f"by the audit log the product's rules.*drop {TABLE}"):
+        read_rule_files(state)
+
+
 # records that two rules hold
 
 TWO = """
@@ -157,5 +211,59 @@ def test_what_another_rule_holds_as_well_stays_held_and_its_release_can_be_undon
 
     assert [record["rule_ids"] for record in before] == ["stay,triage", "stay"]
     assert (released.records, released.let_in) == (2, 1)
-    assert undone.let_in == 0
+    assert (undone.records, undone.let_in) == (2, 0)
     assert after == before
+
+
+def test_what_is_held_for_another_reason_is_not_counted_when_a_release_is_undone(tmp_path):
+    rows = [
+        visit("V-a", "2026-03-12T10:00:00", left="2026-03-12T20:00:00", level=1),
+        visit("V-b", "2026-03-12T10:00:00", place="nowhere"),
+    ]
+    about = {"rule": "stay", "batch_id": "visits-000001", **BY}
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.platform = replace(hospital.platform, context=replace(hospital.context, rules={TABLE: TWO}))
+        hospital.deliver("visits", rows, "march.csv")
+        hospital.refine()
+        counts = [decide(hospital.platform, kind, **about).records for kind in ("release", "release", "reject", "hold")]
+        told = [entry.details["records"] for entry in entries(hospital.context.objects)]
+
+    assert counts == told == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "change", [{"kind": "release"}, {"by": "Eve"}, {"batch_id": "visits-000002"}, {"rule": "triage"}]
+)
+def test_a_decision_that_the_audit_log_does_not_tell_of_lets_nothing_in(tmp_path, change):
+    about = {"rule": "stay", "batch_id": "visits-000001", **BY}
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.platform = replace(hospital.platform, context=replace(hospital.context, rules={TABLE: TWO}))
+        hospital.deliver("visits", [visit("V-a", "2026-03-12T10:00:00", left="2026-03-12T20:00:00")], "march.csv")
+        hospital.refine()
+        decide(hospital.platform, "reject", **about)
+        objects = hospital.context.objects
+        (kept,) = json.loads(objects.read(DECISIONS))
+        objects.write(DECISIONS, json.dumps([kept | change]).encode())
+
+        with pytest.raises(ConfigError, match=r"the audit log does not tell of .*Next: Decide again"):
+            read_decisions(hospital.context)
+        with pytest.raises(ConfigError, match="the audit log does not tell of"):
+            hospital.refine("bronze_to_silver", days=[date(2026, 3, 12)])
+
+
+def test_an_earlier_decision_does_not_count_once_more_when_the_newest_is_taken_out(tmp_path):
+    about = {"rule": "stay", "batch_id": "visits-000001", **BY}
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.platform = replace(hospital.platform, context=replace(hospital.context, rules={TABLE: TWO}))
+        hospital.deliver("visits", [visit("V-a", "2026-03-12T10:00:00", left="2026-03-12T20:00:00")], "march.csv")
+        hospital.refine()
+        for kind in ("release", "hold"):
+            decide(hospital.platform, kind, **about)
+        objects = hospital.context.objects
+        objects.write(DECISIONS, json.dumps(json.loads(objects.read(DECISIONS))[:1]).encode())
+
+        with pytest.raises(ConfigError, match="holds a release of stay in visits-000001"):
+            read_decisions(hospital.context)
+        decide(hospital.platform, "hold", **about)
+
+        assert [decision.kind for decision in read_decisions(hospital.context)] == ["hold"]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from healthcare_ops.entrypoints.cli.failures import show_result
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State, objects_of
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+
+if TYPE_CHECKING:
+    from healthcare_ops.jobs.audit_log import Entry
 
 app = typer.Typer(help="Who did what, and why.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -24,14 +27,19 @@ def show(
 
     Example: hops audit show
     """
-    from healthcare_ops.operations.audit import entries
+    from healthcare_ops.jobs.audit_log import entries
 
     found = entries(objects_of(state))[::-1][:limit]
     if as_json:
         emit_json({"entries": [asdict(entry) for entry in found]})
         return
-    rows = [[e.number, e.at[:19], e.who, e.action, ", ".join(map(str, e.details.values())), e.reason] for e in found]
+    rows = [[e.number, e.at[:19], e.who, e.action, _about(e), e.reason] for e in found]
     console().print(table("Audit log", ["no", "at", "who", "what", "of", "why"], rows))
+
+
+def _about(entry: Entry) -> str:
+    """Return what an entry is about; its days are for machines."""
+    return ", ".join(str(value) for value in entry.details.values() if not isinstance(value, dict))
 
 
 @app.command("verify")
@@ -41,7 +49,8 @@ def verify(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     Example: hops audit verify
     """
     from healthcare_ops.core.errors import ConfigError
-    from healthcare_ops.operations.audit import breaks, entries
+    from healthcare_ops.jobs.audit_log import entries
+    from healthcare_ops.operations.audit import breaks
 
     found = entries(objects_of(state))
     faults = breaks(found)
