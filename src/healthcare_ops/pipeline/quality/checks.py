@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -12,7 +12,7 @@ from typing import Literal
 
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.parser import parse
-from healthcare_ops.pipeline.quality.dqdl.syntax import Node, Rule, leaves
+from healthcare_ops.pipeline.quality.dqdl.syntax import Analyzer, Node, Rule, Ruleset, leaves
 
 Severity = Literal["fail", "warn"]
 _QUOTED = r'"(?:\\.|[^"\\])*"'
@@ -20,12 +20,22 @@ _LABELS = rf"\blabels\s*=\s*\[\s*(?:{_QUOTED}\s*=\s*{_QUOTED}\s*,?\s*)*\]"
 _TEXT_OR_GAP = re.compile(rf"({_QUOTED})|(?:\s|{_LABELS})+")
 # What the report calls what is found otherwise than by a rule.
 _RESERVED = ("quarantine", "expected", "clock")
+# Parameters of these name no column, or not by a name alone.
+_NAMELESS = (
+    "RowCount",
+    "ColumnCount",
+    "CustomSql",
+    "RowCountMatch",
+    "SchemaMatch",
+    "DatasetMatch",
+    "ColumnNamesMatchPattern",
+)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One rule on one table.
+    """One rule on one table, or one analyzer, which is recorded: what it measures is told and never judged.
 
     Its labels may hold `id`; `severity` (`fail`, the default, stops the run before gold; `warn` only tells);
     `reason` and `next_step`, for whoever reads the report; `needs`, a column that at least one feed must deliver, or
@@ -42,6 +52,7 @@ class Check:
     needs: str = ""
     tolerated: int = 0
     is_quarantining: bool = False
+    is_recorded: bool = False
 
     @property
     def rule(self) -> str:
@@ -61,7 +72,7 @@ class Check:
 
 @dataclass(frozen=True)
 class RuleFile:
-    """The rules of a table, and the version by which a report names them: the start of the text's SHA-256."""
+    """The rules and analyzers of a table, and the version by which reports name them: the start of its SHA-256."""
 
     table: str
     version: str
@@ -85,7 +96,9 @@ def version_of(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def read_rules(text: str, table: str) -> RuleFile:
-    """Return the rules of a file.
+    """Return the rules of a file, then its analyzers.
+
+    Of `Metadata` and `DataSources` nothing is read: a file is of the table after which it is named.
 
     Raises
     ------
@@ -93,11 +106,13 @@ def read_rules(text: str, table: str) -> RuleFile:
         With line and column, if the text is not DQDL, a label holds what it cannot, or two rules share an id.
     """
     checks: dict[str, Check] = {}
-    for node in parse(text).rules:
-        check = _check(node, table)
+    ruleset = parse(text)
+    for check in (*(_check(node, table) for node in ruleset.rules), *_recorded(ruleset, table)):
         if check.rule_id in checks:
             raise DqdlError(
-                f"there are two rules {check.rule_id!r}", node.position, next_step="Give each a label `id` of its own."
+                f"there are two rules {check.rule_id!r}",
+                check.node.position,
+                next_step="Give each a label `id` of its own.",
             )
         checks[check.rule_id] = check
     return RuleFile(table, version_of(text), tuple(checks.values()))
@@ -105,9 +120,7 @@ def read_rules(text: str, table: str) -> RuleFile:
 
 def column_names(leaf: Rule) -> tuple[str, ...]:
     """Return the columns of the judged table that a rule's parameters name."""
-    if leaf.rule_type in ("RowCount", "ColumnCount", "CustomSql", "RowCountMatch", "SchemaMatch", "DatasetMatch"):
-        return ()
-    if leaf.rule_type == "ColumnNamesMatchPattern":
+    if leaf.rule_type in _NAMELESS:
         return ()
     if leaf.rule_type == "ReferentialIntegrity":
         return tuple(name.strip() for name in leaf.parameters[0].split(","))
@@ -117,6 +130,18 @@ def column_names(leaf: Rule) -> tuple[str, ...]:
         found = [re.fullmatch(r"\s*\w+\((\w+)\)\s*", text) for text in leaf.parameters]
         return tuple(match.group(1) for match in found if match)
     return leaf.parameters
+
+
+def _recorded(ruleset: Ruleset, table: str) -> Iterator[Check]:
+    """Yield the analyzers, each once."""
+    for node in {analyzer.text: as_rule(analyzer) for analyzer in ruleset.analyzers}.values():
+        yield Check(_id_of(node, {}, table), table, node, is_recorded=True)
+
+
+def as_rule(analyzer: Analyzer) -> Rule:
+    """Return an analyzer as a rule without a condition."""
+    kind, names = analyzer.analyzer_type, analyzer.parameters
+    return Rule(kind, names, None, "", None, {}, analyzer.text, analyzer.position)
 
 
 def _check(node: Node, table: str) -> Check:

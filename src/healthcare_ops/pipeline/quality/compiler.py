@@ -14,7 +14,7 @@ from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, ENCOUNTERS_RA
 from healthcare_ops.pipeline.quality.checks import Check
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.syntax import Composite, Node, Now, Rule, leaves
-from healthcare_ops.pipeline.quality.measures import ALWAYS, Compiled, OfKeys, OfRows, Scope, measure
+from healthcare_ops.pipeline.quality.measures import ALWAYS, Compiled, OfKeys, OfRows, Scope, measure, statistic
 from healthcare_ops.pipeline.quality.refusals import NotCompilableError
 from healthcare_ops.pipeline.quality.where import all_of, any_of
 
@@ -42,17 +42,17 @@ def compile_check(check: Check, scope: Scope) -> CompiledCheck:
         With the rule's line and column, if this product cannot judge it.
     """
     scope = replace(scope, is_of_counts=check.table in _ACCOUNTS)
-    compiled = {id(leaf): compile_leaf(leaf, scope) for leaf in leaves(check.node)}
+    compiled = {id(leaf): compile_leaf(leaf, scope, is_recorded=check.is_recorded) for leaf in leaves(check.node)}
     passes = _row_condition(check.node, compiled, scope.table)
     if check.is_quarantining:
         _require_quarantine(check, passes)
     return CompiledCheck(check, tuple((leaf, compiled[id(leaf)]) for leaf in leaves(check.node)), passes)
 
 
-def compile_leaf(leaf: Rule, scope: Scope) -> Compiled:
-    """Return what one rule has to compute; raises as `compile_check` does."""
+def compile_leaf(leaf: Rule, scope: Scope, *, is_recorded: bool = False) -> Compiled:
+    """Return what one rule has to compute, or an analyzer, which is recorded; raises as `compile_check` does."""
     try:
-        return measure(leaf, scope)
+        return statistic(leaf, scope) if is_recorded else measure(leaf, scope)
     except (NotCompilableError, IbisError) as error:
         raise refusal(leaf, error) from error
 

@@ -41,8 +41,8 @@ class Measured:
     """What one rule measured.
 
     `value` is what its condition is held against, `checked` and `violations` are rows (keys too many, for uniqueness);
-    null where the rule has no such number. `limit` is that condition. `is_met` is null where there was nothing to
-    judge, or no past to judge by. `repeated` are some keys
+    null where the rule has no such number. `limit` is that condition, or `recorded`. `is_met` is null where there was
+    nothing to judge, no past to judge by, or nothing is judged. `repeated` are some keys
     that are there too often: their encounters if these are a part of the key, themselves if it is one text.
     """
 
@@ -212,7 +212,11 @@ def _found(
     for part, (leaf, found) in enumerate(check.leaves):
         past = [values[part] for values in history if part < len(values)]
         raw = _with_held(_measured(found, (rule_id, part), numbers, collect, ask), held)
-        measured.append(_judged(leaf, found, raw, [value for value in past if value is not None]))
+        measured.append(
+            replace(raw, limit="recorded")
+            if check.check.is_recorded
+            else _judged(leaf, found, raw, [value for value in past if value is not None])
+        )
     outcome = _outcome(check.check.node, dict(zip(map(id, leaves(check.check.node)), measured, strict=True)))
     checked, violations = _counts(check, measured, numbers)
     return Finding(check.check, _verdict(check.check, outcome, violations), checked, violations, tuple(measured))

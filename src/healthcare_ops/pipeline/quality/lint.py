@@ -15,7 +15,7 @@ import ibis
 import ibis.expr.types as ir
 from sqlglot import exp
 
-from healthcare_ops.pipeline.quality.checks import column_names
+from healthcare_ops.pipeline.quality.checks import as_rule, column_names
 from healthcare_ops.pipeline.quality.compiler import compile_leaf, refusal
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.parser import parse
@@ -74,10 +74,13 @@ _Kinds = Mapping[str, Sequence[str]]
 
 
 def require_compilable(ruleset: Ruleset) -> None:
-    """Raise `DqdlError` for the first rule that can be judged on no table, whatever its columns are."""
+    """Raise `DqdlError` for the first rule or analyzer that can be judged on no table, whatever its columns are."""
     for node in ruleset.rules:
         for leaf in leaves(node):
             _require_some_table(leaf)
+    for analyzer in ruleset.analyzers:
+        leaf = as_rule(analyzer)
+        _kinds_of_all(leaf, _mentioned(leaf), is_recorded=True)
 
 
 def _require_some_table(leaf: Rule) -> None:
@@ -93,12 +96,12 @@ def _require_some_table(leaf: Rule) -> None:
     _compile(leaf, {name: some[0] for name, some in kinds.items()})
 
 
-def _kinds_of_all(leaf: Rule, names: Iterable[str]) -> tuple[str, ...]:
+def _kinds_of_all(leaf: Rule, names: Iterable[str], *, is_recorded: bool = False) -> tuple[str, ...]:
     """Return the kinds that all columns of a rule may be of."""
-    faults, fitting = [], []
+    faults, fitting, names = [], [], tuple(names)
     for kind in _KINDS:
         try:
-            _compile(leaf, dict.fromkeys(names, kind) or {"any": kind})
+            _compile(leaf, dict.fromkeys(names, kind), is_recorded=is_recorded)
         except DqdlError as error:
             faults.append(error)
         else:
@@ -108,9 +111,9 @@ def _kinds_of_all(leaf: Rule, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(fitting)
 
 
-def _compile(leaf: Rule, kinds: Mapping[str, str]) -> None:
+def _compile(leaf: Rule, kinds: Mapping[str, str], *, is_recorded: bool = False) -> None:
     table = ibis.table(kinds or {"any": _KINDS[0]}, name="any")
-    compile_leaf(leaf, Scope(table, _AnyReference(table)))
+    compile_leaf(leaf, Scope(table, _AnyReference(table)), is_recorded=is_recorded)
 
 
 def _mentioned(leaf: Rule) -> Iterator[str]:

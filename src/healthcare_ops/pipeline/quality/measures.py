@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -16,12 +16,7 @@ from healthcare_ops.pipeline.quality.conditions import require_numbers
 from healthcare_ops.pipeline.quality.dqdl.syntax import Condition, Number, Rule
 from healthcare_ops.pipeline.quality.patterns import require_plain_regex
 from healthcare_ops.pipeline.quality.refusals import NotCompilableError
-from healthcare_ops.pipeline.quality.values import (
-    as_number,
-    fulfils,
-    is_as_fresh,
-    is_of_type,
-)
+from healthcare_ops.pipeline.quality.values import as_number, fulfils, is_as_fresh, is_of_type
 from healthcare_ops.pipeline.quality.where import PRIMARY, at, require_query_of, where
 
 KeyMeasure = Literal["Uniqueness", "UniqueValueRatio", "DistinctValuesCount", "IsUnique", "IsPrimaryKey"]
@@ -324,7 +319,7 @@ def _custom_sql(leaf: Rule, scope: Scope) -> Compiled:
     return OfSql(passing, counts_rows=True, condition=leaf.threshold or ALL)
 
 
-# What DetectAnomalies watches: what comes to a number without a condition.
+# What an analyzer records and DetectAnomalies watches: what comes to a number without a condition.
 _NUMBERS = (
     "RowCount",
     "ColumnCount",
@@ -343,10 +338,15 @@ _NUMBERS = (
 def _anomalies(leaf: Rule, scope: Scope) -> Compiled:
     """Compile what is measured; whether it is out of the ordinary is told by its past."""
     measured, *parameters = leaf.parameters
-    if measured not in _NUMBERS:
-        raise NotCompilableError(f"{measured!r} is not a number that is watched; those are: {', '.join(_NUMBERS)}")
-    inner = Rule(measured, tuple(parameters), ALL, leaf.where, None, leaf.labels, leaf.text, leaf.position)
-    return measure(inner, scope)
+    return statistic(replace(leaf, rule_type=measured, parameters=tuple(parameters)), scope)
+
+
+def statistic(leaf: Rule, scope: Scope) -> Compiled:
+    """Return what a type has to compute that is measured and held against nothing; raises as `measure` does."""
+    if leaf.rule_type not in _NUMBERS:
+        known = ", ".join(_NUMBERS)
+        raise NotCompilableError(f"{leaf.rule_type!r} is not a number that is watched; those are: {known}")
+    return measure(replace(leaf, condition=ALL), scope)
 
 
 _COMPILERS: Mapping[str, Callable[[Rule, Scope], Compiled]] = {

@@ -171,3 +171,25 @@ def test_the_product_s_rules_say_why_they_are_there_and_what_to_do(table):
     assert checks
     assert all(check.reason and check.next_step for check in checks)
     assert all(check.node.labels.get("id") for check in checks)
+
+
+def test_analyzers_come_after_the_rules_each_once():
+    analyzers = 'Completeness "triage_level", RowCount, Completeness "triage_level"'
+
+    checks = read_rules(f"Rules = [ {RULE} ]\nAnalyzers = [ {analyzers} ]", "silver.encounters").checks
+
+    assert [(check.rule, check.is_recorded) for check in checks] == [
+        (RULE, False),
+        ('Completeness "triage_level"', True),
+        ("RowCount", True),
+    ]
+    assert len({check.rule_id for check in checks}) == 3
+
+
+def test_whose_data_a_file_says_it_is_of_changes_nothing():
+    head = 'Metadata = { "Version": "1.0" }\nDataSources = { "Primary": "elsewhere" }\n'
+
+    plain, headed = (read_rules(f"{text}Rules = [ {RULE} ]", "silver.encounters").checks for text in ("", head))
+
+    assert [check.rule_id for check in plain] == [check.rule_id for check in headed]
+    assert {check.table for check in headed} == {"silver.encounters"}

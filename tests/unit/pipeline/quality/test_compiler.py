@@ -94,6 +94,20 @@ def test_a_rule_that_no_table_can_be_judged_by_is_refused_where_it_stands(rule, 
     assert (raised.value.line, raised.value.column) == (3, 23)
 
 
+def test_an_analyzer_of_any_column_is_taken():
+    text = 'Analyzers = [ Completeness "a", Mean "b", ColumnCorrelation "a" "b", Uniqueness "a" "b", RowCount ]'
+
+    assert require_compilable(parse(text)) is None
+
+
+@pytest.mark.parametrize("analyzer", ['AllStatistics "a"', 'Distribution "a"', 'ColumnValues "a"'])
+def test_an_analyzer_that_is_no_number_is_refused_where_it_stands(analyzer):
+    with pytest.raises(DqdlError, match="not a number that is watched") as raised:
+        require_compilable(parse(f"Rules = [ RowCount > 0 ]\nAnalyzers = [ RowCount,\n  {analyzer} ]"))
+
+    assert (raised.value.line, raised.value.column) == (3, 3)
+
+
 def test_a_long_file_of_rules_is_looked_through_in_seconds():
     rules = ", ".join(f'ColumnValues "c{number}" between 1 and {number + 2}' for number in range(500))
     started = time.perf_counter()

@@ -5,6 +5,7 @@ import pytest
 
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, ENCOUNTERS_RAW, EVENTS, EVENTS_RAW, STAYS, TABLES
 from healthcare_ops.pipeline.quality.checks import read_rules, shipped_rules
+from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.evaluate import Place
 from unit.pipeline.builders import at, encounters, encounters_raw, events_raw, rows_of, stays
 from unit.pipeline.quality.judging import counted, judge, judge_one
@@ -158,6 +159,25 @@ def test_a_rule_without_rows_is_not_applicable(engine):
     findings = judge(engine, 'IsComplete "triage_level", IsUnique "encounter_id"', encounters())
 
     assert [(finding.verdict, *counted(finding)) for finding in findings] == [("not_applicable", 0, 0)] * 2
+
+
+def test_an_analyzer_measures_and_judges_nothing(engine):
+    text = 'Analyzers = [ Completeness "triage_level", Mean "los_min", RowCount, ColumnCount ]'
+    rows = encounters({"triage_level": 3, "los_min": 60.0}, {"los_min": 30.0})
+
+    findings = judge(engine, read_rules(text, ENCOUNTERS.id).checks, rows)
+
+    assert [finding.measured[0].value for finding in findings] == [0.5, 45.0, 2.0, len(ENCOUNTERS.column_names)]
+    assert {(finding.verdict, finding.measured[0].limit) for finding in findings} == {("not_applicable", "recorded")}
+
+
+def test_an_analyzer_that_is_no_number_is_refused_where_it_stands(engine):
+    checks = read_rules('Analyzers = [ RowCount,\n  AllStatistics "los_min" ]', ENCOUNTERS.id).checks
+
+    with pytest.raises(DqdlError, match="not a number that is watched") as raised:
+        judge(engine, checks, encounters({}))
+
+    assert (raised.value.line, raised.value.column) == (2, 3)
 
 
 def test_a_column_that_no_feed_delivers_is_not_asked_for(engine):
