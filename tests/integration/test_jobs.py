@@ -473,6 +473,7 @@ def test_a_report_lies_under_the_day_of_its_run_and_tells_what_the_on_call_perso
         "contributions",
         "expectations",
         "clocks",
+        "shifts",
         "rule_versions",
         "rules",
         "feeds",

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from healthcare_ops.pipeline.quality.report import ACCOUNT
+from healthcare_ops.core.tables import ACCOUNT
 from torture.days import Act, Lane, Tables, differences, hops
 from torture.killer import OTHER, PARTS, Killer, Point, When, Whom
 

@@ -23,6 +23,7 @@ DISPOSITIONS = (
 )
 # What becomes of a delivered record: one of these, once.
 FATES = ("applied", "superseded", "duplicate", "quarantined", "ignored")
+ACCOUNT = ("delivered", *FATES)
 QUANTILES = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
 
 

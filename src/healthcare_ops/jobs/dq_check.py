@@ -12,6 +12,7 @@ from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.errors import ConfigError, QualityError
 from healthcare_ops.core.reasons import Reason
 from healthcare_ops.core.tables import (
+    ACCOUNT,
     BATCH_ACCOUNTS,
     ENCOUNTERS,
     ENCOUNTERS_RAW,
@@ -31,8 +32,9 @@ from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.bronze import bronze_table
 from healthcare_ops.pipeline.quality.checks import RuleFile
 from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
+from healthcare_ops.pipeline.quality.feed_section import FeedAccount
 from healthcare_ops.pipeline.quality.measures import Scope
-from healthcare_ops.pipeline.quality.report import ACCOUNT, COMPARE, FeedAccount, Report
+from healthcare_ops.pipeline.quality.report import COMPARE, Report
 from healthcare_ops.pipeline.quality.where import PRIMARY
 from healthcare_ops.pipeline.silver import within
 
@@ -51,8 +53,9 @@ def run(context: Context, request: Request) -> Outcome:
     days = sorted(request.days.union(*changed))
     if not days:
         return {"days": 0}
-    report = Report(request.run_id, context.clock.now(), tuple(days), past=past_reports(context, request))
+    report = Report(request.run_id, context.clock.now(), tuple(days))
     try:
+        report.past = past_reports(context, request)
         for rules in _rule_files(context):
             report.versions[rules.table] = rules.version
             report.findings += _findings(context, rules, days, report.history)
@@ -122,6 +125,7 @@ def _findings(
     context: Context, rules: RuleFile, days: list[date], history: Mapping[str, Sequence[Sequence[float | None]]]
 ) -> tuple[Finding, ...]:
     tables = {table.id: _on(context, table, days) for table in _JUDGED}
+    tables[BATCH_ACCOUNTS.id] = _by_feed_and_day(tables[BATCH_ACCOUNTS.id])
     feeds = context.feeds.values()
     judged = tables[rules.table]
     scope = Scope(
@@ -145,6 +149,11 @@ def _findings(
         )
     except ConfigError as error:
         raise error.about(f"rules/{rules.table}.dqdl") from error
+
+
+def _by_feed_and_day(accounts: Any) -> Any:
+    """Return one row per feed and day: a file may tell of any part of a day."""
+    return accounts.group_by("feed_id", "dt").aggregate(**{fate: accounts[fate].sum() for fate in ACCOUNT})
 
 
 def _held_by(context: Context, rules: RuleFile, days: list[date]) -> dict[str, int]:
@@ -217,22 +226,23 @@ def _worst(report: Report) -> Finding | None:
 
 def _complaint(report: Report) -> str:
     """Return what is wrong: a wrong clock explains the rest, a rule that is broken is clearer than an odd figure."""
-    told = [f"{clock.sentence}." for clock in report.clocks if clock.severity == "fail"]
-    told += [f"{shift.sentence}." for shift in report.shifts]
-    told += [_broken(report)] if _worst(report) else []
-    told += [f"{odd.sentence}." for odd in report.deviations if odd.severity == "fail"]
+    told = [_as_sentence(clock.sentence) for clock in report.clocks if clock.severity == "fail"]
+    told += [_as_sentence(shift.sentence) for shift in report.shifts]
+    told += [_broken(worst)] if (worst := _worst(report)) else []
+    told += [_as_sentence(odd.sentence) for odd in report.deviations if odd.severity == "fail"]
     more = sum(found.verdict == "fail" for found in report.scored) - 1
     return f"{told[0]}{f' And {more} more.' if more else ''}"
 
 
-def _broken(report: Report) -> str:
-    worst = _worst(report)
-    if worst is None:
-        return ""
+def _broken(worst: Finding) -> str:
     check = worst.check
     counted = (
         f"{worst.violations} of {worst.checked} rows of {check.table} ({worst.share:.1%}) break it"
         if worst.violations is not None
-        else f"{check.table} measures {worst.measured[0].value:g}"
+        else f"{check.table} measures {', '.join(f'{one.value:g}' for one in worst.measured if one.value is not None)}"
     )
     return f"rule {check.rule_id}: {counted}: {check.reason or check.rule}."
+
+
+def _as_sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -72,13 +72,11 @@ def _of_feed(
             continue
         recent = [by_day[other] for back in range(6, -1, -1) if (other := day - back * _DAY) in by_day]
         before = [one for name, one in by_day.items() if day - _HISTORY <= name < day - 6 * _DAY]
-        if not before:
-            continue
-        profile = learn_profile(
-            np.concatenate([one.arrived_at for one in before]),
-            [one.day for one in before],
-            site_zone,
-            rest_days=rest_days,
+        known = [one.arrived_at for one in before]
+        profile = (
+            learn_profile(np.concatenate(known), [one.day for one in before], site_zone, rest_days=rest_days)
+            if known
+            else None
         )
         found = clock.diagnose(
             recent,

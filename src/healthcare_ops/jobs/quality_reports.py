@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
@@ -16,26 +17,43 @@ from healthcare_ops.jobs.context import Context, Request
 from healthcare_ops.pipeline.quality.report import REPORTS_PREFIX, SCHEMA_VERSION, SourceRecord, report_key
 from healthcare_ops.pipeline.silver import within
 
+# So many for the trend, and as many as a rule speaks of.
 _PAST_REPORTS = 10
+_LAST = re.compile(r"\blast\(\s*(\d{1,4})\s*\)")
 _PAST_DAYS = 14
 _RECORDS_OF_FEED = 3
 
 
-def past_reports(context: Context, request: Request, count: int = _PAST_REPORTS) -> list[Mapping[str, Any]]:
-    """Return the reports of other runs, of the run's day and the two weeks before it, the newest first."""
+def past_reports(context: Context, request: Request) -> list[Mapping[str, Any]]:
+    """Return the reports of runs like this one, of its day and the two weeks before, the newest first.
+
+    A tick judges a part of a day and a load any number of them: neither is what a daily run measures.
+    """
+    wanted = max([_PAST_REPORTS, *(int(past) for text in context.rules.values() for past in _LAST.findall(text))])
     found: list[Mapping[str, Any]] = []
     for back in range(_PAST_DAYS):
         day = request.run_date - timedelta(days=back)
         keys = context.objects.list(f"{REPORTS_PREFIX}dt={day.isoformat()}/")
-        of_day = [json.loads(context.objects.read(key)) for key in keys if not key.endswith(f"/{request.run_id}.json")]
+        runs = {key: key.rpartition("/")[2].removesuffix(".json") for key in keys}
+        of_day = [
+            json.loads(context.objects.read(key))
+            for key, run_id in runs.items()
+            if run_id != request.run_id and _kind_of(run_id) == _kind_of(request.run_id)
+        ]
         found += sorted(
-            (report for report in of_day if report["schema_version"] == SCHEMA_VERSION),
+            (report for report in of_day if report["schema_version"] == SCHEMA_VERSION and not report["error"]),
             key=lambda report: str(report["written_at"]),
             reverse=True,
         )
-        if len(found) >= count:
+        if len(found) >= wanted:
             break
-    return found[:count]
+    return found[:wanted]
+
+
+def _kind_of(run_id: str) -> str:
+    """Return what the run's name begins with; a training run judges a day as a daily one does."""
+    kind = run_id.partition("-")[0]
+    return "daily" if kind == "weekly_train" else kind
 
 
 def write_report(context: Context, request: Request, document: Mapping[str, Any]) -> str:
@@ -46,7 +64,7 @@ def write_report(context: Context, request: Request, document: Mapping[str, Any]
 
 
 def write_metrics(context: Context, request: Request, lines: Sequence[str]) -> None:
-    """Keep the metrics of the report, a line each, beside those of the run's other jobs."""
+    """Keep the metrics of the report, a line each, in CloudWatch's embedded format."""
     key = f"ops/metrics/dt={request.run_date.isoformat()}/{request.run_id}.dq_check.jsonl"
     context.objects.write(key, "".join(f"{line}\n" for line in lines).encode())
 
@@ -54,7 +72,7 @@ def write_metrics(context: Context, request: Request, lines: Sequence[str]) -> N
 def source_records(
     context: Context, encounters: Collection[str], days: Sequence[date]
 ) -> Mapping[str, Sequence[SourceRecord]]:
-    """Return by encounter the first delivered records of each feed that speak of it on the days or the day beside."""
+    """Return by encounter the newest delivered records of each feed that speak of it on the days or the day beside."""
     found: dict[str, list[SourceRecord]] = defaultdict(list)
     counts: Counter[tuple[str, str]] = Counter()
     if not encounters:
@@ -66,7 +84,10 @@ def source_records(
         rows = context.lake.read(table, runs[0][0], runs[-1][1])
         rows = rows.filter(within(rows.dt, runs) & rows.encounter_id.isin(sorted(encounters)))
         parts.append(rows.select("encounter_id", "source_file", "record_no", "feed_id", "delivery_seq"))
-    records = ibis.union(*parts).order_by("encounter_id", "feed_id", "delivery_seq", "record_no")
+    records = ibis.union(*parts)
+    records = records.order_by(
+        "encounter_id", "feed_id", ibis.desc("delivery_seq"), ibis.desc("record_no"), "source_file"
+    )
     for row in context.engine.collect(records).to_pylist():
         of_feed = (row["encounter_id"], row["feed_id"])
         counts[of_feed] += 1

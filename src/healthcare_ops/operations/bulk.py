@@ -21,13 +21,20 @@ from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import DataError, NotFoundError
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
-from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, ENCOUNTERS_RAW, EVENTS_RAW, QUARANTINE, TABLES
+from healthcare_ops.core.tables import (
+    ACCOUNT,
+    BATCH_ACCOUNTS,
+    ENCOUNTERS,
+    ENCOUNTERS_RAW,
+    EVENTS_RAW,
+    QUARANTINE,
+    TABLES,
+)
 from healthcare_ops.jobs import REFINE_JOBS, load_job
 from healthcare_ops.jobs.context import Request
 from healthcare_ops.jobs.dq_check import read_accounts
 from healthcare_ops.jobs.ingest_bronze import ingest_marker
 from healthcare_ops.pipeline.bronze import bronze_table
-from healthcare_ops.pipeline.quality.report import ACCOUNT
 from healthcare_ops.pipeline.sources.readers import read_records
 
 Progress = Callable[[str], None]

@@ -58,7 +58,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
 
 def accounts(feeds: Iterable[Mapping[str, Any]]) -> Any:
     """Return a table of what became of the records of each feed."""
-    from healthcare_ops.pipeline.quality.report import ACCOUNT
+    from healthcare_ops.core.tables import ACCOUNT
 
     whole, *parts = ACCOUNT
     rows = [[feed["feed_id"], *(feed[fate] for fate in ACCOUNT)] for feed in feeds]

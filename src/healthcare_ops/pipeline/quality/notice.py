@@ -8,7 +8,10 @@ from datetime import date
 from typing import Any
 
 from healthcare_ops.core.feed import Feed
+from healthcare_ops.pipeline.quality.conditions import holds
+from healthcare_ops.pipeline.quality.dqdl.syntax import Node, Rule, leaves
 from healthcare_ops.pipeline.quality.evaluate import Finding, Place
+from healthcare_ops.pipeline.quality.refusals import NoHistoryError
 
 _SAMPLES = 10
 
@@ -52,12 +55,29 @@ def missing_of(feed: Feed, findings: Iterable[Finding], samples: Mapping[str, Se
     found = []
     for finding in findings:
         places = tuple(place for place in finding.places if place.feed_id == feed.feed_id)
-        if not finding.check.is_completeness or finding.verdict not in ("warn", "fail") or not places:
+        is_broken = finding.check.is_completeness and finding.verdict in ("warn", "fail")
+        if not is_broken or not _is_beyond(finding.check.node, places):
             continue
         records = (record for name in finding.samples for record in samples.get(name, ()))
         mine = dict.fromkeys(Record(one.source_file, one.record_no) for one in records if one.feed_id == feed.feed_id)
         found.append(Missing(finding.check.columns, places, tuple(mine)[:_SAMPLES]))
     return found
+
+
+def _is_beyond(node: Node, places: Sequence[Place]) -> bool:
+    """Tell whether the feed's own rows break one of the rules: another feed's may be why it is broken as a whole."""
+    checked = sum(place.checked for place in places)
+    if not checked:
+        return False
+    share = 1 - sum(place.violations for place in places) / checked
+    return not all(_is_met(leaf, share) for leaf in leaves(node))
+
+
+def _is_met(leaf: Rule, share: float) -> bool:
+    try:
+        return holds(leaf.condition, share) if leaf.condition else share == 1.0
+    except NoHistoryError:  # the finding as a whole has one
+        return False
 
 
 _WORDS: Mapping[str, Mapping[str, str]] = {

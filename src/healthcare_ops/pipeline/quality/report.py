@@ -9,12 +9,12 @@ from datetime import date, datetime
 from typing import Any
 
 from healthcare_ops.core.emf import Unit, emf_line
-from healthcare_ops.core.feed import Feed
-from healthcare_ops.core.reasons import EXPLANATIONS, Reason
-from healthcare_ops.core.tables import FATES
+from healthcare_ops.core.reasons import Reason
+from healthcare_ops.core.tables import ACCOUNT
 from healthcare_ops.pipeline.quality.clock import Diagnosis
 from healthcare_ops.pipeline.quality.deviations import Deviation
 from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
+from healthcare_ops.pipeline.quality.feed_section import FeedAccount, feed_section
 from healthcare_ops.pipeline.quality.notice import missing_of, notice
 from healthcare_ops.pipeline.quality.score import Scored, risk_score
 from healthcare_ops.pipeline.quality.shift import FeedShift
@@ -39,17 +39,6 @@ COMPARE: Mapping[Reason, str] = {
     Reason.STAY_TOO_LONG: "compare max_stay_days in site.toml",
     Reason.RULE_BROKEN: "compare the rules by which rows are held, in `rules/`",
 }
-ACCOUNT = ("delivered", *FATES)
-
-
-@dataclass(frozen=True)
-class FeedAccount:
-    """What became of a feed's records on the days of the report, and when it last delivered any (null: long ago)."""
-
-    feed: Feed
-    counts: Mapping[str, int]
-    reasons: Mapping[str, int]
-    last_ingested_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -196,35 +185,14 @@ class Report:
         ]
 
     def _feed_section(self, account: FeedAccount) -> dict[str, Any]:
-        worst = max(account.reasons, key=lambda reason: account.reasons[reason], default=None)
         feed_id = account.feed.feed_id
         wrong: list[Diagnosis | FeedShift] = [
             *(clock for clock in self.clocks if clock.clock.feed_id == feed_id),
-            *(shift for shift in self.shifts if shift.feed_id == feed_id),
+            *(shift for shift in self.shifts if feed_id in (shift.feed_id, shift.other_feed_id)),
         ]
-        return {
-            "feed_id": account.feed.feed_id,
-            "owner": account.feed.owner.name,
-            "contact": account.feed.owner.email,
-            "counts": dict(account.counts),
-            "quarantined_by_reason": dict(account.reasons),
-            "delay": self._delay(account),
-            "diagnosis": " ".join([*(f"{_sentence(clock)}" for clock in wrong), _diagnosis(account, worst)]),
-            "next_step": _next_step(account, worst, wrong),
-            "notice": notice(account.feed, missing_of(account.feed, self.findings, self.records), self.days),
-        }
-
-    def _delay(self, account: FeedAccount) -> dict[str, Any]:
-        """Return since when nothing has come, in minutes, and whether that is longer than the feed file allows."""
-        last = account.last_ingested_at
-        since_min = round((self.as_of - last).total_seconds() / 60) if last else None
-        late_after_min = account.feed.cadence.late_after_min
-        return {
-            "last_ingested_at": last.isoformat() if last else None,
-            "since_min": since_min,
-            "late_after_min": late_after_min,
-            "is_late": since_min is None or since_min > late_after_min,
-        }
+        odd = [found for found in self.deviations if (found.series.by, found.series.place) == ("feed_id", feed_id)]
+        missing = missing_of(account.feed, self.findings, self.records)
+        return feed_section(account, self.as_of, wrong, odd) | {"notice": notice(account.feed, missing, self.days)}
 
 
 def report_key(run_date: date, run_id: str) -> str:
@@ -295,15 +263,16 @@ def _clock_section(found: Diagnosis) -> dict[str, Any]:
 
 
 def _of_shift(found: FeedShift) -> Outlier:
-    return Outlier(f"clock.{found.feed_id}", "fail", 1.0)
+    return Outlier(f"clock.{found.feed_id}.{found.other_feed_id}", "fail", 1.0)
 
 
 def _shift_section(found: FeedShift) -> dict[str, Any]:
     return {
         "rule_id": _of_shift(found).rule_id,
         "feed_id": found.feed_id,
-        "against": found.against,
+        "other_feed_id": found.other_feed_id,
         "milestone": found.milestone,
+        "other_milestone": found.other_milestone,
         "day": found.day.isoformat(),
         "verdict": "fail",
         "offset_h": found.found.offset_h,
@@ -312,26 +281,3 @@ def _shift_section(found: FeedShift) -> dict[str, Any]:
         "spread_h": round(found.found.spread_h, 4),
         "sentence": found.sentence,
     }
-
-
-def _sentence(found: Diagnosis | FeedShift) -> str:
-    return f"On {found.day.isoformat()} {found.sentence}."
-
-
-def _next_step(account: FeedAccount, worst: str | None, wrong: Sequence[Diagnosis | FeedShift]) -> str:
-    steps = []
-    if wrong:
-        steps.append(f"Compare `zone` and the times of {account.feed.feed_id} with {account.feed.owner.name}'s clock.")
-    if worst:
-        steps.append(f"Send {account.feed.owner.name} the list from `hops dq show --quarantine`.")
-    return " ".join(steps)
-
-
-def _diagnosis(account: FeedAccount, worst: str | None) -> str:
-    delivered, quarantined = account.counts["delivered"], account.counts["quarantined"]
-    if worst:
-        because = EXPLANATIONS[Reason(worst)]
-        return f"In these days {quarantined} of {delivered} records are held, most because {because}."
-    if not delivered:
-        return "In these days no record was delivered."
-    return "In these days every record was accounted for without quarantine."

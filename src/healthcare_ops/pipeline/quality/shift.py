@@ -9,7 +9,7 @@ import numpy as np
 
 from healthcare_ops.pipeline.quality.hour_profile import Instants
 
-_LEAST_PAIRS = 10
+LEAST_PAIRS = 10
 _LARGEST_OFFSET_H = 14
 _HOUR_US = 3_600_000_000
 
@@ -26,11 +26,12 @@ class ShiftBetween:
 
 @dataclass(frozen=True)
 class FeedShift:
-    """A feed whose times of a milestone are shifted against those of another feed, in the same encounters."""
+    """Two feeds that disagree about the time, in the same encounters; which of them is wrong, these do not say."""
 
     feed_id: str
-    against: str
+    other_feed_id: str
     milestone: str
+    other_milestone: str
     day: date
     found: ShiftBetween
 
@@ -39,7 +40,8 @@ class FeedShift:
         """Return it for people; it names no patient."""
         offset = f"{self.found.offset_h:+g}".replace("-", "−")
         return (
-            f"{self.milestone} of feed {self.feed_id} looks shifted by {offset} h against feed {self.against}, "
+            f"the clocks of feeds {self.feed_id} and {self.other_feed_id} disagree: {self.other_milestone} in "
+            f"{self.other_feed_id} is {offset} h off {self.milestone} in {self.feed_id}, "
             f"in {self.found.pairs} encounters that both tell of"
         )
 
@@ -59,7 +61,7 @@ def shift_between(
     """
     difference = (right - left).astype("timedelta64[us]")
     difference_h = difference[~np.isnat(difference)].astype(np.int64) / _HOUR_US
-    if len(difference_h) < _LEAST_PAIRS:
+    if len(difference_h) < LEAST_PAIRS:
         return None
     lower, median, upper = (float(value) for value in np.quantile(difference_h, (0.25, 0.5, 0.75)))
     spread, moved = upper - lower, median - usual_h

@@ -11,16 +11,16 @@ from jsonschema import Draft202012Validator
 
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.core.reasons import Reason
+from healthcare_ops.core.tables import ACCOUNT
 from healthcare_ops.pipeline.quality.clock import Diagnosis, FeedClock, LagEvidence
 from healthcare_ops.pipeline.quality.deviations import Deviation
 from healthcare_ops.pipeline.quality.evaluate import Finding, Measured, Place
+from healthcare_ops.pipeline.quality.feed_section import FeedAccount
 from healthcare_ops.pipeline.quality.hour_profile import HourEvidence
 from healthcare_ops.pipeline.quality.observations import Series
 from healthcare_ops.pipeline.quality.report import (
-    ACCOUNT,
     COMPARE,
     SCHEMA_VERSION,
-    FeedAccount,
     Report,
     SourceRecord,
     report_key,
@@ -172,19 +172,19 @@ def test_the_score_counts_broken_rules_and_held_records_of_all_feeds():
 def test_a_feed_s_section_names_its_owner_and_the_worst_reason():
     reasons = {"TIME_UNREADABLE": 2, "TRIAGE_UNKNOWN": 5}
 
-    (section,) = report(accounts=[account(reasons, delivered=100, applied=93, quarantined=7)])["feeds"]
+    (section,) = report(accounts=[account(reasons, last=AS_OF, delivered=100, applied=93, quarantined=7)])["feeds"]
 
     assert (section["feed_id"], section["owner"], section["contact"]) == ("ed", "IT", "it@hospital.example")
     assert section["counts"] == dict.fromkeys(ACCOUNT, 0) | {"delivered": 100, "applied": 93, "quarantined": 7}
     assert section["quarantined_by_reason"] == reasons
     assert section["diagnosis"] == (
-        "In these days 7 of 100 records are held, most because the triage code is not mapped to a level 1–5."
+        "In these days 7 of 100 records are held, most for this: the triage code is not mapped to a level 1–5."
     )
     assert section["next_step"] == "Send IT the list from `hops dq show --quarantine`."
 
 
 def test_a_feed_without_held_records_needs_nothing():
-    (section,) = report(accounts=[account(delivered=3, applied=3)])["feeds"]
+    (section,) = report(accounts=[account(last=AS_OF, delivered=3, applied=3)])["feeds"]
 
     assert section["diagnosis"] == "In these days every record was accounted for without quarantine."
     assert section["next_step"] == ""
@@ -192,7 +192,7 @@ def test_a_feed_without_held_records_needs_nothing():
 
 @pytest.mark.parametrize(
     ("last", "since_min", "is_late"),
-    [("2026-03-02T02:00:00+00:00", 120, False), ("2026-03-02T01:59:00+00:00", 121, True), (None, None, True)],
+    [("2026-03-02T01:00:00+00:00", 180, False), ("2026-03-02T00:59:00+00:00", 181, True), (None, None, True)],
 )
 def test_a_feed_is_late_when_nothing_has_come_for_longer_than_its_file_allows(last, since_min, is_late):
     came = account(last=datetime.fromisoformat(last) if last else None)
@@ -202,16 +202,17 @@ def test_a_feed_is_late_when_nothing_has_come_for_longer_than_its_file_allows(la
     assert section["delay"] == {
         "last_ingested_at": last,
         "since_min": since_min,
-        "late_after_min": 120,
+        "late_after_min": 180,  # between two deliveries, and the delay besides
         "is_late": is_late,
     }
+    assert ("why nothing comes" in section["next_step"]) is is_late
 
 
 def test_no_record_at_all_is_no_risk_and_no_pass():
     found = report([finding("not_applicable", violations=0, checked=0)], [account()])
 
     assert (found["dq_risk_score"], found["verdict"]) == (0.0, "not_applicable")
-    assert found["feeds"][0]["diagnosis"] == "In these days no record was delivered."
+    assert found["feeds"][0]["diagnosis"] == "Nothing has come for long. In these days no record was delivered."
 
 
 def test_one_rule_that_had_rows_to_judge_is_enough_for_a_pass():

@@ -1,0 +1,125 @@
+"""A hospital's past and its clocks, as `dq_check` judges by them."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+
+import numpy as np
+import pytest
+
+from healthcare_ops.core.clock import AsOfClock
+from healthcare_ops.core.errors import ConfigError, QualityError
+from healthcare_ops.core.tables import ENCOUNTERS
+from healthcare_ops.operations import bulk
+from hospital import open_hospital, visit
+
+LAST = date(2026, 3, 12)  # a Thursday
+WEEKS = 9
+PER_DAY = 70
+# Few come at night, most towards noon and again in the evening.
+BY_HOUR = np.array([2, 1, 1, 1, 1, 2, 4, 7, 10, 12, 12, 11, 9, 8, 8, 8, 9, 10, 10, 9, 7, 5, 4, 3], dtype=float)
+MIDNIGHT = "2026-03-13T00:10:00-03:00"
+
+
+def arrivals(day, luck, share=1.0):
+    """Return naive civil arrivals of a day, in their order."""
+    hours = luck.choice(24, luck.poisson(PER_DAY * share), p=BY_HOUR / BY_HOUR.sum())
+    minutes = luck.integers(0, 60, len(hours))
+    return sorted(
+        datetime.combine(day, time(int(hour), int(minute))) for hour, minute in zip(hours, minutes, strict=True)
+    )
+
+
+def visits(times, name="V"):
+    return [visit(f"{name}-{at:%m%d}-{number}", at.isoformat()) for number, at in enumerate(times)]
+
+
+@pytest.fixture
+def hospital(tmp_path):
+    """A hospital with nine weeks behind it, taken by gold, before the visits of 12 March come."""
+    luck = np.random.default_rng(5)
+    with open_hospital(tmp_path, "2026-03-12T04:00:00-03:00") as opened:
+        past = [LAST - timedelta(days=back) for back in range(7 * WEEKS, 0, -1)]
+        opened.deliver("visits", [row for day in past for row in visits(arrivals(day, luck))], "past.csv")
+        opened.refine()
+        opened.at(MIDNIGHT)
+        yield opened
+
+
+def judged(hospital, times):
+    """Let the visits come and be judged; return the report."""
+    hospital.deliver("visits", visits(times), "day.csv")
+    with suppress(QualityError):  # the report says why
+        hospital.refine()
+    keys = hospital.context.objects.list("gold/data_quality_runs/dt=2026-03-13/")
+    return json.loads(hospital.context.objects.read(keys[-1]))
+
+
+def test_a_usual_day_says_nothing(hospital):
+    report = judged(hospital, arrivals(LAST, np.random.default_rng(6)))
+
+    assert (report["verdict"], report["expectations"], report["clocks"]) == ("pass", [], [])
+
+
+def test_a_day_of_which_a_third_came_is_told_with_what_was_expected(hospital):
+    report = judged(hospital, arrivals(LAST, np.random.default_rng(6), share=0.3))
+
+    (told,) = (found for found in report["expectations"] if found["rule"] == "volume")
+    assert (told["place"], told["day"], told["verdict"]) == ("ED", "2026-03-12", "fail")
+    assert told["observed"] < told["lower"] < told["expected"]
+    assert "for a Thursday" in told["sentence"]
+    assert report["verdict"] == "fail"
+    assert report["contributions"]["expected.volume.silver.encounters.ED"] > 0
+
+
+def live(hospital, day, times, hours=0):
+    """Let visits come in as they happen, as a clock has it that is so many hours off, and be read an hour at a time."""
+    by_hour = {}
+    for at in times:
+        by_hour.setdefault(at.hour, []).append(at)
+    for hour, mine in by_hour.items():
+        now = datetime.combine(day, time(hour)) + timedelta(hours=1)
+        hospital.platform = replace(
+            hospital.platform,
+            context=replace(hospital.context, clock=AsOfClock(datetime.fromisoformat(f"{now}-03:00"))),
+        )
+        moved = [at + timedelta(hours=hours) for at in mine]
+        rows = [
+            visit(f"L-{at:%m%d%H}-{number}", at.isoformat(), care=None, left=None, changed=now)
+            for number, at in enumerate(moved)
+        ]
+        hospital.deliver("visits", rows, f"{day}-{hour:02d}.csv")
+        bulk.refine(hospital.platform, lambda name: None, jobs=("ingest_bronze",))
+
+
+def test_a_feed_that_tells_of_what_has_not_happened_yet_is_named_with_its_offset(hospital):
+    live(hospital, LAST, arrivals(LAST, np.random.default_rng(8), share=1.5), hours=3)
+    hospital.at(MIDNIGHT)
+    hospital.refine()
+
+    keys = hospital.context.objects.list("gold/data_quality_runs/dt=2026-03-13/")
+    report = json.loads(hospital.context.objects.read(keys[-1]))
+    told = [(found["feed_id"], found["day"], found["offset_h"], found["verdict"]) for found in report["clocks"]]
+    assert told == [("visits", "2026-03-12", 3.0, "warn")]
+    (feed,) = (feed for feed in report["feeds"] if feed["feed_id"] == "visits")
+    assert "look shifted by +3 h" in feed["diagnosis"]
+    assert "Compare `zone`" in feed["next_step"]
+
+
+def test_a_job_that_dies_while_it_judges_leaves_a_report_without_a_score(hospital):
+    broken = 'Rules = [ CustomSql "select sum(los_min) / 0 from nothing" > 1 ]'
+    context = replace(hospital.context, rules={**hospital.context.rules, ENCOUNTERS.id: broken})
+    hospital.platform = replace(hospital.platform, context=context)
+    hospital.deliver("visits", visits(arrivals(LAST, np.random.default_rng(6))), "day.csv")
+
+    with pytest.raises(ConfigError):
+        hospital.refine()
+
+    (key,) = hospital.context.objects.list("gold/data_quality_runs/dt=2026-03-13/")
+    report = json.loads(hospital.context.objects.read(key))
+    assert (report["verdict"], report["dq_risk_score"], report["contributions"]) == ("error", None, {})
+    assert "nothing" in report["error"]
+    assert report["rules"], "what was judged before it died is told"
