@@ -7,10 +7,12 @@ import json
 import re
 import shutil
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from jsonschema import Draft202012Validator
 
 from e2e.command import rows_of, run_hops
 from e2e.conftest import lay_out
@@ -162,26 +164,136 @@ def test_history_tells_what_a_rule_measured_in_every_run(dq):
     assert outcome.out.count("bulk-") == 2
 
 
-def test_a_wrong_clock_is_told_explained_and_given_to_a_steward_as_a_broken_rule_is(hops, own_ward):
-    state = ("--state", own_ward.state)
-    report = hops("dq", "show", *state, "--json").document
+CLOCK = {
+    "rule_id": "clock.visits",
+    "feed_id": "visits",
+    "day": "2026-03-14",
+    "verdict": "warn",
+    "offset_h": 3.0,
+    "explanation": "",
+    "lag_q05_h": 3.0,
+    "lag_q50_h": 3.25,
+    "log_likelihood_ratio": None,
+    "window_days": 3,
+    "arrivals": 62,
+    "sentence": f"3 h ahead {HOSTILE}",
+}
+SHIFT = {
+    "rule_id": "clock.flow.visits",
+    "feed_id": "flow",
+    "other_feed_id": "visits",
+    "milestone": "arrival",
+    "other_milestone": "triage",
+    "day": "2026-03-14",
+    "verdict": "fail",
+    "offset_h": 3.0,
+    "pairs": 62,
+    "median_h": 3.5,
+    "spread_h": 0.1,
+    "sentence": "they disagree",
+}
+FIGURE = {
+    "rule_id": "expected.nulls.encounters.ED.bed",
+    "rule": "nulls",
+    "table": "silver.encounters",
+    "by": "sector_id",
+    "place": "ED",
+    "column": "bed",
+    "day": "2026-03-14",
+    "verdict": "warn",
+    "sentence": "12 are missing",
+    "start": "2026-03-14T14:00:00",
+    "end": "2026-03-14T20:00:00",
+    "observed": 12.0,
+    "expected": 2.0,
+    "lower": 0.0,
+    "upper": 5.0,
+    "score": 9.0,
+    "limit": 6.0,
+}
+PAST = {
+    "verdict": "fail",
+    "dq_risk_score": 90.0,
+    "clocks": [CLOCK, CLOCK | {"day": "2026-03-15", "verdict": "fail"}],
+    "shifts": [SHIFT],
+    "expectations": [FIGURE],
+    "contributions": {CLOCK["rule_id"]: 60.0, SHIFT["rule_id"]: 20.0, FIGURE["rule_id"]: 10.0},
+}
+
+
+@pytest.fixture
+def past_ward(hops, own_ward):
+    """Return the ward, with a newest report in which the site's own past finds two clocks and a figure."""
+    report = hops("dq", "show", "--state", own_ward.state, "--json").document
     path = own_ward.state / "gold" / "data_quality_runs" / "dt=2026-03-15" / f"{report['run_id']}.json"
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    clock = {"rule_id": "clock.visits", "verdict": "fail", "day": "2026-03-14", "sentence": f"3 h ahead {HOSTILE}"}
-    changed = {"verdict": "fail", "clocks": [clock], "contributions": {"clock.visits": 60.0}}
-    path.write_text(json.dumps(kept | changed), encoding="utf-8")
+    changed = json.loads(path.read_text(encoding="utf-8")) | PAST
+    schema = json.loads(files("healthcare_ops.pipeline.quality").joinpath("report.schema.json").read_bytes())
+    Draft202012Validator(schema).validate(changed)
+    path.write_text(json.dumps(changed), encoding="utf-8")
+    return own_ward
+
+
+def test_a_wrong_clock_is_told_explained_and_given_to_a_steward_as_a_broken_rule_is(hops, past_ward):
+    state = ("--state", past_ward.state)
 
     shown = hops("dq", "show", *state)
     explained = hops("dq", "explain", *state)
-    known = hops("dq", "history", "clock.visits", *state, "--json").document["runs"]
     given = hops("dq", "assign", "clock.visits", "--to", "Rui", "--by", "Ana", *state)
 
-    assert "✗ clock.visits 2026-03-14: 3 h ahead" in shown.out
-    assert explained.out.startswith("clock.visits: 60.00 of the ")
+    assert "✗ clock.visits 2026-03-15: 3 h ahead" in shown.out
+    assert explained.out.startswith("clock.visits: 60.00 of the 90.00 points")
     assert "2026-03-14: 3 h ahead" in explained.out
-    assert [(run["verdict"], run["measured"]) for run in known] == [("fail", None)]
     assert (shown.exit_code, explained.exit_code, given.exit_code) == (0, 0, 0)
     assert is_inert(shown.out + explained.out)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "evidence", "step"),
+    [
+        (
+            CLOCK["rule_id"],
+            "fail; gold keeps what it had",
+            "the lag of records is 3.25 h (median; 5 % below 3 h); the hours of 62 arrivals, "
+            "log likelihood ratio – over 3 days",
+            "Ask the owner of feed visits what its clock says",
+        ),
+        (
+            SHIFT["rule_id"],
+            "fail; gold keeps what it had",
+            "62 encounters that both tell of; median difference 3.5 h, quartiles 0.1 h apart",
+            "Ask the owners of feeds flow and visits",
+        ),
+        (
+            FIGURE["rule_id"],
+            "warn; gold takes the days",
+            "12 seen, 2 expected, 0 to 5 usual; score 9, told beyond 6",
+            "Ask the feed's owner since when bed is left out",
+        ),
+    ],
+)
+def test_what_the_past_says_is_explained_with_verdict_evidence_and_what_to_do(
+    hops, past_ward, name, verdict, evidence, step
+):
+    outcome = hops("dq", "explain", name, "--state", past_ward.state)
+    document = hops("dq", "explain", name, "--state", past_ward.state, "--json").document
+
+    assert f"\nverdict:  {verdict}\n" in outcome.out
+    assert f"\nevidence: {evidence}\n" in outcome.out
+    assert f"\nnext:     {step}" in outcome.out
+    assert document["next_step"].startswith(step)
+    assert (document["verdict"], document["contribution"]) == (verdict[:4], PAST["contributions"][name])
+    assert [found["day"] for found in document["findings"]][:1] == ["2026-03-14"]
+
+
+def test_history_counts_a_clock_or_a_figure_once_as_the_score_does(hops, past_ward):
+    state = ("--state", past_ward.state, "--json")
+
+    whole = hops("dq", "history", *state).document["runs"][0]
+    of_clock = hops("dq", "history", CLOCK["rule_id"], *state).document["runs"]
+
+    rules = [rule["verdict"] for rule in hops("dq", "show", *state).document["rules"]]
+    assert (whole["failed"], whole["warned"]) == (rules.count("fail") + 2, rules.count("warn") + 1)
+    assert [(run["verdict"], run["measured"]) for run in of_clock] == [("fail", None)]
 
 
 # notice

@@ -11,7 +11,14 @@ import typer
 from healthcare_ops.entrypoints.cli import quality_rules, quarantine
 from healthcare_ops.entrypoints.cli.failures import show_result
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
-from healthcare_ops.entrypoints.cli.output import console, display, emit_json, steps, table
+from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
+from healthcare_ops.entrypoints.cli.quality_findings import (
+    counted,
+    explanation,
+    print_explanation,
+    shown,
+    sparkline,
+)
 from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 if TYPE_CHECKING:
@@ -22,7 +29,6 @@ app = typer.Typer(help="Data quality of the lake.", no_args_is_help=True, rich_m
 RunId = Annotated[str, typer.Argument(help="Run; default: the newest report.")]
 _LISTED = 50
 _MARKS = {"fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
-_BARS = "▁▂▃▄▅▆▇█"
 
 
 @app.command("show")
@@ -76,11 +82,11 @@ def explain(
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
-    from healthcare_ops.operations.reading import newest_report, sections_of
+    from healthcare_ops.operations.reading import findings_of, newest_report
 
     with open_platform(state, exclusive=False) as platform:
         report = newest_report(platform, run_id)
-    sections = {section["rule_id"]: section for section in reversed(sections_of(report))}
+    sections = {section["rule_id"]: section for section in findings_of(report)}
     name = rule or max(report["contributions"], key=report["contributions"].get, default="")
     if name not in sections and name != "quarantine":
         raise NotFoundError(
@@ -92,11 +98,11 @@ def explain(
             next_step="`hops dq show` lists the rules.",
         )
     points = report["contributions"].get(name, 0.0)
-    section = sections.get(name, {})
+    section = explanation(report, sections[name]) if name in sections else {}
     if as_json:
         emit_json({"run_id": report["run_id"], "contribution": points, "rule_id": name, **section})
     else:
-        _print_explanation(report, name, section, points)
+        print_explanation(report, name, section, points)
 
 
 @app.command("history")
@@ -112,7 +118,7 @@ def history(
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
-    from healthcare_ops.operations.reading import newest_reports, sections_of
+    from healthcare_ops.operations.reading import findings_of, newest_reports
 
     with open_platform(state, exclusive=False) as platform:
         reports = newest_reports(platform, runs)
@@ -120,12 +126,12 @@ def history(
         rows = [
             _measured(report, section)
             for report in reports
-            for section in sections_of(report)
+            for section in findings_of(report)
             if section["rule_id"] == rule
         ]
         columns = ["run_id", "as_of", "verdict", "measured", "broken", "checked"]
     else:
-        rows = [_scored(report, sections_of(report)) for report in reports]
+        rows = [_scored(report, findings_of(report)) for report in reports]
         columns = ["run_id", "as_of", "verdict", "score", "failed", "warned"]
     if rule and not rows:
         raise NotFoundError(f"no run judged rule {rule!r}.", next_step="`hops dq show` lists the rules.")
@@ -136,7 +142,7 @@ def history(
     shown = [[run_id, as_of[:16], *others] for run_id, as_of, *others in rows]
     out.print(table(rule or "Data quality", ["run", "as of", *columns[2:]], shown))
     if len(rows) > 1:
-        out.print(f"oldest {_sparkline([row[3] for row in reversed(rows)])} newest", markup=False)
+        out.print(f"oldest {sparkline([row[3] for row in reversed(rows)])} newest", markup=False)
 
 
 @app.command("notice")
@@ -309,26 +315,14 @@ def _print_rules(report: Mapping[str, Any]) -> None:
         [
             f"{_MARKS[rule['verdict']]} {rule['verdict'].replace('_', ' ')}",
             rule["rule_id"],
-            _counted(rule),
+            counted(rule),
             rule["checked"],
-            ", ".join(map(_shown, rule["values"])),
+            ", ".join(map(shown, rule["values"])),
             ", ".join(rule["thresholds"]),
         ]
         for rule in sections
     ]
     console().print(table("Rules", ["verdict", "rule", "broken", "checked", "measured", "must be"], rows))
-
-
-def _shown(value: float | None) -> str:
-    """Return what a rule measured; a share of a few in thousands is not nothing."""
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def _counted(section: Mapping[str, Any]) -> int | None:
-    found: int | None = section.get("null_count", section.get("violations"))
-    return found
 
 
 def _print_held(records: Sequence[Mapping[str, Any]]) -> None:
@@ -342,58 +336,12 @@ def _print_held(records: Sequence[Mapping[str, Any]]) -> None:
         console().print(said, markup=False)
 
 
-def _print_explanation(report: Mapping[str, Any], name: str, section: Mapping[str, Any], points: float) -> None:
-    from healthcare_ops.operations.reading import told_by_the_past
-
-    out = console()
-    out.print(f"{name}: {points:.2f} of the {report['dq_risk_score'] or 0:.2f} points of risk", markup=False)
-    if not section:
-        out.print("Records held in quarantine: `hops dq show --quarantine` lists them.", markup=False)
-        return
-    if "sentence" in section:
-        for one in told_by_the_past(report):
-            if one["rule_id"] == name:
-                out.print(f"{one['day']}: {one['sentence']}", markup=False)
-        return
-    measured = ", ".join(map(_shown, section["values"]))
-    lines = [
-        f"rule:     {section['rule']}",
-        f"why:      {section['reason']}",
-        f"measured: {measured} (must be {', '.join(section['thresholds'])}); "
-        f"{display(_counted(section))} of {section['checked']:,} rows break it: {section['verdict']}",
-        f"next:     {section['next_step']}",
-    ]
-    for line in lines:
-        out.print(line, markup=False, soft_wrap=True)
-    if section["places"]:
-        places = [
-            [p["feed_id"] or None, p["sector_id"] or None, p["violations"], p["checked"]] for p in section["places"]
-        ]
-        out.print(table("Where", ["feed", "sector", "broken", "of"], places))
-    if section["samples"]:
-        rows = [[one["source_file"], one["record_no"], one["encounter_id"]] for one in section["samples"]]
-        out.print(table("Some of the records", ["file", "record", "encounter (pseudonym)"], rows))
-    if section["trend"]:
-        past = [one["share"] for one in reversed(section["trend"])]
-        out.print(f"share of rows that break it, {len(past)} runs before: {_sparkline(past)}", markup=False)
-
-
 def _measured(report: Mapping[str, Any], section: Mapping[str, Any]) -> list[Any]:
     value = next(iter(section.get("values", ())), section.get("observed"))
-    return [report["run_id"], report["as_of"], section["verdict"], value, _counted(section), section.get("checked")]
+    return [report["run_id"], report["as_of"], section["verdict"], value, counted(section), section.get("checked")]
 
 
 def _scored(report: Mapping[str, Any], sections: Sequence[Mapping[str, Any]]) -> list[Any]:
     verdicts = [section["verdict"] for section in sections]
     counts = [verdicts.count("fail"), verdicts.count("warn")]
     return [report["run_id"], report["as_of"], report["verdict"], report["dq_risk_score"], *counts]
-
-
-def _sparkline(values: Sequence[float | None]) -> str:
-    """Return the values as bars of eight heights, a blank for null."""
-    known = [value for value in values if value is not None]
-    lowest, highest = min(known, default=0.0), max(known, default=0.0)
-    span = (highest - lowest) or 1.0
-    return "".join(
-        " " if value is None else _BARS[round((value - lowest) / span * (len(_BARS) - 1))] for value in values
-    )
