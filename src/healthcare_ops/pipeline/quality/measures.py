@@ -13,11 +13,12 @@ import ibis.expr.types as ir
 
 from healthcare_ops.pipeline.quality.checks import column_names
 from healthcare_ops.pipeline.quality.conditions import require_numbers
+from healthcare_ops.pipeline.quality.custom_sql import at, require_query_of
 from healthcare_ops.pipeline.quality.dqdl.syntax import Condition, Number, Rule
 from healthcare_ops.pipeline.quality.patterns import require_plain_regex
 from healthcare_ops.pipeline.quality.refusals import NotCompilableError
 from healthcare_ops.pipeline.quality.values import as_number, fulfils, is_as_fresh, is_of_type
-from healthcare_ops.pipeline.quality.where import PRIMARY, at, require_query_of, where
+from healthcare_ops.pipeline.quality.where import PRIMARY, where
 
 KeyMeasure = Literal["Uniqueness", "UniqueValueRatio", "DistinctValuesCount", "IsUnique", "IsPrimaryKey"]
 ALL = Condition("=", (Number(1.0),))

@@ -1,13 +1,11 @@
-"""SQL of a rule: row conditions of `where` as Ibis expressions, and whole queries of CustomSql, checked.
+"""SQL of a rule's `where`, in Spark's dialect as in Glue, as an Ibis expression.
 
-Both are read in Spark's dialect, as Glue does. What is not on the lists below is refused: a rule speaks of its table
-and of nothing else.
+What is not on the lists below is refused: a rule speaks of its table and of nothing else.
 """
 
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -22,7 +20,7 @@ from sqlglot.errors import SqlglotError
 from healthcare_ops.pipeline.quality.patterns import require_plain_regex
 from healthcare_ops.pipeline.quality.refusals import NotCompilableError, SqlRefusedError
 
-_DIALECT = "spark"
+DIALECT = "spark"
 PRIMARY = "primary"
 _MAX_LENGTH = 50_000
 _MAX_DEPTH = 50
@@ -81,15 +79,15 @@ _ARGUMENTS: Mapping[type[exp.Expr], Sequence[str]] = {
 
 def condition_of(sql: str) -> exp.Expr:
     """Return a row condition as a tree; raise `SqlRefusedError` if it cannot be read, or is more than a condition."""
-    tree = _read(f"SELECT 1 WHERE {sql}", sql)
+    tree = read_sql(f"SELECT 1 WHERE {sql}", sql)
     clauses = {name for name, part in tree.args.items() if part} if tree else set()
     if not isinstance(tree, exp.Select) or clauses - {"kind", "operation_modifiers"} != {"expressions", "where"}:
-        raise SqlRefusedError(f"{_short(sql)} is more than a condition")
+        raise SqlRefusedError(f"{shortened(sql)} is more than a condition")
     found: exp.Expr = tree.args["where"].this
     for node in found.walk():
         _require_known(node)
     if _depth(found) > _MAX_DEPTH:
-        raise SqlRefusedError(f"{_short(sql)} is nested more than {_MAX_DEPTH} deep")
+        raise SqlRefusedError(f"{shortened(sql)} is nested more than {_MAX_DEPTH} deep")
     return found
 
 
@@ -110,26 +108,33 @@ def truth_of(condition: exp.Expr, table: ir.Table) -> Any:
         return _truth(condition, table)
     except (IbisError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise SqlRefusedError(
-            f"{_short(condition.sql(_DIALECT))} does not fit the columns: {str(error).strip().splitlines()[0]}"
+            f"{shortened(condition.sql(DIALECT))} does not fit the columns: {str(error).strip().splitlines()[0]}"
         ) from error
 
 
-def _read(text: str, sql: str) -> exp.Expr | None:
-    """Return one query as a tree; None if it is another statement, or several."""
+def read_sql(text: str, sql: str) -> exp.Expr | None:
+    """Return one query as a tree; None if it is another statement, or several.
+
+    Raises
+    ------
+    SqlRefusedError
+        If `sql`, the part of it that somebody wrote, is too long, or the text cannot be read.
+    """
     if len(sql) > _MAX_LENGTH:
         raise SqlRefusedError(f"its SQL is longer than {_MAX_LENGTH} characters")
     try:
-        tokens = [token.token_type for token in sqlglot.tokenize(text, read=_DIALECT)]
+        tokens = [token.token_type for token in sqlglot.tokenize(text, read=DIALECT)]
         if tokens[-1:] == [TokenType.SEMICOLON]:
             tokens.pop()
         if not tokens or tokens[0] not in _BEGINS or TokenType.SEMICOLON in tokens:
             return None
-        return sqlglot.parse_one(text, dialect=_DIALECT)
+        return sqlglot.parse_one(text, dialect=DIALECT)
     except (SqlglotError, RecursionError) as error:
-        raise SqlRefusedError(f"{_short(sql)} is not SQL that can be read") from error
+        raise SqlRefusedError(f"{shortened(sql)} is not SQL that can be read") from error
 
 
-def _short(sql: str) -> str:
+def shortened(sql: str) -> str:
+    """Return the start of an SQL text in quotes."""
     return repr(sql if len(sql) <= 100 else f"{sql[:99]}…")
 
 
@@ -155,21 +160,21 @@ def _require_known(node: exp.Expr) -> None:
 
 
 def _unknown(node: exp.Expr) -> SqlRefusedError:
-    return SqlRefusedError(f"{_short(node.sql(_DIALECT))} is not known in a condition")
+    return SqlRefusedError(f"{shortened(node.sql(DIALECT))} is not known in a condition")
 
 
 def _truth(node: exp.Expr, table: ir.Table) -> Any:
     """Return the value of a node that is true, false or null."""
     found = _value(node, table)
     if not found.type().is_boolean():
-        raise SqlRefusedError(f"{_short(node.sql(_DIALECT))} is {found.type()}, neither true nor false")
+        raise SqlRefusedError(f"{shortened(node.sql(DIALECT))} is {found.type()}, neither true nor false")
     return found
 
 
 def _number(node: exp.Expr, table: ir.Table) -> Any:
     found = _value(node, table)
     if not found.type().is_numeric():
-        raise SqlRefusedError(f"{_short(node.sql(_DIALECT))} is {found.type()}, not a number")
+        raise SqlRefusedError(f"{shortened(node.sql(DIALECT))} is {found.type()}, not a number")
     return found
 
 
@@ -220,12 +225,12 @@ def _cast(node: exp.Expr, table: ir.Table) -> Any:
         return ibis.literal(read(node.this.this))
     if node.args["to"].this == exp.DataType.Type.DATE:
         return _day(_value(node.this, table))
-    raise SqlRefusedError(f"{_short(node.sql(_DIALECT))} is not known in a condition; DATE '…' and TIMESTAMP '…' are")
+    raise SqlRefusedError(f"{shortened(node.sql(DIALECT))} is not known in a condition; DATE '…' and TIMESTAMP '…' are")
 
 
 def _column(node: exp.Expr, table: ir.Table) -> Any:
     if node.text("table") not in ("", PRIMARY) or node.name not in table.columns:
-        raise SqlRefusedError(f"there is no column {_short(node.sql(_DIALECT))}")
+        raise SqlRefusedError(f"there is no column {shortened(node.sql(DIALECT))}")
     return table[node.name]
 
 
@@ -289,83 +294,6 @@ _SPECIAL: Mapping[type[exp.Expr], Callable[[exp.Expr, ir.Table], Any]] = {
     exp.Literal: _literal,
     exp.Boolean: _literal,
 }
-
-
-# Functions of the tree by their class: what reads elsewhere, says something else every time, or grows at will.
-_ELSEWHERE = re.compile(
-    r"Read|ToFile|Current|Local|Session|Rand|Uuid|Seq\d|AI[A-Z]|Version|StrToUnix|Repeat|Space|GenerateSeries"
-)
-_NEVER = (exp.Anonymous, exp.AnonymousAggFunc, exp.Command, exp.Into, exp.Placeholder, exp.Parameter)
-_TABLE_FUNCTIONS = (exp.Explode, exp.Unnest, exp.Subquery)  # these stay within their row
-
-
-def require_query_of(sql: str, tables: Sequence[str]) -> exp.Expr:
-    """Return a query of CustomSql as a tree.
-
-    Raises
-    ------
-    SqlRefusedError
-        Unless it is one SELECT that reads the named tables (or its own WITH), and calls known functions only.
-    """
-    tree = _read(sql, sql)
-    if not isinstance(tree, exp.Query) or not tree.selects:
-        raise SqlRefusedError("only one SELECT is allowed")
-    if any(clause.recursive for clause in tree.find_all(exp.With)):
-        raise SqlRefusedError("a recursive WITH may never end")
-    for node in tree.walk():
-        _require_own(node, tables)
-    return tree
-
-
-def at(now: datetime, tree: exp.Expr) -> str:
-    """Return a query as SQL that means `now` (naive UTC) by the current time and day, and null by n ÷ 0, as Spark."""
-    said: dict[type[exp.Expr], exp.Expr] = {
-        exp.CurrentTimestamp: exp.cast(exp.Literal.string(now.isoformat(" ")), "TIMESTAMP_NTZ"),
-        exp.CurrentDate: exp.cast(exp.Literal.string(now.date().isoformat()), "DATE"),
-    }
-
-    def meant(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, (exp.Div, exp.Mod)):
-            node.set("expression", exp.func("NULLIF", node.expression, exp.Literal.number(0)))
-        return said[type(node)].copy() if type(node) in said else node
-
-    return tree.transform(meant).sql(_DIALECT)
-
-
-def _require_own(node: exp.Expr, tables: Sequence[str]) -> None:
-    if isinstance(node, exp.CTE) and not isinstance(node.this, exp.Query):
-        raise SqlRefusedError("only one SELECT is allowed")
-    is_now = isinstance(node, (exp.CurrentTimestamp, exp.CurrentDate)) and not node.this
-    is_elsewhere = isinstance(node, exp.Func) and _ELSEWHERE.match(type(node).__name__) and not is_now
-    if is_elsewhere or isinstance(node, _NEVER):
-        raise SqlRefusedError(f"{_short(node.sql(_DIALECT))} is not a function that a rule may call")
-    if isinstance(node, exp.UDTF) and not isinstance(node, _TABLE_FUNCTIONS):
-        raise SqlRefusedError(f"{_short(node.sql(_DIALECT))} is not a table function that a rule may call")
-    if isinstance(node, exp.Table) and not _is_one_of(node, tables):
-        raise SqlRefusedError(
-            f"{_short(node.sql(_DIALECT, comments=False))} is not a table of the rule; known: {', '.join(tables)}"
-        )
-
-
-def _is_one_of(table: exp.Table, tables: Sequence[str]) -> bool:
-    """Tell whether a table is named by its name alone, and is one of these or of a WITH that it can see."""
-    if not isinstance(table.this, exp.Identifier) or table.args.get("db") or table.args.get("catalog"):
-        return False
-    return table.name in tables or table.name in _visible(table)
-
-
-def _visible(node: exp.Expr) -> set[str]:
-    """Return the names that a WITH around the node gives; within a WITH, those before it."""
-    found: set[str] = set()
-    inner, outer = node, node.parent
-    while outer is not None:
-        if isinstance(outer, exp.With):
-            found |= {cte.alias for cte in outer.expressions[: outer.expressions.index(inner)]}
-        elif not isinstance(inner, exp.With):
-            clause = outer.args.get("with_")
-            found |= {cte.alias for cte in clause.expressions} if clause else set()
-        inner, outer = outer, outer.parent
-    return found
 
 
 def any_of(conditions: Sequence[Any]) -> Any:
