@@ -90,11 +90,17 @@ class DuckDBEngine:
             try:
                 return alone.sql(written).to_arrow_table()
             except duckdb.Error as error:
-                is_late = isinstance(error, duckdb.InterruptException)
-                said = f"it takes longer than {self._query_within_s:g} s" if is_late else str(error).splitlines()[0]
-                raise ConfigError(f"SQL of a rule fails: {said}", next_step="Correct the rule's SQL.") from error
+                raise ConfigError(
+                    f"SQL of a rule fails: {self._what_failed(error)}: {sql}", next_step="Correct the rule's SQL."
+                ) from error
             finally:
                 limit.cancel()
+
+    def _what_failed(self, error: duckdb.Error) -> str:
+        """Return the kind of a failure; what the database says of it holds values of the data."""
+        if isinstance(error, duckdb.InterruptException):
+            return f"it takes longer than {self._query_within_s:g} s"
+        return type(error).__name__.removesuffix("Exception").lower() or "error"
 
     @contextmanager
     def stage(self, rows: ir.Table) -> Iterator[ir.Table]:

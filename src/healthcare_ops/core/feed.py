@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -228,3 +229,14 @@ def require_known_sectors(feed: Feed, site: Site) -> None:
                 f"it has {', '.join(site.sector_ids)}.",
                 next_step="Correct the feed file, or declare the sector in the site file.",
             )
+
+
+def delivered_columns(feeds: Iterable[Feed]) -> set[str]:
+    """Return the columns of records and encounters that at least one of the feeds can fill."""
+    milestones = {"care_start": "care_start", "discharge": "discharge_time", LEFT: "discharge_time"}
+    found: set[str] = set()
+    for feed in feeds:
+        found |= set(feed.columns)
+        if feed.shape != "encounters":
+            found |= {milestones[name] for name in feed.values.event_type.values() if name in milestones}
+    return found

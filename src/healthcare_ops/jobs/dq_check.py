@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from healthcare_ops.core.clock import SystemClock
 from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.errors import ConfigError, QualityError
+from healthcare_ops.core.feed import delivered_columns
 from healthcare_ops.core.reasons import Reason
 from healthcare_ops.core.tables import (
     ACCOUNT,
@@ -30,7 +32,7 @@ from healthcare_ops.jobs.quality_rules import rule_file
 from healthcare_ops.jobs.quality_shifts import shifts
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.bronze import bronze_table
-from healthcare_ops.pipeline.quality.checks import RuleFile
+from healthcare_ops.pipeline.quality.checks import Check, RuleFile
 from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
 from healthcare_ops.pipeline.quality.feed_section import FeedAccount
 from healthcare_ops.pipeline.quality.measures import Scope
@@ -135,20 +137,37 @@ def _findings(
         # An encounter of these days may stand on another day as well.
         standing=context.lake.read(ENCOUNTERS) if rules.table == ENCOUNTERS.id else None,
     )
+    judge = partial(
+        evaluate,
+        scope=scope,
+        collect=context.engine.collect,
+        ask=lambda sql: context.engine.query(sql, {PRIMARY: judged}),
+        history=history,
+        delivered=delivered_columns(feeds),
+        held=_held_by(context, rules, days) if rules.table == ENCOUNTERS.id else {},
+    )
     try:
-        return evaluate(
-            rules.checks,
-            scope,
-            collect=context.engine.collect,
-            ask=lambda sql: context.engine.query(sql, {PRIMARY: judged}),
-            history=history,
-            delivered={
-                column for feed in feeds for column in _delivered(feed.shape, feed.columns, feed.values.event_type)
-            },
-            held=_held_by(context, rules, days) if rules.table == ENCOUNTERS.id else {},
-        )
+        return judge(rules.checks)
     except ConfigError as error:
         raise error.about(f"rules/{rules.table}.dqdl") from error
+    except Exception:
+        _raise_for_the_rule(rules, judge)
+        raise
+
+
+def _raise_for_the_rule(rules: RuleFile, judge: Callable[[Sequence[Check]], object]) -> None:
+    """Raise `ConfigError` for the rule by which the engine failed, such as one that overflows; nothing if none does."""
+    for check in rules.checks:
+        try:
+            judge([check])
+        except ConfigError:
+            raise
+        except Exception as error:
+            kind = type(error).__name__.removesuffix("Exception")  # what the engine says holds values of the data
+            raise ConfigError(
+                f"rules/{rules.table}.dqdl, line {check.node.position.line}: rule {check.rule_id} fails: {kind}.",
+                next_step="Correct the rule, and adopt it again with `hops dq rules adopt`.",
+            ) from error
 
 
 def _by_feed_and_day(accounts: Any) -> Any:
@@ -166,14 +185,6 @@ def _held_by(context: Context, rules: RuleFile, days: list[date]) -> dict[str, i
     counts = {rule: rows.encounter_id.nunique(where=names.contains(f",{rule},")) for rule in holding}
     (found,) = context.engine.collect(rows.aggregate(**counts)).to_pylist()
     return {rule: count for rule, count in found.items() if count}
-
-
-def _delivered(shape: str, columns: Any, event_types: Any) -> set[str]:
-    """Return the encounter columns that a feed can fill."""
-    if shape == "encounters":
-        return set(columns)
-    milestones = {"care_start": "care_start", "discharge": "discharge_time", "left": "discharge_time"}
-    return set(columns) | {milestones[name] for name in event_types.values() if name in milestones}
 
 
 def _on(context: Context, table: Table, days: list[date]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -21,6 +22,7 @@ from healthcare_ops.pipeline.silver import within
 _PAST_REPORTS = 10
 _LAST = re.compile(r"\blast\(\s*(\d{1,4})\s*\)")
 _PAST_DAYS = 14
+_log = logging.getLogger(__name__)
 _RECORDS_OF_FEED = 3
 
 
@@ -36,18 +38,27 @@ def past_reports(context: Context, request: Request) -> list[Mapping[str, Any]]:
         keys = context.objects.list(f"{REPORTS_PREFIX}dt={day.isoformat()}/")
         runs = {key: key.rpartition("/")[2].removesuffix(".json") for key in keys}
         of_day = [
-            json.loads(context.objects.read(key))
+            report
             for key, run_id in runs.items()
-            if run_id != request.run_id and _kind_of(run_id) == _kind_of(request.run_id)
+            if run_id != request.run_id
+            and _kind_of(run_id) == _kind_of(request.run_id)
+            and (report := _readable(context, key))
         ]
-        found += sorted(
-            (report for report in of_day if report["schema_version"] == SCHEMA_VERSION and not report["error"]),
-            key=lambda report: str(report["written_at"]),
-            reverse=True,
-        )
+        found += sorted(of_day, key=lambda report: str(report["written_at"]), reverse=True)
         if len(found) >= wanted:
             break
     return found[:wanted]
+
+
+def _readable(context: Context, key: str) -> Mapping[str, Any] | None:
+    """Return a report of today's form that was judged to its end; None for another, and for one that is damaged."""
+    try:
+        report: Mapping[str, Any] = json.loads(context.objects.read(key))
+        is_usable = report["schema_version"] == SCHEMA_VERSION and not report["error"] and report["written_at"]
+    except (ValueError, KeyError, TypeError):
+        _log.warning("the report %s cannot be read; the past is told without it", key)
+        return None
+    return report if is_usable and "rules" in report else None
 
 
 def _kind_of(run_id: str) -> str:

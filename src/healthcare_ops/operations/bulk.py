@@ -8,7 +8,7 @@ from bisect import bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -151,18 +151,24 @@ def land(platform: Platform, feed: Feed, files: Mapping[Path, str]) -> list[dict
     return landed
 
 
+def new_run_id(now: datetime) -> str:
+    """Return a name for work in bulk."""
+    return f"bulk-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
 def refine(
     platform: Platform,
     progress: Progress,
     *,
     jobs: tuple[str, ...] = REFINE_JOBS,
     days: frozenset[date] = frozenset(),
+    run_id: str = "",
 ) -> dict[str, Any]:
-    """Run the jobs in order over everything that is new, and `days` in any case."""
+    """Run the jobs in order over everything that is new, and `days` in any case; under a name of its own, if none."""
     context = platform.context
     now = context.clock.now()
     run_date = max(days, default=civil_day(now, context.site.tz))
-    request = Request(f"bulk-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}", "daily", run_date, days)
+    request = Request(run_id or new_run_id(now), "daily", run_date, days)
     outcomes = {}
     for name in jobs:
         progress(name)
