@@ -359,6 +359,22 @@ def test_another_threshold_is_tried_on_past_runs(dq, threshold, would_be):
     assert f"of 4 runs: pass 2 → {would_be.count('pass')}" in outcome.out
 
 
+def test_runs_that_another_version_of_the_rule_judged_are_told(hops, dq, own_ward, tmp_path):
+    state = ("--state", own_ward.state)
+    file = tmp_path / "silver.encounters.dqdl"
+    file.write_text(f'Rules = [ Completeness "care_start" >= 0.1 labels=["id"="{TRIAGE}", "severity"="warn"] ]')
+    same = dq("whatif", TRIAGE, "--threshold", "0.7")
+    hops("dq", "rules", "adopt", file, *BY, *state)
+
+    other = hops("dq", "whatif", TRIAGE, "--threshold", "0.7", *state)
+    runs = hops("dq", "whatif", TRIAGE, "--threshold", "0.7", *state, "--json").document["runs"]
+
+    assert "another version" not in same.out
+    assert "4 of them were judged by another version of the rule:" in other.out
+    assert f'  {runs[0]["version"][:6]}: Completeness "triage_level" >= 0.80' in other.out
+    assert [run["is_same"] for run in runs] == [False] * 4
+
+
 def test_what_is_tried_on_the_share_of_rows_is_no_limit_of_their_values(dq):
     # 600 minutes limit the rows; the share of those that pass is 22 of 24.
     runs = dq("whatif", SHORT, "--threshold", "0.9", "--json").document["runs"]

@@ -147,13 +147,20 @@ def _record(state: Path, table_id: str, version: str, *, by: str, reason: str, a
 
 @dataclass(frozen=True)
 class Tried:
-    """What a rule said in a past run, and what it would have said with another threshold; null: it cannot be told."""
+    """What a rule said in a past run, and what it would have said with another threshold; null: it cannot be told.
+
+    `rule` is what was judged then, and `is_same` whether it is what the rule in force says: of another one the value
+    may be of another column, or of other rows. `version` is that of the file of rules.
+    """
 
     run_id: str
     as_of: str
     value: float | None
     was: str
     would_be: str | None
+    rule: str
+    version: str
+    is_same: bool
 
 
 def what_if(platform: Platform, reports: Sequence[Mapping[str, Any]], rule_id: str, threshold: str) -> list[Tried]:
@@ -241,4 +248,13 @@ def _tried(
             violations = section.get("violations", section.get("null_count"))
             is_few = bool(violations) and violations <= check.tolerated
             would_be = "pass" if holds(condition, value, before) else "warn" if is_few else check.severity
-    return Tried(report["run_id"], report["as_of"], value, section["verdict"], would_be)
+    return Tried(
+        run_id=report["run_id"],
+        as_of=report["as_of"],
+        value=value,
+        was=section["verdict"],
+        would_be=would_be,
+        rule=section["rule"],
+        version=report["rule_versions"].get(check.table, ""),
+        is_same=section["rule"] == check.rule,
+    )

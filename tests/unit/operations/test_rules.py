@@ -49,9 +49,15 @@ def platform(hospital):
     return replace(hospital.platform, context=replace(hospital.context, rules={TABLE: TEXT}))
 
 
-def report(rule, value, violations=None, verdict="pass"):
-    section = {"rule_id": rule, "values": [value], "violations": violations, "verdict": verdict}
-    return {"run_id": "daily-1", "as_of": "2026-03-12", "rules": [section, section | {"rule_id": "another"}]}
+def report(rule, value, violations=None, verdict="pass", text="RowCount > 100"):
+    section = {"rule_id": rule, "values": [value], "violations": violations, "verdict": verdict, "rule": text}
+    versions = {TABLE: "0123456789ab"}
+    return {
+        "run_id": "daily-1",
+        "as_of": "2026-03-12",
+        "rule_versions": versions,
+        "rules": [section, section | {"rule_id": "another"}],
+    }
 
 
 @pytest.mark.parametrize(
@@ -93,6 +99,15 @@ def test_a_threshold_may_speak_of_the_runs_before_each(platform):
 
     # 84 is the limit of the first, 88 of the second; the last has none before it.
     assert [one.would_be for one in tried] == ["fail", "pass", None, None]
+
+
+def test_a_run_that_was_judged_by_another_version_of_the_rule_is_marked(platform):
+    texts = ("RowCount > 100", 'RowCount > 100 where "sector_id = 1"')
+
+    tried = rules.what_if(platform, [report("rows", 150.0, text=text) for text in texts], "rows", "120")
+
+    assert [(one.rule, one.is_same) for one in tried] == [(texts[0], True), (texts[1], False)]
+    assert {one.version for one in tried} == {"0123456789ab"}
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_
 
 if TYPE_CHECKING:
     from healthcare_ops.core.errors import OpsError
+    from healthcare_ops.operations.rules import Tried
     from healthcare_ops.pipeline.quality.lint import Verdict
 
 app = typer.Typer(help="The rules of data quality, and the site's own.", no_args_is_help=True, rich_markup_mode=None)
@@ -137,10 +138,22 @@ def whatif(
         emit_json({"rule_id": rule, "threshold": threshold, "runs": fields, "was": was, "would_be": would_be})
         return
     out = console()
-    rows = [[one.run_id, one.as_of[:16], one.value, one.was, one.would_be] for one in tried]
-    out.print(table(f"{rule} with {threshold}", ["run", "as of", "measured", "was", "would be"], rows))
+    rows = [[one.run_id, one.as_of[:16], one.value, one.was, one.would_be, _other(one)] for one in tried]
+    columns = ["run", "as of", "measured", "was", "would be"]
+    others = [one for one in tried if not one.is_same]
+    if not others:
+        rows = [row[:-1] for row in rows]
+    out.print(table(f"{rule} with {threshold}", [*columns, *(["judged by"] if others else [])], rows))
     said = [f"{name} {was[name]} → {would_be[name]}" for name in was]
     out.print(f"of {len(tried)} runs: {', '.join(said)}", markup=False)
+    if others:
+        out.print(f"{len(others)} of them were judged by another version of the rule:", markup=False)
+    for version, text in sorted({(one.version, one.rule) for one in others}):
+        out.print(f"  {version[:6]}: {text}", markup=False, soft_wrap=True)
+
+
+def _other(tried: Tried) -> str | None:
+    return None if tried.is_same else tried.version[:6]
 
 
 def lint(
