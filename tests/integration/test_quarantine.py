@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
-from healthcare_ops.core.errors import ConfigError
-from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, FATES, QUARANTINE, TABLES
+from healthcare_ops.core.errors import ConfigError, QualityError
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, FATES, OPS_METRICS_HOURLY, QUARANTINE, TABLES
 from healthcare_ops.operations.quarantine import decide
 from hospital import event, open_hospital, visit
 
@@ -200,3 +201,58 @@ def test_two_visits_under_one_number_are_both_held(tmp_path):
         held = hospital.rows(QUARANTINE)
 
     assert [row["record_no"] for row in held] == [1, 5]
+
+
+def test_what_is_let_in_breaks_no_rule_any_more(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS.replace("warn", "fail"))
+        hospital.deliver("visits", visits(), "march.csv")
+        with pytest.raises(QualityError):
+            hospital.refine()
+        decided = decide(
+            hospital.platform, "release", rule="stay.short", batch_id="visits-000001", by="Ana Souza", reason="real"
+        )
+        hours = hospital.rows(OPS_METRICS_HOURLY)
+
+    assert decided.failure is None
+    assert sum(row["arrivals_count"] for row in hours) == 4
+
+
+def test_a_rule_of_a_column_that_nobody_delivers_holds_nothing(tmp_path):
+    text = HELD_STAYS.replace('"los_min" <= 300 where "los_min is not null"', '"admit_time" > "2020-01-01"')
+    text = text.replace('"id"="stay.short"', '"id"="stay.short", "needs"="admit_time"')
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, text)
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+
+        assert hospital.rows(QUARANTINE) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "text", "name"),
+    [
+        (ENCOUNTERS.id, HELD_STAYS, "stay.short"),
+        (
+            "bronze.encounters_raw",
+            'Rules = [ ColumnValues "arrival_time" matches "never" '
+            'labels=["id"="never", "severity"="warn", "on_failure"="quarantine"] ]',
+            "never",
+        ),
+    ],
+)
+def test_a_release_counts_for_rows_that_are_told_again_as_they_were(tmp_path, table, text, name):
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, table, text)
+        hospital.deliver("visits", visits(), "march.csv")
+        with suppress(QualityError):
+            hospital.refine()
+        decide(hospital.platform, "release", rule=name, batch_id="visits-000001", by="Ana Souza", reason="real")
+        hospital.deliver(
+            "visits", [*visits(), visit("V-e", "2026-03-12T11:00:00", left="2026-03-12T12:00:00")], "again.csv"
+        )
+        with suppress(QualityError):
+            hospital.refine()
+        standing = {row["encounter_id"] for row in hospital.rows(ENCOUNTERS)}
+
+    assert len(standing) >= 4

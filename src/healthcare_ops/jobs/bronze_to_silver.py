@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -14,6 +15,7 @@ import ibis.expr.types as ir
 from healthcare_ops.core.civil_time import OffsetSpan, offset_spans
 from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.feed import delivered_columns
 from healthcare_ops.core.tables import (
     BATCH_ACCOUNTS,
     ENCOUNTERS,
@@ -28,6 +30,7 @@ from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.quality_rules import checks_of, read_decisions
 from healthcare_ops.pipeline import records, silver
 from healthcare_ops.pipeline.bronze import bronze_table
+from healthcare_ops.pipeline.quality.checks import Check
 from healthcare_ops.pipeline.quality.quarantine import Decision, hold, released_batches, with_held, with_rejections
 
 _BRONZE = (ENCOUNTERS_RAW, EVENTS_RAW)
@@ -137,7 +140,7 @@ def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.
             with_held(
                 silver.assemble(events, placed, context.site, spans),
                 [rows for _, rows in judged],
-                checks_of(context, ENCOUNTERS),
+                _judged_checks(context, ENCOUNTERS),
                 decisions,
             )
         )
@@ -158,6 +161,18 @@ def _require_own_days(context: Context, judged: ir.Table) -> None:
         )
 
 
+def _judged_checks(context: Context, table: Table) -> list[Check]:
+    """Return the checks of a table that speak of what is delivered."""
+    delivered = delivered_columns(context.feeds.values())
+    return [check for check in checks_of(context, table) if not check.needs or check.needs in delivered]
+
+
+def _told_in(raw: ir.Table, batches: Sequence[str]) -> Any:
+    """Tell whether a record came with one of the deliveries, or equals one that did: extracts tell things again."""
+    mine = raw.filter(raw.batch_id.isin(batches))
+    return raw.batch_id.isin(batches) | raw.content_hash.isin(mine.content_hash)
+
+
 _Stage = Callable[..., ir.Table]
 
 
@@ -175,8 +190,8 @@ def _typed_records(
             continue
         raw = context.lake.read(table, window.first, window.last)
         raw = raw.filter(silver.within(raw.dt, window.runs))
-        released = {rule: raw.batch_id.isin(batches) for rule, batches in released_batches(decisions).items()}
-        raw = hold(raw, checks_of(context, table), released)
+        released = {rule: _told_in(raw, batches) for rule, batches in released_batches(decisions).items()}
+        raw = hold(raw, _judged_checks(context, table), released)
         parts = [
             typer(
                 raw.filter(raw.feed_id == feed.feed_id),

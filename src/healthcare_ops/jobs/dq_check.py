@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -28,7 +29,7 @@ from healthcare_ops.jobs.approval import approve, silver_markers
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.quality_history import clocks, deviations
 from healthcare_ops.jobs.quality_reports import past_reports, source_records, write_metrics, write_report
-from healthcare_ops.jobs.quality_rules import rule_file
+from healthcare_ops.jobs.quality_rules import read_decisions, rule_file
 from healthcare_ops.jobs.quality_shifts import shifts
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.bronze import bronze_table
@@ -139,20 +140,34 @@ def _findings(
     )
     judge = partial(
         evaluate,
-        scope=scope,
         collect=context.engine.collect,
         ask=lambda sql: context.engine.query(sql, {PRIMARY: judged}),
         history=history,
         delivered=delivered_columns(feeds),
         held=_held_by(context, rules, days) if rules.table == ENCOUNTERS.id else {},
     )
+    # What somebody let in breaks the rule that held it, and is no fault any more.
+    without = replace(scope, table=_not_released(context, rules, judged, days))
     try:
-        return judge(rules.checks)
+        others = judge([check for check in rules.checks if not check.is_quarantining], scope)
+        holding = judge([check for check in rules.checks if check.is_quarantining], without)
+        found = {finding.rule_id: finding for finding in (*others, *holding)}
+        return tuple(found[check.rule_id] for check in rules.checks)
     except ConfigError as error:
         raise error.about(f"rules/{rules.table}.dqdl") from error
     except Exception:
-        _raise_for_the_rule(rules, judge)
+        _raise_for_the_rule(rules, partial(judge, scope=scope))
         raise
+
+
+def _not_released(context: Context, rules: RuleFile, judged: Any, days: list[date]) -> Any:
+    """Return the rows without those that people let in, if a rule of the table holds any."""
+    if not any(check.is_quarantining for check in rules.checks) or not read_decisions(context):
+        return judged
+    let_in = _on(context, QUARANTINE, days)
+    let_in = let_in.filter(let_in.state == "released")
+    keys = ["encounter_id"] if rules.table == ENCOUNTERS.id else list(ENCOUNTERS_RAW.key)
+    return judged.anti_join(let_in, keys)
 
 
 def _raise_for_the_rule(rules: RuleFile, judge: Callable[[Sequence[Check]], object]) -> None:

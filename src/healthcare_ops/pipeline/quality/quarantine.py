@@ -115,9 +115,10 @@ def with_held(
 
 
 def _came_with(encounters: ir.Table, judged: Sequence[ir.Table], batches: Sequence[str]) -> Any:
-    """Tell of each encounter whether one of its records came with one of these deliveries."""
+    """Tell of each encounter whether what stands of it came with one of these deliveries, if only in equal words."""
     records = ibis.union(*(rows.select("encounter_id", "batch_id", "fate") for rows in judged))
-    mine = records.filter((records.fate == "applied") & records.batch_id.isin(batches))
+    stands = records.fate.isin(["applied", "duplicate"])  # of two equal records the newer stands
+    mine = records.filter(stands & records.batch_id.isin(batches))
     return encounters.encounter_id.isin(mine.encounter_id)
 
 
