@@ -6,6 +6,7 @@ import math
 import operator
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from healthcare_ops.pipeline.quality.dqdl.syntax import Arithmetic, Call, Condition, Number, Operand, Operator
 from healthcare_ops.pipeline.quality.refusals import NoHistoryError, NotCompilableError
@@ -13,13 +14,15 @@ from healthcare_ops.pipeline.quality.refusals import NoHistoryError, NotCompilab
 History = Sequence[float]
 
 
-_COMPARE: Mapping[Operator, Callable[[float, Sequence[float]], bool]] = {
-    "=": lambda value, limits: value == limits[0],
-    "!=": lambda value, limits: value != limits[0],
-    ">": lambda value, limits: value > limits[0],
-    ">=": lambda value, limits: value >= limits[0],
-    "<": lambda value, limits: value < limits[0],
-    "<=": lambda value, limits: value <= limits[0],
+COMPARISONS: Mapping[Operator, Callable[[Any, Any], Any]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+_OF_SEVERAL: Mapping[Operator, Callable[[float, Sequence[float]], bool]] = {
     # Both ends excluded, as Glue has it.
     "between": lambda value, limits: limits[0] < value < limits[1],
     "not between": lambda value, limits: not limits[0] < value < limits[1],
@@ -58,7 +61,10 @@ def holds(condition: Condition, value: float, history: History = ()) -> bool:
     NoHistoryError
         If the condition speaks of runs that have not been, or divides by nothing.
     """
-    return _COMPARE[condition.operator](value, limits(condition, history))
+    bounds = limits(condition, history)
+    if compare := COMPARISONS.get(condition.operator):
+        return bool(compare(value, bounds[0]))
+    return _OF_SEVERAL[condition.operator](value, bounds)
 
 
 def limits(condition: Condition, history: History = ()) -> list[float]:
@@ -114,7 +120,7 @@ def is_ordinary(value: float, history: History) -> bool:
 
 def require_numbers(condition: Condition) -> None:
     """Raise `NotCompilableError` unless every operand comes to a number."""
-    if condition.operator not in _COMPARE:
+    if condition.operator not in (*COMPARISONS, *_OF_SEVERAL):
         raise NotCompilableError("its condition compares a number")
     for operand in condition.operands:
         _require_number(operand)

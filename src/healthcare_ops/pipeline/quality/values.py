@@ -5,7 +5,6 @@ A null fulfils no condition but `= NULL`, `in […, NULL]` and those that deny: 
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import ibis
 
 from healthcare_ops.pipeline import civil
-from healthcare_ops.pipeline.quality.conditions import is_dynamic, limits, require_numbers
+from healthcare_ops.pipeline.quality.conditions import COMPARISONS, is_dynamic, limits, require_numbers
 from healthcare_ops.pipeline.quality.dqdl.syntax import (
     ClockTime,
     Condition,
@@ -34,14 +33,6 @@ _DATE_LENGTH = len("2026-03-01")
 _BLANK = r"^\s+\z"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\z"
 
-_COMPARE: Mapping[Operator, Callable[[Any, Any], Any]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
 _DENIALS: Mapping[Operator, Operator] = {
     "!=": "=",
     "not in": "in",
@@ -111,7 +102,7 @@ def _compared(column: Any, condition: Condition, now: datetime) -> Any:
     column, bounds = _comparable(column, condition, now)
     if condition.operator == "between":
         return (column > bounds[0]) & (column < bounds[1])
-    return _COMPARE[condition.operator](column, bounds[0])
+    return COMPARISONS[condition.operator](column, bounds[0])
 
 
 def _comparable(column: Any, condition: Condition, now: datetime) -> tuple[Any, list[Any]]:
@@ -211,7 +202,7 @@ def is_as_fresh(column: Any, condition: Condition, now: datetime) -> Any:
     elif positive == "in":
         found = age_us.isin(bounds)
     else:
-        found = _COMPARE[positive](age_us, bounds[0])
+        found = COMPARISONS[positive](age_us, bounds[0])
     found = found.fill_null(False)
     return ~found if condition.operator in _DENIALS else found
 
