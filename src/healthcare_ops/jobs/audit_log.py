@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.ports import ObjectStore
 
 AUDIT_PREFIX = "ops/audit/"
+_KEY = re.compile(rf"{AUDIT_PREFIX}(\d{{8}})\.json")
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,41 @@ class Entry:
 
 def entries(objects: ObjectStore) -> list[Entry]:
     """Return all entries, the oldest first; `ConfigError` if one can no longer be read."""
-    return [read_entry(objects, key) for key in objects.list(AUDIT_PREFIX)]
+    return [_read(objects, key) for key in _keys(objects)]
 
 
-def read_entry(objects: ObjectStore, key: str) -> Entry:
-    """Return an entry; `ConfigError` if it can no longer be read."""
+def newest_entry(objects: ObjectStore) -> Entry | None:
+    """Return the newest entry; `ConfigError` if it can no longer be read, or its number is not that of its file."""
+    keys = _keys(objects)
+    if not keys:
+        return None
+    newest = _read(objects, keys[-1])
+    if entry_key(newest.number) != keys[-1]:
+        raise ConfigError(
+            f"the audit log is not whole: {keys[-1]} says that it is entry {newest.number}.",
+            next_step="Compare it with a backup.",
+        )
+    return newest
+
+
+def entry_key(number: int) -> str:
+    """Return where the entry of this number is kept."""
+    return f"{AUDIT_PREFIX}{number:08d}.json"
+
+
+def _keys(objects: ObjectStore) -> list[str]:
+    """Return the keys of entries, the oldest first; what else lies there, such as a copy, is none."""
+    return [key for key in objects.list(AUDIT_PREFIX) if _KEY.fullmatch(key)]
+
+
+def _read(objects: ObjectStore, key: str) -> Entry:
     try:
-        return Entry(**json.loads(objects.read(key)))
+        entry = Entry(**json.loads(objects.read(key)))
+        texts = (entry.at, entry.who, entry.action, entry.reason, entry.previous)
+        is_whole = type(entry.number) is int and isinstance(entry.details, dict)
+        if not is_whole or not all(isinstance(text, str) for text in texts):
+            raise TypeError("a value is of another kind")
+        return entry
     except (ValueError, TypeError) as error:
         raise ConfigError(
             f"the audit log is not whole: {key} is no entry any more.", next_step="Compare it with a backup."
@@ -52,16 +82,25 @@ def rules_adopted(objects: ObjectStore) -> dict[str, str]:
     adopted: dict[str, str] = {}
     for entry in entries(objects):
         if entry.action == "dq.rules.adopt":
-            adopted[entry.details["table"]] = entry.details["version"]
+            adopted[_detail(entry, "table")] = _detail(entry, "version")
         elif entry.action == "dq.rules.drop":
-            adopted.pop(entry.details["table"], None)
+            adopted.pop(_detail(entry, "table"), None)
     return adopted
 
 
 def newest_decisions(objects: ObjectStore) -> dict[tuple[str, str], Entry]:
     """Return the newest entry about held rows of each rule and delivery."""
     return {
-        (entry.details["rule"], entry.details["batch_id"]): entry
+        (_detail(entry, "rule"), _detail(entry, "batch_id")): entry
         for entry in entries(objects)
         if entry.action in ("dq.release", "dq.reject", "dq.hold")
     }
+
+
+def _detail(entry: Entry, name: str) -> str:
+    if name not in entry.details:
+        raise ConfigError(
+            f"the audit log is not whole: {entry_key(entry.number)} tells of no {name}.",
+            next_step="Compare it with a backup.",
+        )
+    return str(entry.details[name])

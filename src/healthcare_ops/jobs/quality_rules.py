@@ -62,7 +62,7 @@ def _tells_of(entry: Entry | None, decision: Decision) -> bool:
     return (
         entry is not None
         and (entry.action, entry.who, entry.reason) == (f"dq.{decision.kind}", decision.by, decision.reason)
-        and datetime.fromisoformat(entry.at) == decision.decided_at
+        and entry.at == decision.decided_at.isoformat()
     )
 
 
@@ -70,8 +70,13 @@ def kept_decisions(context: Context) -> list[Decision]:
     """Return the newest decision that is kept of each rule and delivery, whoever wrote it."""
     if not context.objects.exists(DECISIONS):
         return []
-    decisions = [
-        Decision(**row | {"decided_at": datetime.fromisoformat(row["decided_at"])})
-        for row in json.loads(context.objects.read(DECISIONS))
-    ]
+    try:
+        decisions = [
+            Decision(**row | {"decided_at": datetime.fromisoformat(row["decided_at"])})
+            for row in json.loads(context.objects.read(DECISIONS))
+        ]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigError(
+            f"{context.objects.path(DECISIONS)} cannot be read: {error}.", next_step="Put the file back from a backup."
+        ) from error
     return list({(decision.rule, decision.batch_id): decision for decision in decisions}.values())

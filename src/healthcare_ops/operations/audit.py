@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from healthcare_ops.core.errors import ConfigError
-from healthcare_ops.jobs.audit_log import AUDIT_PREFIX, Entry, read_entry
+from healthcare_ops.jobs.audit_log import Entry, entry_key, newest_entry
 from healthcare_ops.ports import ObjectStore
 
 _FIRST = "0" * 64
@@ -23,15 +23,14 @@ def record(
     Raises
     ------
     ConfigError
-        If nobody is named, or no reason.
+        If nobody is named, or no reason; if the newest entry is none any more.
     """
     require_said("--by", who)
     require_said("--reason", reason)
-    keys = objects.list(AUDIT_PREFIX)
-    last = read_entry(objects, keys[-1]) if keys else None
+    last = newest_entry(objects)
     number, previous = (last.number + 1, last.hash) if last else (1, _FIRST)
     entry = Entry(number, at.isoformat(), who.strip(), action, reason.strip(), dict(details), previous)
-    objects.write(f"{AUDIT_PREFIX}{number:08d}.json", json.dumps(asdict(entry), indent=1, ensure_ascii=False).encode())
+    objects.write(entry_key(number), json.dumps(asdict(entry), indent=1, ensure_ascii=False).encode())
     return entry
 
 

@@ -58,3 +58,32 @@ def test_nobody_and_no_reason_are_refused(objects, nothing):
             audit.record(objects, AT, action="dq.release", details={}, **given)
 
     assert len(entries(objects)) == 3
+
+
+def test_what_is_no_entry_beside_the_entries_changes_none_of_them(objects):
+    before = [objects.read(key) for key in KEYS]
+    for name in ("copy-00000001.json", "00000002 (1).json", "zzz.txt"):
+        objects.write(f"ops/audit/{name}", objects.read(KEYS[0]))
+
+    audit.record(objects, AT, who="Eve", action="dq.hold", reason="why", details={})
+
+    assert [objects.read(key) for key in KEYS] == before
+    assert [entry.number for entry in entries(objects)] == [1, 2, 3, 4]
+    assert audit.breaks(entries(objects)) == []
+
+
+@pytest.mark.parametrize("damage", [{"number": "3"}, {"number": None}, {"at": None}, {"details": []}])
+def test_an_entry_that_is_none_any_more_is_told_by_name(objects, damage):
+    objects.write(KEYS[2], json.dumps(json.loads(objects.read(KEYS[2])) | damage).encode())
+
+    with pytest.raises(ConfigError, match=r"00000003\.json is no entry any more"):
+        entries(objects)
+    with pytest.raises(ConfigError, match="the audit log is not whole"):
+        audit.record(objects, AT, who="Eve", action="dq.hold", reason="why", details={})
+
+
+def test_no_entry_is_written_over_where_the_newest_says_another_number(objects):
+    objects.write(KEYS[2], json.dumps(json.loads(objects.read(KEYS[2])) | {"number": 1}).encode())
+
+    with pytest.raises(ConfigError, match="says that it is entry 1"):
+        audit.record(objects, AT, who="Eve", action="dq.hold", reason="why", details={})
