@@ -296,6 +296,67 @@ def test_history_counts_a_clock_or_a_figure_once_as_the_score_does(hops, past_wa
     assert [(run["verdict"], run["measured"]) for run in of_clock] == [("fail", None)]
 
 
+# reports that are not what they were
+
+
+def report_file(hops, ward):
+    report = hops("dq", "show", "--state", ward.state, "--json").document
+    return ward.state / "gold" / "data_quality_runs" / "dt=2026-03-15" / f"{report['run_id']}.json"
+
+
+def test_a_check_shows_its_own_report_whatever_others_say_of_later_instants(hops, own_ward):
+    state = ("--state", own_ward.state)
+    path = report_file(hops, own_ward)
+    path.write_text(path.read_text(encoding="utf-8").replace('"written_at": "2026', '"written_at": "2027'))
+
+    checked = hops("dq", "check", "--from", "2026-03-14", "--to", "2026-03-14", *state, "--json").document
+
+    assert checked["run_id"] != path.stem
+    assert (checked["days"]["first"], checked["days"]["last"]) == ("2026-03-14", "2026-03-14")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "code", "why"),
+    [
+        ("2027-01-01", "2027-01-02", 3, "silver holds no day from 2027-01-01 to 2027-01-02"),
+        ("2026-03-14", "2026-03-13", 2, "2026-03-13 is before 2026-03-14"),
+    ],
+)
+def test_without_a_day_to_judge_a_check_shows_no_report_of_others(hops, own_ward, first, last, code, why):
+    outcome = hops("dq", "check", "--from", first, "--to", last, "--state", own_ward.state)
+
+    assert (outcome.exit_code, outcome.out) == (code, "")
+    assert why in outcome.err
+
+
+@pytest.mark.parametrize("text", ["{}", '{"run_id": "x', "[]"])
+@pytest.mark.parametrize("words", [("show",), ("history",), ("explain",)])
+def test_a_damaged_report_is_named_with_what_to_do(hops, own_ward, words, text):
+    path = report_file(hops, own_ward)
+    path.write_text(text)
+
+    outcome = hops("dq", *words, "--state", own_ward.state)
+
+    assert outcome.exit_code == 4
+    assert f"{path.name} cannot be read" in outcome.message.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("quality_decisions.json", ("release", "--rule", SHORT, "--batch", LAST_DELIVERY, *BY)),
+        ("quality_findings.json", ("show",)),
+    ],
+)
+def test_a_damaged_file_of_decisions_or_findings_is_named(hops, own_ward, file, words):
+    (own_ward.state / "ops" / file).write_text("[{")
+
+    outcome = hops("dq", *words, "--state", own_ward.state)
+
+    assert outcome.exit_code == 4
+    assert f"{file} cannot be read" in outcome.message.replace("\n", "")
+
+
 # notice
 
 

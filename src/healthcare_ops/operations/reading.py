@@ -17,6 +17,7 @@ from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.pipeline.quality.report import REPORTS_PREFIX
 from healthcare_ops.pipeline.quality.report import SCHEMA_VERSION as REPORT_VERSION
+from healthcare_ops.ports import ObjectStore
 
 
 def newest_predictions(platform: Platform) -> list[dict[str, Any]]:
@@ -44,11 +45,11 @@ def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
     NotFoundError
         If there is none, or more than one run is meant.
     ConfigError
-        If it has another form than today's: an earlier version of the product wrote it.
+        If it has another form than today's, because an earlier version of the product wrote it, or cannot be read.
     """
     objects = platform.context.objects
     keys = _keys_of(objects.list(REPORTS_PREFIX), run_id)
-    reports = [json.loads(objects.read(key)) | {"path": objects.path(key)} for key in _newest_first(keys)[:_LATEST]]
+    reports = [_read(objects, key) for key in _newest_first(keys)[:_LATEST]]
     if not reports:
         raise NotFoundError(
             f"there is no report of run {run_id!r}." if run_id else "there is no data-quality report yet.",
@@ -61,6 +62,29 @@ def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
             next_step="Run `hops dq check`, or open the file.",
         )
     return found
+
+
+def _read(objects: ObjectStore, key: str) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = json.loads(objects.read(key))
+        return {"path": objects.path(key), "written_at": report["written_at"], "schema_version": 0} | report
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigError(
+            f"the report {objects.path(key)} cannot be read: it is cut short, or was changed.",
+            next_step="Move it elsewhere, or put it back from a backup.",
+        ) from error
+
+
+def report_keys(platform: Platform) -> frozenset[str]:
+    """Return the keys of all reports."""
+    return frozenset(platform.context.objects.list(REPORTS_PREFIX))
+
+
+def report_since(platform: Platform, before: frozenset[str]) -> dict[str, Any] | None:
+    """Return the report that was written since there were these keys, with its `path`; null if none was."""
+    objects = platform.context.objects
+    written = sorted(report_keys(platform) - before)
+    return _read(objects, written[-1]) if written else None
 
 
 def _keys_of(keys: Sequence[str], run_id: str) -> list[str]:
@@ -100,11 +124,14 @@ def told_by_the_past(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def newest_reports(platform: Platform, count: int) -> list[dict[str, Any]]:
-    """Return the newest reports of today's form, the newest first by the instant of their runs."""
+    """Return the newest reports of today's form, the newest first by the instant of their runs.
+
+    `ConfigError` if one of them cannot be read.
+    """
     objects = platform.context.objects
     found = []
     for key in _newest_first(objects.list(REPORTS_PREFIX)):
-        report = json.loads(objects.read(key))
+        report = _read(objects, key)
         if report["schema_version"] == REPORT_VERSION:
             found.append(report)
         if len(found) == count:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from healthcare_ops.bootstrap.platform import Platform
-from healthcare_ops.core.errors import NotFoundError
+from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.operations import audit
 from healthcare_ops.operations.reading import sections_of
 
@@ -30,11 +30,16 @@ class Assignment:
 
 
 def assignments(platform: Platform) -> list[Assignment]:
-    """Return what was given to stewards, the oldest first."""
+    """Return what was given to stewards, the oldest first; `ConfigError` if it cannot be read."""
     objects = platform.context.objects
     if not objects.exists(FINDINGS):
         return []
-    return [Assignment(**row) for row in json.loads(objects.read(FINDINGS))]
+    try:
+        return [Assignment(**row) for row in json.loads(objects.read(FINDINGS))]
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"{objects.path(FINDINGS)} cannot be read: {error}.", next_step="Put the file back from a backup."
+        ) from error
 
 
 def assign(

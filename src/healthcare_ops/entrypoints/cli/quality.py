@@ -135,6 +135,8 @@ def history(
         columns = ["run_id", "as_of", "verdict", "score", "failed", "warned"]
     if rule and not rows:
         raise NotFoundError(f"no run judged rule {rule!r}.", next_step="`hops dq show` lists the rules.")
+    if not rows:
+        raise NotFoundError("there is no report of today's form.", next_step="Run `hops dq check`.")
     if as_json:
         emit_json({"rule_id": rule or None, "runs": [dict(zip(columns, row, strict=True)) for row in rows]})
         return
@@ -258,21 +260,31 @@ def _check_lake(first: str, last: str, state: Path, as_of: str, wait: float, *, 
     from healthcare_ops.core.errors import NotFoundError, QualityError
     from healthcare_ops.core.tables import ENCOUNTERS
     from healthcare_ops.operations import bulk
-    from healthcare_ops.operations.reading import newest_report
+    from healthcare_ops.operations.reading import report_keys, report_since
 
     start, end = (day(text, option) if text else None for text, option in ((first, "--from"), (last, "--to")))
+    if start and end and end < start:
+        raise typer.BadParameter(f"{last} is before {first}.", param_hint="--to")
     with open_platform(state, clock_at(as_of), patience=patience_of(wait)) as platform:
         there = platform.lake.changes(ENCOUNTERS, "").days
         lowest, highest = start or min(there, default=None), end or max(there, default=None)
         if lowest is None or highest is None:
             raise NotFoundError("silver holds no day yet.", next_step="Run `hops load`.")
         days = frozenset(d for d in there if lowest <= d <= highest)
+        if not days:
+            raise NotFoundError(
+                f"silver holds no day from {lowest} to {highest}.",
+                next_step=f"Name days from {min(there)} to {max(there)}.",
+            )
+        before = report_keys(platform)
         failure: QualityError | None = None
         try:
             bulk.refine(platform, lambda name: None, jobs=("dq_check",), days=days)
         except QualityError as error:
             failure = error
-        report = newest_report(platform)
+        report = report_since(platform, before)
+    if report is None:
+        raise failure or NotFoundError("nothing was judged.", next_step="Run `hops load`.")
     show_result(report, failure, as_json=as_json, show=_print_report)
 
 
