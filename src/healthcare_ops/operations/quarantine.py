@@ -11,9 +11,9 @@ from typing import Any
 from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.errors import ConfigError, NotFoundError, QualityError
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
-from healthcare_ops.core.tables import QUARANTINE
+from healthcare_ops.core.tables import QUARANTINE, TABLES
 from healthcare_ops.jobs.audit_log import newest_decisions
-from healthcare_ops.jobs.quality_rules import DECISIONS, kept_decisions
+from healthcare_ops.jobs.quality_rules import DECISIONS, checks_of, kept_decisions
 from healthcare_ops.operations import audit, bulk
 from healthcare_ops.pipeline.quality.quarantine import Decision, Kind
 
@@ -59,7 +59,7 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
     Raises
     ------
     NotFoundError
-        If the rule holds no record of that delivery, and nobody decided about any.
+        If no such rule holds records, or none of that delivery, and nobody decided about any.
     ConfigError
         If the records cannot be let in; if nobody is named, or no reason.
     """
@@ -68,6 +68,7 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
             f"records held as {rule} cannot be let in: {EXPLANATIONS[Reason(rule)]}.",
             next_step="Correct the feed file and run `hops backfill`, or have the supplier deliver them again.",
         )
+    _require_in_force(platform, rule)
     by_day = _concerned(platform, rule, batch_id)
     records, days = sum(by_day.values()), tuple(by_day)
     context = platform.context
@@ -85,6 +86,17 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
     return Decided(decision, records, sum(let_in.values()), days, jobs, failure)
 
 
+def _require_in_force(platform: Platform, rule: str) -> None:
+    """Raise `NotFoundError` if it is neither a reason code nor a rule that holds records now."""
+    checks = [check for table in TABLES for check in checks_of(platform.context, table)]
+    if rule not in _REASONS and not any(check.rule_id == rule and check.is_quarantining for check in checks):
+        raise NotFoundError(
+            f"no rule {rule!r} holds records.",
+            next_step="`hops dq rules list` names the rules; records that a dropped rule held come in with "
+            "`hops backfill`.",
+        )
+
+
 def _concerned(platform: Platform, rule: str, batch_id: str) -> dict[date, int]:
     """Return how many records of a delivery a rule holds, or would hold, by day.
 
@@ -94,7 +106,7 @@ def _concerned(platform: Platform, rule: str, batch_id: str) -> dict[date, int]:
     found = _held_by_day(platform, rule, batch_id)
     before = newest_decisions(platform.context.objects).get((rule, batch_id))
     if before is not None:
-        there = _held_by_day(platform, "", batch_id)
+        there = _held_by_day(platform, None, batch_id)
         counts = {date.fromisoformat(day): count for day, count in before.details["records_by_day"].items()}
         found = {
             day: max(found.get(day, 0), min(counts.get(day, 0), there[day]))
@@ -110,13 +122,12 @@ def _concerned(platform: Platform, rule: str, batch_id: str) -> dict[date, int]:
 
 
 def _held_by_day(
-    platform: Platform, rule: str, batch_id: str, states: Sequence[str] = ("held", "rejected", "released")
+    platform: Platform, rule: str | None, batch_id: str, states: Sequence[str] = ("held", "rejected", "released")
 ) -> dict[date, int]:
-    if "," in rule:
-        return {}  # two rules that stand beside each other are none
+    """Return how many records of a delivery a rule holds, or held, by day; null: any rule."""
     rows = platform.lake.read(QUARANTINE)
     mine = rows.filter((rows.batch_id == batch_id) & rows.state.isin(states))
-    if rule:
+    if rule is not None:
         mine = mine.filter(("," + mine.rule_ids + ",").contains(f",{rule},"))
     days = mine.group_by("dt").aggregate(records=mine.count()).order_by("dt")
     return {row["dt"]: row["records"] for row in platform.context.engine.collect(days).to_pylist()}

@@ -282,3 +282,20 @@ def test_an_earlier_decision_does_not_count_once_more_when_the_newest_is_taken_o
         decide(hospital.platform, "hold", **about)
 
         assert [decision.kind for decision in read_decisions(hospital.context)] == ["hold"]
+
+
+@pytest.mark.parametrize("kind", ["release", "reject", "hold"])
+@pytest.mark.parametrize("rule", ["", " ", "stay,triage", "stay.dropped", "days"])
+def test_nothing_is_decided_about_a_rule_that_holds_no_records(tmp_path, kind, rule):
+    only_tells = 'RowCount > 0 labels=["id"="days", "severity"="warn"],'
+    texts = {TABLE: TWO.replace("Rules = [", f"Rules = [ {only_tells}")}
+    row = visit("V-a", "2026-03-12T10:00:00", left="2026-03-12T20:00:00", level=1)
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.platform = replace(hospital.platform, context=replace(hospital.context, rules=texts))
+        hospital.deliver("visits", [row], "march.csv")
+        hospital.refine()
+
+        with pytest.raises(NotFoundError, match=r"no rule .* holds records"):
+            decide(hospital.platform, kind, rule=rule, batch_id="visits-000001", **BY)
+
+        assert entries(hospital.context.objects) == []

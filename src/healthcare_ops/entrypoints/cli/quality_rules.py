@@ -109,7 +109,9 @@ def drop(
     if as_json:
         emit_json({"table": table_id, "by": by})
     else:
-        console().print(f"{table_id}: the product's rules count from the next run on.", markup=False)
+        out = console()
+        out.print(f"{table_id}: the product's rules count from the next run on.", markup=False)
+        out.print("What the site's own held comes in with: hops backfill --from DAY --to DAY", markup=False)
 
 
 def whatif(
