@@ -220,7 +220,10 @@ def _too_silent(observed: Observed, expectations: Expectations, picked: NDArray[
 def _silent_now(
     observed: Observed, expectations: Expectations, now: datetime, cadences: Mapping[str, Cadence]
 ) -> Iterator[Deviation]:
-    """Yield the feeds that are silent: too much was expected since, or the feed file's patience has ended."""
+    """Yield the feeds that are silent: too much was expected since the newest that they told of.
+
+    Whether a delivery is late is another question: one that comes in time may tell of nothing new.
+    """
     days = expectations.days
     for series, limit in expectations.silence_limit.items():
         if series.by != "feed_id" or series.place not in cadences:
@@ -233,8 +236,7 @@ def _silent_now(
         edges = np.array([newest]), np.array([due])
         expected = float(missed(days, rate, Silences(*edges, newest))[0])
         found = float(silence_score(np.array(expected), shared))
-        is_late = (present - newest) * 60 > cadence.every_min + cadence.late_after_min
-        if found > limit or is_late:
+        if found > limit:
             yield _silence(series, days, (newest, present), (expected, found, limit, shared), is_over=False)
 
 
