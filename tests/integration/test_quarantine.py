@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -256,3 +257,17 @@ def test_a_release_counts_for_rows_that_are_told_again_as_they_were(tmp_path, ta
         standing = {row["encounter_id"] for row in hospital.rows(ENCOUNTERS)}
 
     assert len(standing) >= 4
+
+
+def test_a_release_does_not_count_for_another_rule_of_the_same_name(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+        decide(hospital.platform, "release", rule="stay.short", batch_id="visits-000001", by="Ana Souza", reason="real")
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS.replace("<= 300", "<= 60"))
+        with suppress(QualityError):
+            hospital.refine(days=[date(2026, 3, 12)])
+        states = [row["state"] for row in hospital.rows(QUARANTINE)]
+
+    assert states == ["held"] * 4

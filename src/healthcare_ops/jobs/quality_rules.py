@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 
 from healthcare_ops.core.errors import ConfigError
-from healthcare_ops.core.tables import Table
+from healthcare_ops.core.tables import TABLES, Table
 from healthcare_ops.jobs.audit_log import Entry, newest_decisions
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.pipeline.quality.checks import Check, RuleFile, read_rules
@@ -40,6 +40,8 @@ def checks_of(context: Context, table: Table) -> tuple[Check, ...]:
 def read_decisions(context: Context) -> list[Decision]:
     """Return what people decided about held rows: of each rule and delivery the newest decision.
 
+    Of a rule that says something else now under its old id, nobody has decided anything.
+
     Raises
     ------
     ConfigError
@@ -55,7 +57,14 @@ def read_decisions(context: Context) -> list[Decision]:
                 "does not tell of as the newest decision.",
                 next_step=f"Decide again with `hops dq hold {about} --by NAME --reason WHY`, or put the file back.",
             )
-    return decisions
+    texts = holding_rules(context) if decisions else {}
+    return [decision for decision in decisions if decision.rule_text == texts.get(decision.rule, "")]
+
+
+def holding_rules(context: Context) -> dict[str, str]:
+    """Return what each rule says that holds rows back, by its id."""
+    checks = (check for table in TABLES for check in checks_of(context, table))
+    return {check.rule_id: check.rule for check in checks if check.is_quarantining}
 
 
 def _tells_of(entry: Entry | None, decision: Decision) -> bool:

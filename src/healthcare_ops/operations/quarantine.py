@@ -11,9 +11,9 @@ from typing import Any
 from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.errors import ConfigError, NotFoundError, QualityError
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
-from healthcare_ops.core.tables import QUARANTINE, TABLES
+from healthcare_ops.core.tables import QUARANTINE
 from healthcare_ops.jobs.audit_log import newest_decisions
-from healthcare_ops.jobs.quality_rules import DECISIONS, checks_of, kept_decisions
+from healthcare_ops.jobs.quality_rules import DECISIONS, holding_rules, kept_decisions
 from healthcare_ops.operations import audit, bulk
 from healthcare_ops.pipeline.quality.quarantine import Decision, Kind
 
@@ -68,13 +68,13 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
             f"records held as {rule} cannot be let in: {EXPLANATIONS[Reason(rule)]}.",
             next_step="Correct the feed file and run `hops backfill`, or have the supplier deliver them again.",
         )
-    _require_in_force(platform, rule)
+    text = _text_in_force(platform, rule)
     by_day = _concerned(platform, rule, batch_id)
     records, days = sum(by_day.values()), tuple(by_day)
     context = platform.context
-    decision = Decision(kind, rule, batch_id, by.strip(), reason.strip(), context.clock.now())
+    decision = Decision(kind, rule, batch_id, by.strip(), reason.strip(), context.clock.now(), text)
     counts = {day.isoformat(): count for day, count in by_day.items()}
-    details = {"rule": rule, "batch_id": batch_id, "records": records, "records_by_day": counts}
+    details = {"rule": rule, "batch_id": batch_id, "records": records, "records_by_day": counts, "rule_text": text}
     audit.record(context.objects, decision.decided_at, who=by, action=f"dq.{kind}", reason=reason, details=details)
     _keep(platform, decision)
     try:
@@ -86,15 +86,18 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
     return Decided(decision, records, sum(let_in.values()), days, jobs, failure)
 
 
-def _require_in_force(platform: Platform, rule: str) -> None:
-    """Raise `NotFoundError` if it is neither a reason code nor a rule that holds records now."""
-    checks = [check for table in TABLES for check in checks_of(platform.context, table)]
-    if rule not in _REASONS and not any(check.rule_id == rule and check.is_quarantining for check in checks):
+def _text_in_force(platform: Platform, rule: str) -> str:
+    """Return what a rule says that holds records now, nothing for a reason code; `NotFoundError` if it is neither."""
+    if rule in _REASONS:
+        return ""
+    text = holding_rules(platform.context).get(rule)
+    if text is None:
         raise NotFoundError(
             f"no rule {rule!r} holds records.",
             next_step="`hops dq rules list` names the rules; records that a dropped rule held come in with "
             "`hops backfill`.",
         )
+    return text
 
 
 def _concerned(platform: Platform, rule: str, batch_id: str) -> dict[date, int]:

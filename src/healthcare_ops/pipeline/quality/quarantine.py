@@ -26,7 +26,7 @@ class Decision:
     """What a person decided about the rows of a delivery that a rule holds.
 
     They are let in, kept out for good, or held again as if nobody had decided. `rule` is the id of a check, or a
-    reason code, by which rows can only be rejected.
+    reason code, by which rows can only be rejected; `rule_text` is what the check said then, empty for a reason code.
     """
 
     kind: Kind
@@ -35,6 +35,7 @@ class Decision:
     by: str
     reason: str
     decided_at: datetime
+    rule_text: str = ""
 
 
 def hold(rows: ir.Table, checks: Sequence[Check], released: Mapping[str, Any]) -> ir.Table:
