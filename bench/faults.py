@@ -187,7 +187,7 @@ class Hospital:
             self._site_file,
             self._folder / name,
             self._first,
-            self.day + timedelta(days=1),
+            self.day + timedelta(days=3),
             seed=self._seed,
             scenario_file=scenario,
             feeds=("encounters",),
