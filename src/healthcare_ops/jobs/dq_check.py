@@ -146,12 +146,14 @@ def _findings(
         delivered=delivered_columns(feeds),
         held=_held_by(context, rules, days) if rules.table == ENCOUNTERS.id else {},
     )
-    # What somebody let in breaks the rule that held it, and is no fault any more.
-    without = replace(scope, table=_not_released(context, rules, judged, days))
+    holding = [check for check in rules.checks if check.is_quarantining]
     try:
-        others = judge([check for check in rules.checks if not check.is_quarantining], scope)
-        holding = judge([check for check in rules.checks if check.is_quarantining], without)
-        found = {finding.rule_id: finding for finding in (*others, *holding)}
+        if not holding or not read_decisions(context):
+            return judge(rules.checks, scope)
+        # What somebody let in breaks the rule that held it, and is no fault any more.
+        without = replace(scope, table=_not_released(context, rules, judged, days))
+        others = [check for check in rules.checks if not check.is_quarantining]
+        found = {finding.rule_id: finding for finding in (*judge(others, scope), *judge(holding, without))}
         return tuple(found[check.rule_id] for check in rules.checks)
     except ConfigError as error:
         raise error.about(f"rules/{rules.table}.dqdl") from error
@@ -161,9 +163,7 @@ def _findings(
 
 
 def _not_released(context: Context, rules: RuleFile, judged: Any, days: list[date]) -> Any:
-    """Return the rows without those that people let in, if a rule of the table holds any."""
-    if not any(check.is_quarantining for check in rules.checks) or not read_decisions(context):
-        return judged
+    """Return the rows without those that people let in."""
     let_in = _on(context, QUARANTINE, days)
     let_in = let_in.filter(let_in.state == "released")
     keys = ["encounter_id"] if rules.table == ENCOUNTERS.id else list(ENCOUNTERS_RAW.key)

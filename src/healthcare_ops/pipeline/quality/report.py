@@ -9,6 +9,8 @@ from datetime import date, datetime
 from typing import Any
 
 from healthcare_ops.core.emf import Unit, emf_line
+from healthcare_ops.core.errors import OpsError
+from healthcare_ops.core.faults import without_data
 from healthcare_ops.core.reasons import Reason
 from healthcare_ops.core.tables import ACCOUNT
 from healthcare_ops.pipeline.quality.clock import Diagnosis
@@ -113,7 +115,7 @@ class Report:
             "written_at": written_at.isoformat(),
             "days": {"first": min(self.days).isoformat(), "last": max(self.days).isoformat(), "count": len(self.days)},
             "verdict": "error" if self.error else verdict_of(self.scored),
-            "error": f"{type(self.error).__name__}: {self.error}" if self.error else None,
+            "error": _told(self.error) if self.error else None,
             "dq_risk_score": None if self.error else round(score, 2),
             "contributions": {}
             if self.error
@@ -193,6 +195,11 @@ class Report:
         odd = [found for found in self.deviations if (found.series.by, found.series.place) == ("feed_id", feed_id)]
         missing = missing_of(account.feed, self.findings, self.records)
         return feed_section(account, self.as_of, wrong, odd) | {"notice": notice(account.feed, missing, self.days)}
+
+
+def _told(error: BaseException) -> str:
+    """Return an error in words, less what one that is not the product's own may quote from the data."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, OpsError) else without_data(error)
 
 
 def report_key(run_date: date, run_id: str) -> str:

@@ -160,6 +160,12 @@ def test_a_job_that_ended_early_leaves_a_report_without_a_score():
     assert [section["rule_id"] for section in found["rules"]] == ["los.range"]
 
 
+def test_what_ended_the_job_quotes_nothing_of_the_data():
+    found = report([], error=ValueError("Could not convert string 'MARIA SILVA 12345678900' to INT32"))
+
+    assert found["error"] == "ValueError: Could not convert string … to INT32"
+
+
 def test_the_score_counts_broken_rules_and_held_records_of_all_feeds():
     accounts = [account(delivered=30, quarantined=5), account(delivered=10, quarantined=5)]
 
