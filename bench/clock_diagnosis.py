@@ -29,7 +29,7 @@ from healthcare_ops.core.site import Site
 from healthcare_ops.generator.arrivals import civil_hours, draw_arrivals, holiday_dates, mean_arrivals
 from healthcare_ops.generator.parameters import Parameters
 from healthcare_ops.generator.scenario import Reporting
-from healthcare_ops.pipeline.quality.clock import (
+from healthcare_ops.pipeline.quality.clocks.clock import (
     Diagnosis,
     FeedClock,
     FeedDay,
@@ -37,7 +37,7 @@ from healthcare_ops.pipeline.quality.clock import (
     diagnose,
     learn_lag,
 )
-from healthcare_ops.pipeline.quality.hour_profile import HourProfile, learn_profile
+from healthcare_ops.pipeline.quality.clocks.hour_profile import HourProfile, learn_profile
 
 CHOSEN_ON = (1, 2, 3, 4, 5, 6, 7, 8, 101, 102, 103)
 REPORTED = (301, 302, 303)

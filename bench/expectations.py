@@ -27,9 +27,9 @@ from healthcare_ops.core.validated import read_toml
 from healthcare_ops.forecasting.calendar import holiday_dates
 from healthcare_ops.generator.parameters import Parameters
 from healthcare_ops.generator.simulation import simulate
-from healthcare_ops.pipeline.quality.deviations import Deviation, judge
-from healthcare_ops.pipeline.quality.expectations import learn
-from healthcare_ops.pipeline.quality.observations import Days, Observed, observe, tabulate
+from healthcare_ops.pipeline.quality.history.deviations import Deviation, judge
+from healthcare_ops.pipeline.quality.history.expectations import learn
+from healthcare_ops.pipeline.quality.history.observations import Days, Observed, observe, tabulate
 from measured import machine
 
 ROOT = Path(__file__).parents[1]

@@ -56,9 +56,9 @@ def product(table: str, rows: Path, *, is_in_job: bool = False) -> Answers:
     """Judge the table by the product's shipped rules; as its job does, keys are compared with those of all days."""
     from healthcare_ops.adapters.engines import DuckDBEngine
     from healthcare_ops.core import tables as contract
-    from healthcare_ops.pipeline.quality.checks import read_rules, shipped_rules
     from healthcare_ops.pipeline.quality.evaluate import evaluate
-    from healthcare_ops.pipeline.quality.measures import Scope
+    from healthcare_ops.pipeline.quality.rules.checks import read_rules, shipped_rules
+    from healthcare_ops.pipeline.quality.rules.measures import Scope
 
     engine = DuckDBEngine(rows / "spill", memory_limit_mb=MEMORY_MB, threads=THREADS)
 

@@ -227,7 +227,7 @@ def past_ward(hops, own_ward):
     report = hops("dq", "show", "--state", own_ward.state, "--json").document
     path = own_ward.state / "gold" / "data_quality_runs" / "dt=2026-03-15" / f"{report['run_id']}.json"
     changed = json.loads(path.read_text(encoding="utf-8")) | PAST
-    schema = json.loads(files("healthcare_ops.pipeline.quality").joinpath("report.schema.json").read_bytes())
+    schema = json.loads(files("healthcare_ops.pipeline.quality.report").joinpath("report.schema.json").read_bytes())
     Draft202012Validator(schema).validate(changed)
     path.write_text(json.dumps(changed), encoding="utf-8")
     return own_ward

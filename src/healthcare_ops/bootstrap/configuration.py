@@ -21,7 +21,7 @@ from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import TABLES
 from healthcare_ops.core.validated import read_toml
 from healthcare_ops.jobs.audit_log import rules_adopted
-from healthcare_ops.pipeline.quality.checks import shipped_rules, version_of
+from healthcare_ops.pipeline.quality.rules.checks import shipped_rules, version_of
 
 _CHANGES_FILE = "changes.json"
 _ADOPTED = "adopted.json"

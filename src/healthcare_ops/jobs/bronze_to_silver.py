@@ -30,8 +30,8 @@ from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.quality_rules import checks_of, read_decisions
 from healthcare_ops.pipeline import records, silver
 from healthcare_ops.pipeline.bronze import bronze_table
-from healthcare_ops.pipeline.quality.checks import Check
 from healthcare_ops.pipeline.quality.quarantine import Decision, hold, released_batches, with_held, with_rejections
+from healthcare_ops.pipeline.quality.rules.checks import Check
 
 _BRONZE = (ENCOUNTERS_RAW, EVENTS_RAW)
 

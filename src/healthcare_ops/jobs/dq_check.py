@@ -33,12 +33,12 @@ from healthcare_ops.jobs.quality_rules import read_decisions, rule_file
 from healthcare_ops.jobs.quality_shifts import shifts
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.bronze import bronze_table
-from healthcare_ops.pipeline.quality.checks import Check, RuleFile
 from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
-from healthcare_ops.pipeline.quality.feed_section import FeedAccount
-from healthcare_ops.pipeline.quality.measures import Scope
-from healthcare_ops.pipeline.quality.report import COMPARE, Report
-from healthcare_ops.pipeline.quality.where import PRIMARY
+from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount
+from healthcare_ops.pipeline.quality.report.report import COMPARE, Report
+from healthcare_ops.pipeline.quality.rules.checks import Check, RuleFile
+from healthcare_ops.pipeline.quality.rules.measures import Scope
+from healthcare_ops.pipeline.quality.rules.where import PRIMARY
 from healthcare_ops.pipeline.silver import within
 
 _LOOK_BACK = timedelta(days=7)

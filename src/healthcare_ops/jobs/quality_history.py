@@ -16,13 +16,13 @@ from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, ENCOUNTERS_RAW, EVENTS, EVENTS_RAW, STAYS
 from healthcare_ops.forecasting.calendar import holiday_dates
 from healthcare_ops.jobs.context import Context
-from healthcare_ops.pipeline.quality import clock
-from healthcare_ops.pipeline.quality.clock import Diagnosis, FeedClock, FeedDay
-from healthcare_ops.pipeline.quality.deviations import Deviation
-from healthcare_ops.pipeline.quality.deviations import judge as judge_figures
-from healthcare_ops.pipeline.quality.expectations import learn
-from healthcare_ops.pipeline.quality.hour_profile import learn_profile
-from healthcare_ops.pipeline.quality.observations import Days, observe, tabulate
+from healthcare_ops.pipeline.quality.clocks import clock
+from healthcare_ops.pipeline.quality.clocks.clock import Diagnosis, FeedClock, FeedDay
+from healthcare_ops.pipeline.quality.clocks.hour_profile import learn_profile
+from healthcare_ops.pipeline.quality.history.deviations import Deviation
+from healthcare_ops.pipeline.quality.history.deviations import judge as judge_figures
+from healthcare_ops.pipeline.quality.history.expectations import learn
+from healthcare_ops.pipeline.quality.history.observations import Days, observe, tabulate
 
 _DAY = timedelta(days=1)
 _HISTORY = timedelta(weeks=16)

@@ -15,7 +15,7 @@ import ibis
 from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.tables import ENCOUNTERS_RAW, EVENTS_RAW
 from healthcare_ops.jobs.context import Context, Request
-from healthcare_ops.pipeline.quality.report import REPORTS_PREFIX, SCHEMA_VERSION, SourceRecord, report_key
+from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX, SCHEMA_VERSION, SourceRecord, report_key
 from healthcare_ops.pipeline.silver import within
 
 # So many for the trend, and as many as a rule speaks of.

@@ -9,8 +9,8 @@ from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.tables import TABLES, Table
 from healthcare_ops.jobs.audit_log import Entry, newest_decisions
 from healthcare_ops.jobs.context import Context
-from healthcare_ops.pipeline.quality.checks import Check, RuleFile, read_rules
 from healthcare_ops.pipeline.quality.quarantine import Decision
+from healthcare_ops.pipeline.quality.rules.checks import Check, RuleFile, read_rules
 
 DECISIONS = "ops/quality_decisions.json"
 

@@ -18,8 +18,8 @@ from healthcare_ops.core.tables import ENCOUNTERS, MILESTONES
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.pipeline import records, silver
 from healthcare_ops.pipeline.bronze import bronze_table
-from healthcare_ops.pipeline.quality.hour_profile import Instants
-from healthcare_ops.pipeline.quality.shift import LEAST_PAIRS, FeedShift, shift_between
+from healthcare_ops.pipeline.quality.clocks.hour_profile import Instants
+from healthcare_ops.pipeline.quality.clocks.shift import LEAST_PAIRS, FeedShift, shift_between
 
 _DAY = timedelta(days=1)
 _JUDGED_DAYS = 3

@@ -24,7 +24,7 @@ from healthcare_ops.core.site import Sector, Site
 from healthcare_ops.core.tables import ENCOUNTER_TIMES
 from healthcare_ops.pipeline import records, silver
 from healthcare_ops.pipeline.bronze import bronze_rows
-from healthcare_ops.pipeline.quality.report import COMPARE
+from healthcare_ops.pipeline.quality.report.report import COMPARE
 from healthcare_ops.pipeline.sources.columns import RECORD_NO, source_columns
 from healthcare_ops.pipeline.sources.mapping import map_records
 from healthcare_ops.pipeline.sources.pseudonyms import Pseudonymiser

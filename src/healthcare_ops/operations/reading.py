@@ -15,8 +15,8 @@ from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
-from healthcare_ops.pipeline.quality.report import REPORTS_PREFIX
-from healthcare_ops.pipeline.quality.report import SCHEMA_VERSION as REPORT_VERSION
+from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
+from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION as REPORT_VERSION
 from healthcare_ops.ports import ObjectStore
 
 

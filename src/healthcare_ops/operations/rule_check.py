@@ -18,11 +18,11 @@ from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.bootstrap.platform import scratch_engine
 from healthcare_ops.core.errors import ConfigError, DataError, NotFoundError, QualityError
 from healthcare_ops.operations.rules import rules_text
-from healthcare_ops.pipeline.quality.checks import read_rules
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
-from healthcare_ops.pipeline.quality.measures import Scope
-from healthcare_ops.pipeline.quality.where import PRIMARY
+from healthcare_ops.pipeline.quality.rules.checks import read_rules
+from healthcare_ops.pipeline.quality.rules.measures import Scope
+from healthcare_ops.pipeline.quality.rules.where import PRIMARY
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 # What DuckDB would take for a pattern in a file's name.

@@ -19,16 +19,16 @@ from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import TABLES, Table
 from healthcare_ops.jobs.audit_log import rules_adopted
 from healthcare_ops.operations import audit
-from healthcare_ops.pipeline.quality.checks import Check, RuleFile, read_rules, shipped_rules, version_of
-from healthcare_ops.pipeline.quality.compiler import compile_check
-from healthcare_ops.pipeline.quality.conditions import holds, require_numbers
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.parser import parse
 from healthcare_ops.pipeline.quality.dqdl.syntax import Condition, Rule, leaves
 from healthcare_ops.pipeline.quality.evaluate import evaluate
-from healthcare_ops.pipeline.quality.measures import ALL, Scope
-from healthcare_ops.pipeline.quality.refusals import NoHistoryError, NotCompilableError
-from healthcare_ops.pipeline.quality.where import PRIMARY
+from healthcare_ops.pipeline.quality.rules.checks import Check, RuleFile, read_rules, shipped_rules, version_of
+from healthcare_ops.pipeline.quality.rules.compiler import compile_check
+from healthcare_ops.pipeline.quality.rules.conditions import holds, require_numbers
+from healthcare_ops.pipeline.quality.rules.measures import ALL, Scope
+from healthcare_ops.pipeline.quality.rules.refusals import NoHistoryError, NotCompilableError
+from healthcare_ops.pipeline.quality.rules.where import PRIMARY
 
 
 @dataclass(frozen=True)

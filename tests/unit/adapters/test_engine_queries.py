@@ -9,9 +9,9 @@ import pytest
 
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.core.errors import ConfigError
-from healthcare_ops.pipeline.quality.custom_sql import require_query_of
-from healthcare_ops.pipeline.quality.refusals import SqlRefusedError
-from healthcare_ops.pipeline.quality.where import PRIMARY
+from healthcare_ops.pipeline.quality.rules.custom_sql import require_query_of
+from healthcare_ops.pipeline.quality.rules.refusals import SqlRefusedError
+from healthcare_ops.pipeline.quality.rules.where import PRIMARY
 
 SECRET = "hush-2f7a"
 STAYS = pa.table(

@@ -17,7 +17,7 @@ from healthcare_ops.entrypoints.page.quality import render_quality, write_qualit
 from healthcare_ops.entrypoints.page.quality_texts import QUALITY_PAIRS
 from healthcare_ops.entrypoints.page.quality_views import next_step
 from healthcare_ops.entrypoints.page.texts import Words
-from healthcare_ops.pipeline.quality import expectations
+from healthcare_ops.pipeline.quality.history import expectations
 
 # Markup, quotes, a mark that reverses what follows, an escape of terminals, half of a surrogate pair.
 HOSTILE = "<script>alert(1)</script> \"'& \u202eexe.csv \x1b[31m \udcff"
@@ -293,7 +293,7 @@ def make_past(**different):
         shifts=[make_shift()],
     )
     kept = {name: value for name, value in report.items() if name not in ("path", "assignments")}
-    schema = json.loads(files("healthcare_ops.pipeline.quality").joinpath("report.schema.json").read_bytes())
+    schema = json.loads(files("healthcare_ops.pipeline.quality.report").joinpath("report.schema.json").read_bytes())
     Draft202012Validator(schema).validate(kept)
     return report | different
 

@@ -12,7 +12,7 @@ from healthcare_ops.jobs.audit_log import entries
 from healthcare_ops.jobs.quality_rules import DECISIONS, read_decisions
 from healthcare_ops.operations import rules
 from healthcare_ops.operations.quarantine import decide, held_records
-from healthcare_ops.pipeline.quality.checks import shipped_rules, version_of
+from healthcare_ops.pipeline.quality.rules.checks import shipped_rules, version_of
 from hospital import open_hospital, visit
 
 NOW = "2026-03-13T18:00:00-03:00"

@@ -18,7 +18,7 @@ from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_
 if TYPE_CHECKING:
     from healthcare_ops.core.errors import OpsError
     from healthcare_ops.operations.rules import Tried
-    from healthcare_ops.pipeline.quality.lint import Verdict
+    from healthcare_ops.pipeline.quality.rules.lint import Verdict
 
 app = typer.Typer(help="The rules of data quality, and the site's own.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -182,7 +182,7 @@ def lint(
 
 def _lint_files(files: Sequence[Path], *, as_json: bool) -> None:
     from healthcare_ops.operations.rules import rules_text
-    from healthcare_ops.pipeline.quality.lint import lint as verdict_of
+    from healthcare_ops.pipeline.quality.rules.lint import lint as verdict_of
 
     verdicts = [(file, verdict_of(rules_text(file))) for file in files]
     bad = [f"{file}:{v.line}:{v.column}: {v.message}" for file, v in verdicts if not v.compiles]
@@ -213,7 +213,7 @@ def _lint_cases(cases: Path, *, as_json: bool) -> None:
 
 def _verdicts(cases: Path) -> Iterator[Verdict]:
     from healthcare_ops.operations.rules import rules_text
-    from healthcare_ops.pipeline.quality.lint import lint_line
+    from healthcare_ops.pipeline.quality.rules.lint import lint_line
 
     text = sys.stdin.read() if str(cases) == "-" else rules_text(cases)
     for number, line in enumerate(text.split("\n"), start=1):

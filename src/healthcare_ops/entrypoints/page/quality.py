@@ -27,8 +27,8 @@ from healthcare_ops.entrypoints.page.quality_views import (
     verdict_text,
 )
 from healthcare_ops.entrypoints.page.texts import Language, Words
-from healthcare_ops.pipeline.quality.report import SCHEMA_VERSION
-from healthcare_ops.pipeline.quality.score import FAIL_FLOOR
+from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION
+from healthcare_ops.pipeline.quality.report.score import FAIL_FLOOR
 
 _JUDGEMENTS = {None: "looks_into_it", "rule too strict": "too_strict", "data corrupted": "corrupted"}
 

@@ -11,7 +11,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from healthcare_ops.pipeline.quality.where import any_of
+from healthcare_ops.pipeline.quality.rules.where import any_of
 
 ENCOUNTER = "encounter_id"
 PLACE = ("feed_id", "sector_id")

@@ -11,13 +11,13 @@ from typing import Any, Literal, NamedTuple
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from healthcare_ops.pipeline.quality.checks import Check
-from healthcare_ops.pipeline.quality.compiler import CompiledCheck, compile_check
-from healthcare_ops.pipeline.quality.conditions import History, describe, holds, is_ordinary
 from healthcare_ops.pipeline.quality.counts import ENCOUNTER, PLACE, SAMPLES, Counted, count_by_place, some
 from healthcare_ops.pipeline.quality.dqdl.syntax import Composite, Node, Rule, leaves
 from healthcare_ops.pipeline.quality.keys import count_keys, rows_of
-from healthcare_ops.pipeline.quality.measures import (
+from healthcare_ops.pipeline.quality.rules.checks import Check
+from healthcare_ops.pipeline.quality.rules.compiler import CompiledCheck, compile_check
+from healthcare_ops.pipeline.quality.rules.conditions import History, describe, holds, is_ordinary
+from healthcare_ops.pipeline.quality.rules.measures import (
     ALWAYS,
     Compiled,
     Known,
@@ -28,8 +28,8 @@ from healthcare_ops.pipeline.quality.measures import (
     OfTable,
     Scope,
 )
-from healthcare_ops.pipeline.quality.refusals import NoHistoryError
-from healthcare_ops.pipeline.quality.where import any_of
+from healthcare_ops.pipeline.quality.rules.refusals import NoHistoryError
+from healthcare_ops.pipeline.quality.rules.where import any_of
 
 Verdict = Literal["pass", "warn", "fail", "not_applicable"]
 Collect = Callable[[ir.Table], pa.Table]

@@ -11,8 +11,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from healthcare_ops.pipeline.quality.counts import ENCOUNTER, some
-from healthcare_ops.pipeline.quality.measures import OfKeys
-from healthcare_ops.pipeline.quality.where import all_of, any_of
+from healthcare_ops.pipeline.quality.rules.measures import OfKeys
+from healthcare_ops.pipeline.quality.rules.where import all_of, any_of
 
 
 @dataclass(frozen=True)

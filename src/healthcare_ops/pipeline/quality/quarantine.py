@@ -12,11 +12,11 @@ import ibis
 import ibis.expr.types as ir
 
 from healthcare_ops.core.reasons import Reason
-from healthcare_ops.pipeline.quality.checks import Check
-from healthcare_ops.pipeline.quality.compiler import CompiledCheck, compile_check
 from healthcare_ops.pipeline.quality.counts import BITS
-from healthcare_ops.pipeline.quality.measures import Scope
-from healthcare_ops.pipeline.quality.where import any_of
+from healthcare_ops.pipeline.quality.rules.checks import Check
+from healthcare_ops.pipeline.quality.rules.compiler import CompiledCheck, compile_check
+from healthcare_ops.pipeline.quality.rules.measures import Scope
+from healthcare_ops.pipeline.quality.rules.where import any_of
 
 Kind = Literal["release", "reject", "hold"]
 

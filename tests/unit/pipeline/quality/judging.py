@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from engines import StageEngine
 from healthcare_ops.core.tables import ENCOUNTERS, Table
-from healthcare_ops.pipeline.quality.checks import Check, read_rules
 from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
-from healthcare_ops.pipeline.quality.measures import Scope
+from healthcare_ops.pipeline.quality.rules.checks import Check, read_rules
+from healthcare_ops.pipeline.quality.rules.measures import Scope
 from unit.pipeline.builders import at
 
 NOW = at("2026-03-20 12:00")

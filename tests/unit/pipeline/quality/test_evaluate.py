@@ -4,9 +4,9 @@ import pyarrow as pa
 import pytest
 
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, ENCOUNTERS_RAW, EVENTS, EVENTS_RAW, STAYS, TABLES
-from healthcare_ops.pipeline.quality.checks import read_rules, shipped_rules
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.evaluate import Place
+from healthcare_ops.pipeline.quality.rules.checks import read_rules, shipped_rules
 from unit.pipeline.builders import at, encounters, encounters_raw, events_raw, rows_of, stays
 from unit.pipeline.quality.judging import counted, judge, judge_one
 

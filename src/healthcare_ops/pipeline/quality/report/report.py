@@ -1,0 +1,290 @@
+"""The report that an on-call person opens: what broke, how badly, whose data it is, what to do."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from healthcare_ops.core.emf import Unit, emf_line
+from healthcare_ops.core.errors import OpsError
+from healthcare_ops.core.faults import without_data
+from healthcare_ops.core.reasons import Reason
+from healthcare_ops.core.tables import ACCOUNT
+from healthcare_ops.pipeline.quality.clocks.clock import Diagnosis
+from healthcare_ops.pipeline.quality.clocks.shift import FeedShift
+from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
+from healthcare_ops.pipeline.quality.history.deviations import Deviation
+from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount, feed_section
+from healthcare_ops.pipeline.quality.report.notice import missing_of, notice
+from healthcare_ops.pipeline.quality.report.score import Scored, risk_score
+
+SCHEMA_VERSION = 2
+REPORTS_PREFIX = "gold/data_quality_runs/"
+# What to hold beside the records of a reason.
+COMPARE: Mapping[Reason, str] = {
+    Reason.ENCOUNTER_ID_MISSING: "compare columns.encounter_id in the feed file",
+    Reason.TIME_UNREADABLE: "compare times.formats in the feed file",
+    Reason.TIME_OUT_OF_RANGE: "compare plausible, times.formats and zone in the feed file",
+    Reason.TIME_IN_SKIPPED_HOUR: "compare zone and times.skipped_hour in the feed file",
+    Reason.TIME_IN_REPEATED_HOUR: "compare zone and times.repeated_hour in the feed file",
+    Reason.EVENT_TIME_MISSING: "compare columns.event_time in the feed file",
+    Reason.ARRIVAL_MISSING: "compare columns and values.event_type in the feed file",
+    Reason.SECTOR_UNKNOWN: "compare values.sector in the feed file with the sectors of site.toml",
+    Reason.SECTOR_MISSING: "compare columns.sector in the feed file",
+    Reason.TRIAGE_UNKNOWN: "compare values.triage_level in the feed file",
+    Reason.DISPOSITION_UNKNOWN: "compare values.disposition in the feed file",
+    Reason.EVENT_TYPE_UNKNOWN: "compare values.event_type in the feed file",
+    Reason.EVENTS_REVERSED: "compare which column is which time in the feed file",
+    Reason.STAY_TOO_LONG: "compare max_stay_days in site.toml",
+    Reason.RULE_BROKEN: "compare the rules by which rows are held, in `rules/`",
+}
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """Where a supplier finds a record: feed, file and position (from 1), and the pseudonym of its encounter."""
+
+    feed_id: str
+    source_file: str
+    record_no: int
+    encounter_id: str
+
+
+@dataclass
+class Report:
+    """What is known so far of the judged days; `past` are the reports of the runs before, the newest first.
+
+    `versions` are of the rules by table, `records` the delivered records of sampled encounters, `error` what ended the
+    job before all rules were judged.
+    """
+
+    run_id: str
+    as_of: datetime
+    days: Sequence[date]
+    past: Sequence[Mapping[str, Any]] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    deviations: Sequence[Deviation] = ()
+    clocks: Sequence[Diagnosis] = ()
+    shifts: Sequence[FeedShift] = ()
+    accounts: Sequence[FeedAccount] = ()
+    records: Mapping[str, Sequence[SourceRecord]] = field(default_factory=dict)
+    error: BaseException | None = None
+
+    @property
+    def scored(self) -> list[Scored]:
+        """Return what was found by rules, by the site's past and of its feeds' clocks, of each kind the worst once."""
+        of_the_past: dict[str, Outlier] = {}
+        for found in (
+            *map(_of_deviation, self.deviations),
+            *map(_of_clock, self.clocks),
+            *map(_of_shift, self.shifts),
+        ):
+            before = of_the_past.setdefault(found.rule_id, found)
+            if (found.verdict, -found.share) < (before.verdict, -before.share):  # "fail" sorts before "warn"
+                of_the_past[found.rule_id] = found
+        return [*self.findings, *of_the_past.values()]
+
+    @property
+    def history(self) -> Mapping[str, Sequence[Sequence[float | None]]]:
+        """Return by rule what its parts measured in the runs before, the newest first."""
+        found: dict[str, list[Sequence[float | None]]] = defaultdict(list)
+        for report in self.past:
+            for section in report["rules"]:
+                found[section["rule_id"]].append(section["values"])
+        return found
+
+    @property
+    def sampled(self) -> set[str]:
+        """Return the encounters that show what broke a rule."""
+        return {sample for finding in self.findings for sample in finding.samples}
+
+    def document(self, written_at: datetime) -> dict[str, Any]:
+        """Return the report as plain values; it holds pseudonyms and counts, never an identifier from raw.
+
+        Without a score, and with the verdict `error`, if the job ended before all rules were judged.
+        """
+        score, contributions = risk_score(self.scored, self._held_share)
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": self.run_id,
+            "as_of": self.as_of.isoformat(),
+            "written_at": written_at.isoformat(),
+            "days": {"first": min(self.days).isoformat(), "last": max(self.days).isoformat(), "count": len(self.days)},
+            "verdict": "error" if self.error else verdict_of(self.scored),
+            "error": _told(self.error) if self.error else None,
+            "dq_risk_score": None if self.error else round(score, 2),
+            "contributions": {}
+            if self.error
+            else {name: round(points, 2) for name, points in sorted(contributions.items())},
+            "rule_versions": dict(self.versions),
+            "rules": [self._rule_section(finding) for finding in self.findings],
+            "expectations": [_deviation_section(deviation) for deviation in self.deviations],
+            "clocks": [_clock_section(diagnosis) for diagnosis in self.clocks],
+            "shifts": [_shift_section(shift) for shift in self.shifts],
+            "feeds": [self._feed_section(account) for account in self.accounts],
+        }
+
+    def metrics(self) -> list[str]:
+        """Return the metrics in CloudWatch's embedded format: a line of the whole, and one for each feed."""
+        verdicts = [found.verdict for found in self.scored]
+        whole: dict[str, tuple[float, Unit]] = {
+            "DQRulesFailed": (verdicts.count("fail"), "Count"),
+            "DQRulesWarned": (verdicts.count("warn"), "Count"),
+            "DQChecksUnfinished": (float(self.error is not None), "Count"),
+        }
+        if self.error is None:
+            score, _ = risk_score(self.scored, self._held_share)
+            whole["DQRiskScore"] = (round(score, 2), "None")
+        of_feeds = [
+            emf_line(
+                self.as_of,
+                {"FeedId": account.feed.feed_id},
+                {f"DQRecords{fate.capitalize()}": (account.counts[fate], "Count") for fate in ACCOUNT},
+            )
+            for account in self.accounts
+        ]
+        return [emf_line(self.as_of, {}, whole), *of_feeds]
+
+    @property
+    def _held_share(self) -> float:
+        delivered = sum(account.counts["delivered"] for account in self.accounts)
+        quarantined = sum(account.counts["quarantined"] for account in self.accounts)
+        return quarantined / delivered if delivered else 0.0
+
+    def _rule_section(self, finding: Finding) -> dict[str, Any]:
+        check = finding.check
+        return {
+            "rule_id": check.rule_id,
+            "table": check.table,
+            "columns": list(check.columns),
+            "rule": check.rule,
+            "severity": check.severity,
+            "verdict": finding.verdict,
+            "checked": finding.checked,
+            "null_count" if check.is_completeness else "violations": finding.violations,
+            "share": round(finding.share, 6),
+            "values": [measured.value for measured in finding.measured],
+            "thresholds": [measured.limit for measured in finding.measured],
+            "tolerated": check.tolerated,
+            "reason": check.reason,
+            "next_step": check.next_step,
+            "places": [asdict(place) for place in finding.places],
+            "samples": [asdict(record) for sample in finding.samples for record in self.records.get(sample, ())],
+            "trend": self._trend(check.rule_id),
+        }
+
+    def _trend(self, rule_id: str) -> list[dict[str, Any]]:
+        return [
+            {"run_id": report["run_id"], "as_of": report["as_of"]}
+            | {name: section[name] for name in ("verdict", "share", "values")}
+            for report in self.past
+            for section in report["rules"]
+            if section["rule_id"] == rule_id
+        ]
+
+    def _feed_section(self, account: FeedAccount) -> dict[str, Any]:
+        feed_id = account.feed.feed_id
+        wrong: list[Diagnosis | FeedShift] = [
+            *(clock for clock in self.clocks if clock.clock.feed_id == feed_id),
+            *(shift for shift in self.shifts if feed_id in (shift.feed_id, shift.other_feed_id)),
+        ]
+        odd = [found for found in self.deviations if (found.series.by, found.series.place) == ("feed_id", feed_id)]
+        missing = missing_of(account.feed, self.findings, self.records)
+        return feed_section(account, self.as_of, wrong, odd) | {"notice": notice(account.feed, missing, self.days)}
+
+
+def _told(error: BaseException) -> str:
+    """Return an error in words, less what one that is not the product's own may quote from the data."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, OpsError) else without_data(error)
+
+
+def report_key(run_date: date, run_id: str) -> str:
+    """Return where the report of a run is kept."""
+    return f"{REPORTS_PREFIX}dt={run_date.isoformat()}/{run_id}.json"
+
+
+def verdict_of(findings: Sequence[Scored]) -> Verdict:
+    """Return the worst verdict; a pass needs a rule that had a row to judge."""
+    found = {finding.verdict for finding in findings}
+    worst_first: tuple[Verdict, ...] = ("fail", "warn", "pass")
+    return next((verdict for verdict in worst_first if verdict in found), "not_applicable")
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """What the site's past says, as the score counts it."""
+
+    rule_id: str
+    verdict: Verdict
+    share: float
+
+
+def _of_deviation(found: Deviation) -> Outlier:
+    place = ".".join(filter(None, (found.series.table, found.series.place, found.series.column)))
+    largest = max(abs(found.observed), abs(found.expected))
+    share = abs(found.observed - found.expected) / largest if largest else 0.0
+    return Outlier(f"expected.{found.rule}.{place}", found.severity, min(share, 1.0))
+
+
+def _of_clock(found: Diagnosis) -> Outlier:
+    return Outlier(f"clock.{found.clock.feed_id}", "fail" if found.severity == "fail" else "warn", 1.0)
+
+
+def _deviation_section(found: Deviation) -> dict[str, Any]:
+    numbers = ("observed", "expected", "lower", "upper", "score", "limit")
+    return {
+        "rule_id": _of_deviation(found).rule_id,
+        "rule": found.rule,
+        "table": found.series.table,
+        "by": found.series.by,
+        "place": found.series.place,
+        "column": found.series.column,
+        "day": found.day.isoformat(),
+        "start": found.start.isoformat(),
+        "end": found.end.isoformat(),
+        "verdict": found.severity,
+        **{name: round(float(getattr(found, name)), 4) for name in numbers},
+        "sentence": found.sentence,
+    }
+
+
+def _clock_section(found: Diagnosis) -> dict[str, Any]:
+    return {
+        "rule_id": _of_clock(found).rule_id,
+        "feed_id": found.clock.feed_id,
+        "day": found.day.isoformat(),
+        "verdict": found.severity,
+        "offset_h": found.offset_h,
+        "explanation": found.explanation,
+        "lag_q05_h": found.lag.q05_h,
+        "lag_q50_h": found.lag.q50_h,
+        "log_likelihood_ratio": found.log_likelihood_ratio,
+        "window_days": found.window_days,
+        "arrivals": found.hours.arrivals_used,
+        "sentence": found.sentence,
+    }
+
+
+def _of_shift(found: FeedShift) -> Outlier:
+    return Outlier(f"clock.{found.feed_id}.{found.other_feed_id}", "fail", 1.0)
+
+
+def _shift_section(found: FeedShift) -> dict[str, Any]:
+    return {
+        "rule_id": _of_shift(found).rule_id,
+        "feed_id": found.feed_id,
+        "other_feed_id": found.other_feed_id,
+        "milestone": found.milestone,
+        "other_milestone": found.other_milestone,
+        "day": found.day.isoformat(),
+        "verdict": "fail",
+        "offset_h": found.found.offset_h,
+        "pairs": found.found.pairs,
+        "median_h": round(found.found.median_h, 4),
+        "spread_h": round(found.found.spread_h, 4),
+        "sentence": found.sentence,
+    }

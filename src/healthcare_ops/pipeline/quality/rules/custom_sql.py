@@ -1,0 +1,112 @@
+"""Queries of CustomSql, in Spark's dialect as in Glue: one SELECT on the rule's own table, by functions on a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlglot import exp
+
+from healthcare_ops.pipeline.quality.rules.refusals import SqlRefusedError
+from healthcare_ops.pipeline.quality.rules.where import DIALECT, read_sql, shortened
+
+# Classes of the tree, by what they are about. Not here is what reads elsewhere, says something else every time, or
+# grows by a number, such as a text of 1,000,000,000 blanks.
+_FUNCTIONS = frozenset(
+    """
+    And Or Xor Case If Exists Coalesce Nullif Nvl2 Greatest Least Cast TryCast Try Typeof EqualNull IsNan
+    Abs Acos Acosh Asin Asinh Atan Atan2 Atanh Cbrt Ceil Cos Cosh Cot Degrees Exp Factorial Floor Ln Log Pi Pow Radians
+    Round Sign Sin Sinh Sqrt Tan Tanh Trunc WidthBucket SafeDivide
+    Ascii Chr Concat ConcatWs Contains EndsWith StartsWith Elt Initcap Left Right Length BitLength ByteLength
+    Levenshtein Lower Upper Overlay Replace Reverse Soundex Split SplitPart StrPosition Substring SubstringIndex
+    Translate Trim RegexpCount RegexpExtract RegexpExtractAll RegexpFullMatch RegexpILike RegexpInstr RegexpLike
+    RegexpReplace RegexpSplit Hex Unhex Encode Decode ToBase64 FromBase64 MD5 SHA SHA2 ToChar ToNumber NumberToStr
+    AddMonths Date DateAdd DateDiff DateFromParts DateFromUnixDate DateStrToDate DateSub DateToDateStr DateTrunc Day
+    DayOfMonth DayOfWeek DayOfWeekIso DayOfYear Dayname Extract Hour LastDay MakeInterval Minute Month Monthname
+    MonthsBetween NextDay Quarter Second StrToDate StrToTime TimeStrToDate TimeStrToTime TimeStrToUnix TimeToStr
+    TimeToUnix Timestamp TimestampAdd TimestampDiff TimestampFromParts TimestampSub TimestampTrunc TsOrDiToDi TsOrDsAdd
+    TsOrDsDiff TsOrDsToDate TsOrDsToDateStr TsOrDsToTimestamp UnixDate UnixMicros UnixMillis UnixSeconds UnixToStr
+    UnixToTime UnixToTimeStr Week WeekOfYear Year YearOfWeek YearOfWeekIso
+    AnyValue ApproxDistinct ApproxQuantile ArgMax ArgMin ArrayAgg ArrayUniqueAgg Avg BitwiseAndAgg BitwiseOrAgg
+    BitwiseXorAgg Corr Count CountIf CovarPop CovarSamp First GroupConcat Grouping GroupingId Kurtosis Last LogicalAnd
+    LogicalOr Max Median Min Mode PercentileCont PercentileDisc Quantile RegrAvgx RegrAvgy RegrCount RegrIntercept
+    RegrR2 RegrSlope RegrSxx RegrSxy RegrSyy Skewness Stddev StddevPop StddevSamp Sum Variance VariancePop
+    CumeDist DenseRank FirstValue Lag LastValue Lead NthValue Ntile PercentRank Rank RowNumber
+    Array ArrayAll ArrayAny ArrayCompact ArrayConcat ArrayContains ArrayDistinct ArrayExcept ArrayFilter ArrayIntersect
+    ArrayMax ArrayMin ArrayOverlaps ArrayPosition ArrayRemove ArraySize ArraySlice ArraySort ArrayToString Flatten
+    SortArray Struct Transform
+    JSONExtract JSONExtractScalar
+    Explode Posexplode Inline Unnest
+    """.split()  # noqa: SIM905  # a list would be a page of quotes
+)
+_NEVER = (exp.Command, exp.Into, exp.Placeholder, exp.Parameter, exp.TableSample)
+_TABLE_FUNCTIONS = (exp.Explode, exp.Unnest, exp.Subquery)  # these stay within their row
+
+
+def require_query_of(sql: str, tables: Sequence[str]) -> exp.Expr:
+    """Return a query of CustomSql as a tree.
+
+    Raises
+    ------
+    SqlRefusedError
+        Unless it is one SELECT that reads the named tables (or its own WITH), and calls known functions only.
+    """
+    tree = read_sql(sql, sql)
+    if not isinstance(tree, exp.Query) or not tree.selects:
+        raise SqlRefusedError("only one SELECT is allowed")
+    if any(clause.recursive for clause in tree.find_all(exp.With)):
+        raise SqlRefusedError("a recursive WITH may never end")
+    for node in tree.walk():
+        _require_own(node, tables)
+    return tree
+
+
+def at(now: datetime, tree: exp.Expr) -> str:
+    """Return a query as SQL that means `now` (naive UTC) by the current time and day, and null by n ÷ 0, as Spark."""
+    said: dict[type[exp.Expr], exp.Expr] = {
+        exp.CurrentTimestamp: exp.cast(exp.Literal.string(now.isoformat(" ")), "TIMESTAMP_NTZ"),
+        exp.CurrentDate: exp.cast(exp.Literal.string(now.date().isoformat()), "DATE"),
+    }
+
+    def meant(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, (exp.Div, exp.Mod)):
+            node.set("expression", exp.func("NULLIF", node.expression, exp.Literal.number(0)))
+        return said[type(node)].copy() if type(node) in said else node
+
+    return tree.transform(meant).sql(DIALECT)
+
+
+def _require_own(node: exp.Expr, tables: Sequence[str]) -> None:
+    if isinstance(node, exp.CTE) and not isinstance(node.this, exp.Query):
+        raise SqlRefusedError("only one SELECT is allowed")
+    is_now = isinstance(node, (exp.CurrentTimestamp, exp.CurrentDate)) and not node.this
+    is_unknown = isinstance(node, exp.Func) and type(node).__name__ not in _FUNCTIONS and not is_now
+    if is_unknown or isinstance(node, _NEVER):
+        raise SqlRefusedError(f"{shortened(node.sql(DIALECT))} is not what a rule may call")
+    if isinstance(node, exp.UDTF) and not isinstance(node, _TABLE_FUNCTIONS):
+        raise SqlRefusedError(f"{shortened(node.sql(DIALECT))} is not a table function that a rule may call")
+    if isinstance(node, exp.Table) and not _is_one_of(node, tables):
+        raise SqlRefusedError(
+            f"{shortened(node.sql(DIALECT, comments=False))} is not a table of the rule; known: {', '.join(tables)}"
+        )
+
+
+def _is_one_of(table: exp.Table, tables: Sequence[str]) -> bool:
+    """Tell whether a table is named by its name alone, and is one of these or of a WITH that it can see."""
+    if not isinstance(table.this, exp.Identifier) or table.args.get("db") or table.args.get("catalog"):
+        return False
+    return table.name in tables or table.name in _visible(table)
+
+
+def _visible(node: exp.Expr) -> set[str]:
+    """Return the names that a WITH around the node gives; within a WITH, those before it."""
+    found: set[str] = set()
+    inner, outer = node, node.parent
+    while outer is not None:
+        if isinstance(outer, exp.With):
+            found |= {cte.alias for cte in outer.expressions[: outer.expressions.index(inner)]}
+        elif not isinstance(inner, exp.With):
+            clause = outer.args.get("with_")
+            found |= {cte.alias for cte in clause.expressions} if clause else set()
+        inner, outer = outer, outer.parent
+    return found

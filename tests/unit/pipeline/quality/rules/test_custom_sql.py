@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import pytest
+
+from healthcare_ops.pipeline.quality.rules.custom_sql import at, require_query_of
+from healthcare_ops.pipeline.quality.rules.refusals import SqlRefusedError
+from healthcare_ops.pipeline.quality.rules.where import PRIMARY
+from unit.pipeline.builders import at as instant
+
+QUERIES = [
+    "select count(*) from primary",
+    "select * from primary where level > 1",
+    "SELECT sector, count(*) FROM primary GROUP BY sector HAVING count(*) > 1",
+    "select p.level from primary p join primary q on p.name = q.name",
+    "select count(*) from (select distinct sector from primary)",
+    "with urgent as (select * from primary where is_urgent), named as (select name from urgent) select * from named",
+    "select * from primary where exists (select 1 from primary q where q.level > primary.level)",
+    "select name from primary union all select sector from primary",
+    "select rank() over (partition by sector order by came_at) from primary",
+    "select percentile_approx(level, 0.5) from primary",
+    "select explode(split(name, ',')) from primary",
+    "select count(*) from primary where came_at < current_timestamp() and day <= current_date",
+    "-- all of them\nselect count(*) from primary;",
+    "(select name from primary)",
+    "select * from primary where level is null or nvl(level, 1) = 2 or level <=> share",
+    "select substring(name, 1, 2), concat(name, sector), regexp_replace(name, 'a', ''), instr(name, 'a') from primary",
+    "select date_format(day, 'y'), to_date(name), to_timestamp(name), hour(came_at), datediff(day, day) from primary",
+    "select date_trunc('month', came_at), add_months(day, 1), extract(day from day), last_day(day) from primary",
+    "select collect_set(name), stddev(level), median(level), count_if(is_urgent), max_by(name, 1) from primary",
+    "select case when level > 1 then 'a' else 'b' end, if(is_urgent, 1, 0), greatest(1, 2), round(1.5) from primary",
+    "select lag(level) over (order by came_at), row_number() over (order by name), bool_and(is_urgent) from primary",
+    "select cast(level as string), try_cast(name as int), came_at + interval 1 day from primary",
+]
+
+
+@pytest.mark.parametrize("sql", QUERIES)
+def test_a_query_may_ask_anything_of_the_rule_s_own_table(sql):
+    assert require_query_of(sql, [PRIMARY]) is not None
+
+
+@pytest.mark.parametrize(
+    ("sql", "fault"),
+    [
+        ("", "only one SELECT"),
+        ("select", "only one SELECT"),
+        ("select 1; select 2", "only one SELECT"),
+        ("select 1; drop table primary", "only one SELECT"),
+        ("drop table primary", "only one SELECT"),
+        ("create table t as select 1", "only one SELECT"),
+        ("insert into primary select * from primary", "only one SELECT"),
+        ("delete from primary", "only one SELECT"),
+        ("update primary set level = 1", "only one SELECT"),
+        ("set memory_limit = '1GB'", "only one SELECT"),
+        ("pragma database_list", "only one SELECT"),
+        ("attach '/etc/passwd' as p", "only one SELECT"),
+        ("select 1; load httpfs", "only one SELECT"),
+        ("load httpfs", "only one SELECT"),
+        ("call duckdb_settings()", "only one SELECT"),
+        ("from '/etc/passwd'", "only one SELECT"),
+        ("copy primary to 'out.csv'", "only one SELECT"),
+        ("install httpfs", "only one SELECT"),
+        ("describe primary", "only one SELECT"),
+        ("show tables", "only one SELECT"),
+        ("explain select 1", "only one SELECT"),
+        ("with x as (delete from primary returning *) select * from x", "only one SELECT"),
+        ("select * from encounters", "not a table of the rule"),
+        ("select * from silver.encounters", "not a table of the rule"),
+        ("select * from main.primary", "not a table of the rule"),
+        ("select * from `a b`", "not a table of the rule"),
+        ("select * from `/etc/passwd`", "not a table of the rule"),
+        ("select * from csv.`/etc/passwd`", "not a table of the rule"),
+        ("select * from '/etc/passwd'", "not a table of the rule"),
+        ("select * from information_schema.tables", "not a table of the rule"),
+        ("select * from primary, duckdb_tables", "not a table of the rule"),
+        ("select (select count(*) from sqlite_master) from primary", "not a table of the rule"),
+        (
+            "select * from (with pg_settings as (select 1) select * from pg_settings) p, pg_settings",
+            "not a table of the rule",
+        ),
+        (
+            "with a as (select * from pg_settings), pg_settings as (select 1) select * from a",
+            "not a table of the rule",
+        ),
+        ("with `a.b` as (select 1) select * from a.b", "not a table of the rule"),
+        ("with recursive r as (select 1 n union all select n + 1 from r) select * from r", "never end"),
+        ("select * from read_csv('/etc/passwd')", "not a table of the rule"),
+        ("select * from read_text('/etc/passwd')", "not a table of the rule"),
+        ("select * from glob('/etc/passwd')", "read"),
+        ("select * from range(1000000000)", "not a table of the rule"),
+        ("select * from duckdb_settings()", "not a table of the rule"),
+        ("select * from values (1)", "may call"),
+        ("select * from primary lateral view explode(split(name, ',')) as part", "may call"),
+        ("select * from primary, lateral (select 1)", "may call"),
+        ("select getenv('HOME')", "may call"),
+        ("select current_setting('home_directory')", "may call"),
+        ("select current_user()", "may call"),
+        ("select current_database()", "may call"),
+        ("select java_method('java.lang.System', 'getenv')", "may call"),
+        ("select reflect('java.lang.System', 'getenv')", "may call"),
+        ("select rand()", "may call"),
+        ("select repeat('a', 1000000000)", "may call"),
+        ("select lpad('a', 1000000000)", "may call"),
+        ("select rpad('a', 1000000000, 'b')", "may call"),
+        ("select space(1000000000)", "may call"),
+        ("select array_repeat('a', 1000000000)", "may call"),
+        ("select format_string('%1000000000d', 1)", "may call"),
+        ("select * from primary tablesample (10 percent)", "may call"),
+        ("select * from (select * from primary) tablesample (5 rows)", "may call"),
+        ("select randn()", "may call"),
+        ("select uniform(1, 10)", "may call"),
+        ("select version()", "may call"),
+        ("select explode(sequence(1, 1000000000))", "may call"),
+        ("select uuid()", "may call"),
+        ("select unix_timestamp()", "may call"),
+        ("select unheard_of(level) from primary", "may call"),
+        ("select :level", "may call"),
+        ("select * from primary where level = ?", "may call"),
+        ("(" * 1000 + "select 1" + ")" * 1000, "read"),
+        ("select * from primary where " + " and ".join(["is_urgent"] * 10_000), "longer than"),
+        ("select '", "read"),
+        ("\x00", "only one SELECT"),
+    ],
+    ids=lambda text: text[:60].encode("unicode_escape").decode(),
+)
+def test_a_query_reads_nothing_but_the_rule_s_own_table(sql, fault):
+    with pytest.raises(SqlRefusedError, match=fault):
+        require_query_of(sql, [PRIMARY])
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("select current_timestamp()", "SELECT CAST('2026-03-20 12:00:00.000001' AS TIMESTAMP_NTZ)"),
+        ("select current_timestamp", "SELECT CAST('2026-03-20 12:00:00.000001' AS TIMESTAMP_NTZ)"),
+        ("select current_date", "SELECT CAST('2026-03-20' AS DATE)"),
+        ("select 'current_date'", "SELECT 'current_date'"),
+        ("select level / (share + 1) from primary", "SELECT level / NULLIF((share + 1), 0) FROM primary"),
+    ],
+)
+def test_a_query_means_the_run_s_time_and_not_the_machine_s_and_null_by_a_division_by_nothing(sql, said):
+    assert at(instant("2026-03-20 12:00:00.000001"), require_query_of(sql, [PRIMARY])) == said
+
+
+def test_what_is_refused_is_told_once_and_not_logged(caplog):
+    with pytest.raises(SqlRefusedError):
+        require_query_of("load httpfs", [PRIMARY])
+
+    assert caplog.records == []
