@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from accounts import state_directories, unaccounted
 from databases import DATABASES, INSTALL, database, postgres_folder, postgres_server
 from engines import StageEngine, duckdb_engine, spark_engine
 
@@ -14,6 +15,18 @@ def pytest_xdist_make_scheduler(config, log):
     from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415  # only where tests run in parallel
 
     return LoadFileScheduling(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def everything_accounted_for(tmp_path_factory) -> Iterator[None]:
+    """Find what any test lost: at the end, of each batch in each state directory that was left behind."""
+    yield
+    lost = {
+        str(state): found
+        for state in state_directories(tmp_path_factory.getbasetemp())
+        if (found := unaccounted(state))
+    }
+    assert not lost
 
 
 @pytest.fixture(scope="session", params=["duckdb", pytest.param("spark", marks=pytest.mark.spark)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from accounts import unaccounted
 from e2e.command import Outcome, rows_of, run_hops
 from e2e.deliveries import FEED, NOW, SITE, visits
 
@@ -93,5 +94,7 @@ def own_loaded(loaded: Desk, tmp_path: Path) -> Iterator[Desk]:
     kept = tmp_path / "kept"
     shutil.copytree(loaded.state, kept)
     yield loaded
+    lost = unaccounted(loaded.state)
     shutil.rmtree(loaded.state)
     shutil.copytree(kept, loaded.state)
+    assert not lost
