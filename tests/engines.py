@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from itertools import count
@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import Phase, settings
 
+from healthcare_ops.adapters.engine_queries import LockedDatabase, in_duckdb
 from healthcare_ops.adapters.engines import DuckDBEngine
+from healthcare_ops.pipeline.quality.rules.custom_sql import columns_read
 
 # Properties of stages: Spark plans each query for a second, and shrinking a failing case takes thousands of them.
 PROPERTY = settings(
@@ -33,6 +35,10 @@ class StageEngine(Protocol):
 
     def collect(self, rows: ir.Table) -> pa.Table:
         """Return the result, in no particular order."""
+        ...
+
+    def query(self, sql: str, tables: Mapping[str, ir.Table]) -> pa.Table:
+        """Return what an SQL query (Spark's dialect) says of the tables; it sees nothing else."""
         ...
 
     def stage(self, rows: ir.Table) -> ir.Table:
@@ -53,6 +59,9 @@ class DuckDB:
     def collect(self, rows: ir.Table) -> pa.Table:
         return self._engine.collect(rows)
 
+    def query(self, sql: str, tables: Mapping[str, ir.Table]) -> pa.Table:
+        return self._engine.query(sql, tables)
+
     def stage(self, rows: ir.Table) -> ir.Table:
         return self._tables.enter_context(self._engine.stage(rows))
 
@@ -63,6 +72,7 @@ class Spark:
     def __init__(self, session: Any, folder: Path) -> None:
         self._con = ibis.pyspark.connect(session)
         self._folder = folder
+        self._locked = LockedDatabase(memory_limit_mb=500)
         self._names = (f"rows_{number}" for number in count())
 
     def table(self, rows: pa.Table) -> ir.Table:
@@ -73,6 +83,24 @@ class Spark:
 
     def collect(self, rows: ir.Table) -> pa.Table:
         return self._con.to_pyarrow(rows)
+
+    def query(self, sql: str, tables: Mapping[str, ir.Table]) -> pa.Table:
+        """Bring the columns that the query names to the driver, and ask what answers on every engine.
+
+        It costs the driver's memory: these columns of every row, once as Arrow and once in the database.
+        """
+        in_duckdb(sql)  # before anything is read
+        return self._locked.ask(
+            sql, {name: self._on_driver(rows.select(columns_read(sql, rows.columns))) for name, rows in tables.items()}
+        )
+
+    def _on_driver(self, rows: ir.Table) -> pa.Table:
+        """Return the rows as they are: by way of pandas, NaN becomes null, and a large number beside a null another."""
+        from pyspark.sql.pandas.types import to_arrow_schema  # noqa: PLC0415  # only where Spark is installed
+
+        found = self._con.raw_sql(self._con.compile(rows))
+        # Public from Spark 4 on, as `toArrow`.
+        return pa.Table.from_batches(found._collect_as_arrow(), to_arrow_schema(found.schema))
 
     def stage(self, rows: ir.Table) -> ir.Table:
         name = next(self._names)

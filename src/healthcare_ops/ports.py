@@ -80,7 +80,11 @@ class Engine(Protocol):
         ...
 
     def query(self, sql: str, tables: Mapping[str, ir.Table]) -> pa.Table:
-        """Return what an SQL query (Spark's dialect) says of the tables; it sees nothing else."""
+        """Return what an SQL query (Spark's dialect) says of the tables; it sees nothing else.
+
+        The same database answers on every engine. It is given the columns that the query names: on Spark by way of
+        the driver's memory, which must hold them twice.
+        """
         ...
 
     def stage(self, rows: ir.Table) -> AbstractContextManager[ir.Table]:

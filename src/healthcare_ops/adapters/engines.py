@@ -7,18 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from threading import Timer
 
-import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
-import sqlglot
-from sqlglot.errors import SqlglotError
 
-from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.adapters.engine_queries import QUERY_WITHIN_S, LockedDatabase, in_duckdb
 from healthcare_ops.core.tables import ColumnType
+from healthcare_ops.pipeline.quality.rules.custom_sql import columns_read
 
 _SQL_TYPES: Mapping[ColumnType, str] = {
     "string": "VARCHAR",
@@ -27,8 +24,6 @@ _SQL_TYPES: Mapping[ColumnType, str] = {
     "boolean": "BOOLEAN",
     "date": "DATE",
 }
-# Longer than any query of a rule over a day's rows; less than a job may take.
-_QUERY_WITHIN_S = 60.0
 # Half the time of the usual level 3, for files a quarter larger.
 _ZSTD_LEVEL = 1
 # DuckDB merges nested SELECTs faster than Ibis does, which doubles the time to compile.
@@ -39,11 +34,10 @@ class DuckDBEngine:
     """Ibis on an in-process DuckDB that spills to `spill_dir` beyond `memory_limit_mb`."""
 
     def __init__(
-        self, spill_dir: Path, *, memory_limit_mb: int, threads: int = 0, query_within_s: float = _QUERY_WITHIN_S
+        self, spill_dir: Path, *, memory_limit_mb: int, threads: int = 0, query_within_s: float = QUERY_WITHIN_S
     ) -> None:
-        self._memory_limit = f"{memory_limit_mb}MB"
         settings = {
-            "memory_limit": self._memory_limit,
+            "memory_limit": f"{memory_limit_mb}MB",
             "temp_directory": str(spill_dir),
             # Row order is never part of a result here; keeping it would cost memory.
             "preserve_insertion_order": False,
@@ -54,7 +48,7 @@ class DuckDBEngine:
         if threads:
             settings["threads"] = threads
         self._spill_dir = spill_dir
-        self._query_within_s = query_within_s
+        self._locked = LockedDatabase(memory_limit_mb, query_within_s)
         self._con = ibis.duckdb.connect(**settings)
         # A session in another zone shifts every hour bucket.
         self._con.raw_sql("SET TimeZone = 'UTC'")
@@ -72,35 +66,14 @@ class DuckDBEngine:
         ConfigError
             If it is not one statement, the database refuses it, or it takes too long.
         """
-        written = _in_duckdb(sql)
+        in_duckdb(sql)  # before anything is read
         self._spill_dir.mkdir(parents=True, exist_ok=True)
-        with (
-            tempfile.TemporaryDirectory(dir=self._spill_dir) as folder,
-            duckdb.connect(config={"memory_limit": self._memory_limit}) as alone,
-        ):
+        with tempfile.TemporaryDirectory(dir=self._spill_dir) as folder:
+            files = {name: Path(folder) / f"{number}.parquet" for number, name in enumerate(tables)}
             for name, rows in tables.items():
-                file = _quoted(Path(folder) / "rows.parquet")
-                self._con.raw_sql(f"COPY ({self._con.compile(rows)}) TO '{file}' (FORMAT parquet)")
-                alone.execute(f"CREATE TABLE \"{name}\" AS SELECT * FROM read_parquet('{file}')")  # noqa: S608  # an alias of ours
-            # From here on no file, no network, no extension, and no way back.
-            alone.execute("SET enable_external_access = false")
-            alone.execute("SET lock_configuration = true")
-            limit = Timer(self._query_within_s, alone.interrupt)
-            limit.start()
-            try:
-                return alone.sql(written).to_arrow_table()
-            except duckdb.Error as error:
-                raise ConfigError(
-                    f"SQL of a rule fails: {self._what_failed(error)}: {sql}", next_step="Correct the rule's SQL."
-                ) from error
-            finally:
-                limit.cancel()
-
-    def _what_failed(self, error: duckdb.Error) -> str:
-        """Return the kind of a failure; what the database says of it holds values of the data."""
-        if isinstance(error, duckdb.InterruptException):
-            return f"it takes longer than {self._query_within_s:g} s"
-        return type(error).__name__.removesuffix("Exception").lower() or "error"
+                named = self._con.compile(rows.select(columns_read(sql, rows.columns)))
+                self._con.raw_sql(f"COPY ({named}) TO '{_quoted(files[name])}' (FORMAT parquet)")
+            return self._locked.ask(sql, files)
 
     @contextmanager
     def stage(self, rows: ir.Table) -> Iterator[ir.Table]:
@@ -160,17 +133,6 @@ class DuckDBEngine:
             "WRITE_PARTITION_COLUMNS true, OVERWRITE_OR_IGNORE true)"
         )
         return sorted(folder.rglob("*.parquet"))
-
-
-def _in_duckdb(sql: str) -> str:
-    """Return one statement of Spark's dialect in DuckDB's; `ConfigError` for what is none."""
-    try:
-        written, *more = sqlglot.transpile(sql, read="spark", write="duckdb")
-    except (SqlglotError, ValueError, RecursionError) as error:
-        raise ConfigError(f"SQL of a rule cannot be read: {sql!r}.", next_step="Correct the rule's SQL.") from error
-    if more or not written:
-        raise ConfigError(f"SQL of a rule is not one statement: {sql!r}.", next_step="Correct the rule's SQL.")
-    return written
 
 
 def _cast(name: str, kind: ColumnType) -> str:

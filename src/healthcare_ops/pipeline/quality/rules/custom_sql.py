@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
+import sqlglot
 from sqlglot import exp
 
 from healthcare_ops.pipeline.quality.rules.refusals import SqlRefusedError
@@ -74,6 +75,30 @@ def at(now: datetime, tree: exp.Expr) -> str:
         return said[type(node)].copy() if type(node) in said else node
 
     return tree.transform(meant).sql(DIALECT)
+
+
+def columns_read(sql: str, columns: Sequence[str]) -> list[str]:
+    """Return which columns of its table a query (Spark's dialect) may read: those that it names, in their order.
+
+    All of them if it names none, and if it may read what it does not name; one if it only counts their rows.
+    """
+    tree = sqlglot.parse_one(sql, dialect=DIALECT)
+    tables = {name.lower() for table in tree.find_all(exp.Table) for name in (table.name, table.alias) if name}
+    words = {identifier.name.lower() for identifier in tree.find_all(exp.Identifier)}
+    named = [column for column in columns if column.lower() in words]
+    if any(_reads_all(node, tables) for node in tree.walk()):
+        return list(columns)
+    is_count = any(isinstance(node.parent, exp.Count) for node in tree.find_all(exp.Star))
+    return named or list(columns[:1] if is_count else columns)
+
+
+def _reads_all(node: exp.Expr, tables: Collection[str]) -> bool:
+    """Tell whether a part of a query reads columns without naming them: `*`, a row as a value, what a join matches."""
+    if isinstance(node, exp.Star):
+        return not isinstance(node.parent, exp.Count)
+    if isinstance(node, exp.Column):
+        return node.name.lower() in tables
+    return isinstance(node, exp.Pivot) or (isinstance(node, exp.Join) and node.method == "NATURAL")
 
 
 def _require_own(node: exp.Expr, tables: Sequence[str]) -> None:

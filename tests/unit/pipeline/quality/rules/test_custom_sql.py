@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from healthcare_ops.pipeline.quality.rules.custom_sql import at, require_query_of
+from healthcare_ops.pipeline.quality.rules.custom_sql import at, columns_read, require_query_of
 from healthcare_ops.pipeline.quality.rules.refusals import SqlRefusedError
 from healthcare_ops.pipeline.quality.rules.where import PRIMARY
 from unit.pipeline.builders import at as instant
@@ -139,6 +139,32 @@ def test_a_query_reads_nothing_but_the_rule_s_own_table(sql, fault):
 )
 def test_a_query_means_the_run_s_time_and_not_the_machine_s_and_null_by_a_division_by_nothing(sql, said):
     assert at(instant("2026-03-20 12:00:00.000001"), require_query_of(sql, [PRIMARY])) == said
+
+
+COLUMNS = ("name", "Level", "came_at")
+
+
+@pytest.mark.parametrize(
+    ("sql", "read"),
+    [
+        ("select count(*) from primary where level > 1", ["Level"]),
+        ("select `NAME`, primary.level from primary", ["name", "Level"]),
+        ("select count(*) from primary p join primary q using (came_at)", ["came_at"]),
+        ("select count(*) from primary where exists (select 1 from primary q where q.name = primary.name)", ["name"]),
+        ("with x as (select level from primary) select * from x", list(COLUMNS)),
+        ("select * from primary", list(COLUMNS)),
+        ("select * except (level) from primary", list(COLUMNS)),
+        ("select p.* from primary p where level > 1", list(COLUMNS)),
+        ("select level from primary p natural join primary q", list(COLUMNS)),
+        ("select count(distinct p) from primary p where level > 1", list(COLUMNS)),
+        ("select count(distinct struct(*)) from primary", list(COLUMNS)),
+        ("select a from primary pivot (count(level) for name in ('a'))", list(COLUMNS)),
+        ("select 1 from primary", list(COLUMNS)),
+        ("select count(*) from primary", ["name"]),
+    ],
+)
+def test_a_query_reads_the_columns_that_it_names_or_all_if_it_may_mean_others(sql, read):
+    assert columns_read(sql, COLUMNS) == read
 
 
 def test_what_is_refused_is_told_once_and_not_logged(caplog):
