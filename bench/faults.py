@@ -20,6 +20,20 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from faults_named import (
+    LEAST_RECORDS,
+    Named,
+    Report,
+    holds,
+    is_alarm,
+    is_missing,
+    longer,
+    odd,
+    repeated,
+    shifted,
+    silent,
+    volume,
+)
 from healthcare_ops.adapters.freed_memory import return_freed_memory
 from healthcare_ops.bootstrap.configuration import add_feed, create_state
 from healthcare_ops.bootstrap.platform import open_platform
@@ -35,11 +49,8 @@ from measured import machine
 ROOT = Path(__file__).parents[1]
 FEED = "encounters"
 PAST_DAYS, LIVE_DAYS = 84, 8
-LEAST_RECORDS = 10
 # The lake keeps the last 20 changes of a table: who reads them less often reads everything.
 _FILES_OF_A_RUN = 12
-Report = Mapping[str, Any]
-Named = Callable[[Report, Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True)
@@ -49,60 +60,6 @@ class Fault:
     name: str
     draw: Callable[[random.Random, Sequence[str]], dict[str, Any]]
     is_named: Named
-
-
-def _expected(report: Report, rule: str, **wanted: Any) -> bool:
-    return any(
-        found["rule"] == rule and all(found[key] in of for key, of in wanted.items())
-        for found in report["expectations"]
-    )
-
-
-def _broken(report: Report, column: str, sector: str) -> bool:
-    return any(
-        rule["verdict"] in ("warn", "fail")
-        and column in rule["columns"]
-        and sector in {place["sector_id"] for place in rule["places"]}
-        for rule in report["rules"]
-    )
-
-
-def _is_missing(report: Report, fault: Mapping[str, Any]) -> bool:
-    (sector,) = fault["sectors"]
-    column = fault["column"]
-    return _expected(report, "nulls", column=[column], place=[sector, FEED]) or _broken(report, column, sector)
-
-
-def _holds(*reasons: str) -> Named:
-    """Held records are named by their reason, once the report alarms."""
-
-    def is_named(report: Report, fault: Mapping[str, Any]) -> bool:
-        held = {reason: count for feed in report["feeds"] for reason, count in feed["quarantined_by_reason"].items()}
-        return is_alarm(report) and any(held.get(reason, 0) >= LEAST_RECORDS / 2 for reason in reasons)
-
-    return is_named
-
-
-def _shifted(report: Report, fault: Mapping[str, Any]) -> bool:
-    return any(found["offset_h"] == fault["minutes"] / 60 for found in report["clocks"])
-
-
-def _volume(report: Report, fault: Mapping[str, Any]) -> bool:
-    return _expected(report, "volume", place=[*fault["sectors"], FEED])
-
-
-def _silent(report: Report, fault: Mapping[str, Any]) -> bool:
-    return _expected(report, "volume", place=[FEED]) or _expected(report, "freshness", place=[FEED])
-
-
-def _longer(report: Report, fault: Mapping[str, Any]) -> bool:
-    return _expected(report, "mean", table=["silver.encounters"]) or any(
-        rule["rule_id"].endswith("_min.range") and rule["verdict"] != "pass" for rule in report["rules"]
-    )
-
-
-def _repeated(report: Report, fault: Mapping[str, Any]) -> bool:
-    return any(rule["rule_id"].endswith(".told_once") and rule["verdict"] == "warn" for rule in report["rules"])
 
 
 def _in_one(kind: str, **keys: Any) -> Callable[[random.Random, Sequence[str]], dict[str, Any]]:
@@ -116,41 +73,36 @@ def _anywhere(kind: str, **keys: Any) -> Callable[[random.Random, Sequence[str]]
 def faults() -> list[Fault]:
     """Return every fault that a hospital meets in a day."""
     found = [
-        Fault(f"nulls {share:.0%} in one sector", _in_one("nulls", column="triage_level", share=share), _is_missing)
+        Fault(f"nulls {share:.0%} in one sector", _in_one("nulls", column="triage_level", share=share), is_missing)
         for share in (0.05, 0.1, 0.2, 0.4)
     ]
     found += [
-        Fault("duplicates 20 %", _anywhere("duplicates", share=0.2), _repeated),
-        Fault("unknown sector", _anywhere("unknown_codes", column="sector", share=0.15), _holds("SECTOR_UNKNOWN")),
-        Fault("reversed events", _anywhere("reversed_events", share=0.15), _holds("EVENTS_REVERSED")),
-        Fault("silent for 12 h", _anywhere("silent", is_lost=True, hours=12), _silent),
-        Fault("1970", _anywhere("wrong_dates", to="1970", share=0.15), _holds("TIME_OUT_OF_RANGE")),
-        Fault("future dates", _anywhere("wrong_dates", to="future", share=0.15), _holds("TIME_OUT_OF_RANGE")),
+        Fault("duplicates 20 %", _anywhere("duplicates", share=0.2), repeated),
+        Fault("unknown sector", _anywhere("unknown_codes", column="sector", share=0.15), holds("SECTOR_UNKNOWN")),
+        Fault("reversed events", _anywhere("reversed_events", share=0.15), holds("EVENTS_REVERSED")),
+        Fault("silent for 12 h", _anywhere("silent", is_lost=True, hours=12), silent),
+        Fault("1970", _anywhere("wrong_dates", to="1970", share=0.15), holds("TIME_OUT_OF_RANGE")),
+        Fault("future dates", _anywhere("wrong_dates", to="future", share=0.15), holds("TIME_OUT_OF_RANGE")),
         Fault(
             "swapped times",
             _anywhere("swapped_columns", columns=["care_start", "discharge_time"], share=0.3),
-            _holds("EVENTS_REVERSED"),
+            holds("EVENTS_REVERSED"),
         ),
         Fault(
             "swapped codes",
             _anywhere("swapped_columns", columns=["sector", "bed"], share=0.3),
-            _holds("SECTOR_UNKNOWN"),
+            holds("SECTOR_UNKNOWN"),
         ),
-        Fault("seconds for minutes", _anywhere("seconds_for_minutes", share=0.5), _longer),
+        Fault("seconds for minutes", _anywhere("seconds_for_minutes", share=0.5), longer),
     ]
     found += [
-        Fault(f"volume ×{factor:g} in one sector", _in_one("volume", factor=factor), _volume) for factor in (0.5, 2.0)
+        Fault(f"volume ×{factor:g} in one sector", _in_one("volume", factor=factor), volume) for factor in (0.5, 2.0)
     ]
     found += [
-        Fault(f"clock {minutes // 60:+d} h", _anywhere("clock_shift", minutes=minutes), _shifted)
+        Fault(f"clock {minutes // 60:+d} h", _anywhere("clock_shift", minutes=minutes), shifted)
         for minutes in (-180, -60, 60, 180)
     ]
     return found
-
-
-def is_alarm(report: Report) -> bool:
-    """Tell whether somebody is called: a rule, the past or a clock says that something is wrong."""
-    return report["verdict"] in ("warn", "fail", "error")
 
 
 class Hospital:
@@ -281,8 +233,7 @@ def _trials(hospital: Hospital, seed: int, chosen: Sequence[Fault]) -> Iterator[
 
 
 def _odd(reports: Sequence[Report]) -> list[str]:
-    found = (one for report in reports for one in (*report["rules"], *report["expectations"], *report["clocks"]))
-    return list(dict.fromkeys(one["rule_id"] for one in found if one["verdict"] in ("warn", "fail")))
+    return list(dict.fromkeys(one["rule_id"] for report in reports for one in odd(report)))
 
 
 def main() -> None:

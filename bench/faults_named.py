@@ -1,0 +1,80 @@
+"""How a data-quality report calls a fault by its name: nothing but the report is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+LEAST_RECORDS = 10
+Report = Mapping[str, Any]
+# Of a fault its `sectors` are asked for, its `column` if values are missing, its `minutes` if a clock is wrong.
+Named = Callable[[Report, Mapping[str, Any]], bool]
+
+
+def is_alarm(report: Report) -> bool:
+    """Tell whether somebody is called: a rule, the past or a clock says that something is wrong."""
+    return report["verdict"] in ("warn", "fail", "error")
+
+
+def expected(report: Report, rule: str, **wanted: Any) -> bool:
+    return any(
+        found["rule"] == rule and all(found[key] in of for key, of in wanted.items())
+        for found in report["expectations"]
+    )
+
+
+def broken(report: Report, column: str, sector: str) -> bool:
+    return any(
+        rule["verdict"] in ("warn", "fail")
+        and column in rule["columns"]
+        and sector in {place["sector_id"] for place in rule["places"]}
+        for rule in report["rules"]
+    )
+
+
+def feeds(report: Report) -> list[str]:
+    return [feed["feed_id"] for feed in report["feeds"]]
+
+
+def is_missing(report: Report, fault: Mapping[str, Any]) -> bool:
+    (sector,) = fault["sectors"]
+    column = fault["column"]
+    return expected(report, "nulls", column=[column], place=[sector, *feeds(report)]) or broken(report, column, sector)
+
+
+def holds(*reasons: str) -> Named:
+    """Held records are named by their reason, once the report alarms."""
+
+    def is_named(report: Report, fault: Mapping[str, Any]) -> bool:
+        held = {reason: count for feed in report["feeds"] for reason, count in feed["quarantined_by_reason"].items()}
+        return is_alarm(report) and any(held.get(reason, 0) >= LEAST_RECORDS / 2 for reason in reasons)
+
+    return is_named
+
+
+def shifted(report: Report, fault: Mapping[str, Any]) -> bool:
+    return any(found["offset_h"] == fault["minutes"] / 60 for found in report["clocks"])
+
+
+def volume(report: Report, fault: Mapping[str, Any]) -> bool:
+    return expected(report, "volume", place=[*fault["sectors"], *feeds(report)])
+
+
+def silent(report: Report, fault: Mapping[str, Any]) -> bool:
+    return volume(report, fault) or expected(report, "freshness", place=[*fault["sectors"], *feeds(report)])
+
+
+def longer(report: Report, fault: Mapping[str, Any]) -> bool:
+    return expected(report, "mean", table=["silver.encounters"]) or any(
+        rule["rule_id"].endswith("_min.range") and rule["verdict"] != "pass" for rule in report["rules"]
+    )
+
+
+def repeated(report: Report, fault: Mapping[str, Any]) -> bool:
+    return any(rule["rule_id"].endswith(".told_once") and rule["verdict"] == "warn" for rule in report["rules"])
+
+
+def odd(report: Report) -> list[Mapping[str, Any]]:
+    """Return the sections of what spoke: rules, figures and clocks."""
+    told = (*report["rules"], *report["expectations"], *report["clocks"])
+    return [one for one in told if one["verdict"] in ("warn", "fail")]
