@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +19,8 @@ PLACE = ("feed_id", "sector_id")
 SAMPLES = 5
 # The sign of an int64 is left alone.
 BITS = 63
+# An engine's plan takes a time that grows with the square of the sums: beyond so many, more passes are cheaper.
+_MOST_AT_ONCE = 2 * BITS
 Flag = TypeVar("Flag", bound=Hashable)
 
 
@@ -41,7 +44,28 @@ def count_by_place(
     table: ir.Table,
     collect: Callable[[ir.Table], pa.Table],
 ) -> tuple[Counted[Flag], ...]:
-    """Return how many rows fulfil each condition, by feed and sector, with encounters of those that are `sampled`.
+    """Return how many rows fulfil each condition, by feed and sector, with encounters of those that are `sampled`."""
+    names = list(conditions)
+    chunks = [names[first : first + _MOST_AT_ONCE] for first in range(0, len(names), _MOST_AT_ONCE)] or [[]]
+    passes = (_one_pass({name: conditions[name] for name in chunk}, sampled, table, collect) for chunk in chunks)
+    return reduce(_beside, passes)
+
+
+def _beside(counted: Sequence[Counted[Flag]], others: Sequence[Counted[Flag]]) -> tuple[Counted[Flag], ...]:
+    """Return what two passes over one table counted: its places are those of both."""
+    return tuple(
+        replace(one, counts={**one.counts, **other.counts}, samples={**one.samples, **other.samples})
+        for one, other in zip(counted, others, strict=True)
+    )
+
+
+def _one_pass(
+    conditions: Mapping[Flag, Any],
+    sampled: Collection[Flag],
+    table: ir.Table,
+    collect: Callable[[ir.Table], pa.Table],
+) -> tuple[Counted[Flag], ...]:
+    """Count as `count_by_place` does, in one pass.
 
     What a row fulfils is a number of 63 bits. Few of all such numbers occur: to group by them and then to count the
     groups takes no longer than as many sums, and gives their first and last encounters as well: by the last character

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
 from typing import Any, Literal
 
 import ibis
@@ -16,7 +16,7 @@ from healthcare_ops.pipeline.quality.counts import BITS
 from healthcare_ops.pipeline.quality.rules.checks import Check
 from healthcare_ops.pipeline.quality.rules.compiler import CompiledCheck, compile_check
 from healthcare_ops.pipeline.quality.rules.measures import Scope
-from healthcare_ops.pipeline.quality.rules.where import any_of
+from healthcare_ops.pipeline.quality.rules.where import any_of, joined
 
 Kind = Literal["release", "reject", "hold"]
 
@@ -65,21 +65,21 @@ def hold(rows: ir.Table, checks: Sequence[Check], released: Mapping[str, Any]) -
 
 def _mask(checks: Iterable[CompiledCheck]) -> Any:
     bits = [ibis.ifelse(check.passes, 0, 1 << number).cast("int64") for number, check in enumerate(checks)]
-    return reduce(lambda left, right: left + right, bits)
+    return joined(operator.add, bits)
 
 
 def _names(
     rows: ir.Table, groups: Sequence[Sequence[CompiledCheck]], released: Mapping[str, Any], *, is_released: bool
 ) -> Any:
-    parts = []
+    names = []
     for group_no, group in enumerate(groups):
         mask = rows[f"broken_{group_no}"]
         for number, check in enumerate(group):
             rule_id = check.check.rule_id
             is_meant = ((mask & (1 << number)) != 0) & _is_released(released, rule_id, is_released=is_released)
-            parts.append(ibis.ifelse(is_meant, f",{rule_id}", ""))
-    joined = reduce(lambda left, right: left + right, parts)
-    return ibis.ifelse(joined == "", ibis.null("string"), joined.substr(1))
+            names.append(ibis.ifelse(is_meant, rule_id, ibis.null("string")))
+    # One call, however many rules there are: engines allow no expression that is a thousand deep. Nulls are left out.
+    return ibis.literal(",").join(names).nullif("")
 
 
 def _is_released(released: Mapping[str, Any], rule_id: str, *, is_released: bool) -> Any:

@@ -328,6 +328,17 @@ def test_the_ids_of_rules_may_differ_in_case_alone_and_be_any_word(engine):
     assert {finding.places for finding in findings} == {(Place("", "ED", 1, 1),)}
 
 
+def test_of_more_rules_than_one_pass_counts_each_knows_the_places_of_its_rows(engine):
+    rules = ", ".join(f'ColumnValues "triage_level" != {number}' for number in range(300))
+    rows = encounters({"triage_level": 0}, {"triage_level": 299, "sector_id": "OBS"}, {"triage_level": 299})
+
+    findings = judge(engine, rules, rows)
+
+    broken = {number: finding.places for number, finding in enumerate(findings) if finding.violations}
+    assert broken == {0: (Place("", "ED", 2, 1),), 299: (Place("", "ED", 2, 1), Place("", "OBS", 1, 1))}
+    assert findings[299].samples == ("e2", "e3")
+
+
 @pytest.mark.parametrize("name", ["times", "is_in", "key_0", "rows", "value", "share", "passes", "n0", "select"])
 def test_a_column_may_have_any_name(engine, name):
     rows = pa.table({name: [1, 1, None], "encounter_id": ["a", "b", "c"]})

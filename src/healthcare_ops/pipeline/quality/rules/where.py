@@ -298,17 +298,17 @@ _SPECIAL: Mapping[type[exp.Expr], Callable[[exp.Expr, ir.Table], Any]] = {
 
 def any_of(conditions: Sequence[Any]) -> Any:
     """Return the disjunction of row conditions."""
-    return _joined(operator.or_, conditions)
+    return joined(operator.or_, conditions)
 
 
 def all_of(conditions: Sequence[Any]) -> Any:
     """Return the conjunction of row conditions."""
-    return _joined(operator.and_, conditions)
+    return joined(operator.and_, conditions)
 
 
-def _joined(join: Callable[[Any, Any], Any], conditions: Sequence[Any]) -> Any:
+def joined(join: Callable[[Any, Any], Any], parts: Sequence[Any]) -> Any:
     """Join by halves: a chain of a thousand would be too deep for those who walk the expression."""
-    if len(conditions) == 1:
-        return conditions[0]
-    half = len(conditions) // 2
-    return join(_joined(join, conditions[:half]), _joined(join, conditions[half:]))
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return join(joined(join, parts[:half]), joined(join, parts[half:]))
