@@ -29,7 +29,7 @@ from healthcare_ops.jobs.approval import approve, silver_markers
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.quality_history import clocks, deviations
 from healthcare_ops.jobs.quality_reports import past_reports, source_records, write_metrics, write_report
-from healthcare_ops.jobs.quality_rules import read_decisions, rule_file
+from healthcare_ops.jobs.quality_rules import read_decisions, rule_files
 from healthcare_ops.jobs.quality_shifts import shifts
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.bronze import bronze_table
@@ -58,10 +58,10 @@ def run(context: Context, request: Request) -> Outcome:
         return {"days": 0}
     report = Report(request.run_id, context.clock.now(), tuple(days))
     try:
-        report.past = past_reports(context, request)
+        report.past = past_reports(context, request, len(days))
         for rules in _rule_files(context):
             report.versions[rules.table] = rules.version
-            report.findings += _findings(context, rules, days, report.history)
+            report.findings += _findings(context, rules, days, report.history(rules.checks))
         report.deviations = deviations(context, days)
         report.clocks = clocks(context, days)
         report.shifts = shifts(context, days)
@@ -118,8 +118,9 @@ def _last_ingested(context: Context, days: list[date]) -> dict[str, datetime]:
 def _rule_files(context: Context) -> Iterator[RuleFile]:
     """Yield the rules of each table that can hold rows."""
     bronze = {bronze_table(feed) for feed in context.feeds.values()}
+    files = rule_files(context)
     for table in _JUDGED:
-        rules = rule_file(context, table)
+        rules = files.get(table.id)
         if rules and (table.layer != "bronze" or table in bronze):
             yield rules
 

@@ -15,23 +15,29 @@ import ibis
 from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.tables import ENCOUNTERS_RAW, EVENTS_RAW
 from healthcare_ops.jobs.context import Context, Request
-from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX, SCHEMA_VERSION, SourceRecord, report_key
+from healthcare_ops.pipeline.quality.report.past import kind_of
+from healthcare_ops.pipeline.quality.report.report import (
+    REPORTS_PREFIX,
+    SCHEMA_VERSION,
+    TREND_RUNS,
+    SourceRecord,
+    report_key,
+)
 from healthcare_ops.pipeline.silver import within
 
-# So many for the trend, and as many as a rule speaks of.
-_PAST_REPORTS = 10
 _LAST = re.compile(r"\blast\(\s*(\d{1,4})\s*\)")
 _PAST_DAYS = 14
 _log = logging.getLogger(__name__)
 _RECORDS_OF_FEED = 3
 
 
-def past_reports(context: Context, request: Request) -> list[Mapping[str, Any]]:
+def past_reports(context: Context, request: Request, days: int) -> list[Mapping[str, Any]]:
     """Return the reports of runs like this one, of its day and the two weeks before, the newest first.
 
-    A tick judges a part of a day and a load any number of them: neither is what a daily run measures.
+    A tick judges a part of a day and a load any number of them: neither is what a daily run measures. There are enough
+    for the trend, and as many that judged this number of days as a rule speaks of; fewer if two weeks have fewer.
     """
-    wanted = max([_PAST_REPORTS, *(int(past) for text in context.rules.values() for past in _LAST.findall(text))])
+    wanted = max([TREND_RUNS, *(int(past) for text in context.rules.values() for past in _LAST.findall(text))])
     found: list[Mapping[str, Any]] = []
     for back in range(_PAST_DAYS):
         day = request.run_date - timedelta(days=back)
@@ -41,13 +47,13 @@ def past_reports(context: Context, request: Request) -> list[Mapping[str, Any]]:
             report
             for key, run_id in runs.items()
             if run_id != request.run_id
-            and _kind_of(run_id) == _kind_of(request.run_id)
+            and kind_of(run_id) == kind_of(request.run_id)
             and (report := _readable(context, key))
         ]
         found += sorted(of_day, key=lambda report: str(report["written_at"]), reverse=True)
-        if len(found) >= wanted:
+        if sum(report["days"]["count"] == days for report in found) >= wanted:
             break
-    return found[:wanted]
+    return found
 
 
 def _readable(context: Context, key: str) -> Mapping[str, Any] | None:
@@ -59,12 +65,6 @@ def _readable(context: Context, key: str) -> Mapping[str, Any] | None:
         _log.warning("the report %s cannot be read; the past is told without it", key)
         return None
     return report if is_usable and "rules" in report else None
-
-
-def _kind_of(run_id: str) -> str:
-    """Return what the run's name begins with; a training run judges a day as a daily one does."""
-    kind = run_id.partition("-")[0]
-    return "daily" if kind == "weekly_train" else kind
 
 
 def write_report(context: Context, request: Request, document: Mapping[str, Any]) -> str:

@@ -6,34 +6,36 @@ import json
 from datetime import datetime
 
 from healthcare_ops.core.errors import ConfigError
-from healthcare_ops.core.tables import TABLES, Table
+from healthcare_ops.core.tables import Table
 from healthcare_ops.jobs.audit_log import Entry, newest_decisions
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.pipeline.quality.quarantine import Decision
-from healthcare_ops.pipeline.quality.rules.checks import Check, RuleFile, read_rules
+from healthcare_ops.pipeline.quality.rules.checks import Check, RuleFile, read_rules, told_apart
 
 DECISIONS = "ops/quality_decisions.json"
 
 
-def rule_file(context: Context, table: Table) -> RuleFile | None:
-    """Return the rules of a table; None if it has none.
+def rule_files(context: Context) -> dict[str, RuleFile]:
+    """Return the rules by table; no two of them have one id.
 
     Raises
     ------
     ConfigError
-        If the file cannot be read.
+        If a file cannot be read.
     """
-    if table.id not in context.rules:
-        return None
+    return told_apart(_read(table_id, text) for table_id, text in context.rules.items())
+
+
+def _read(table_id: str, text: str) -> RuleFile:
     try:
-        return read_rules(context.rules[table.id], table.id)
+        return read_rules(text, table_id)
     except ConfigError as error:
-        raise error.about(f"rules/{table.id}.dqdl") from error
+        raise error.about(f"rules/{table_id}.dqdl") from error
 
 
 def checks_of(context: Context, table: Table) -> tuple[Check, ...]:
-    """Return the checks of a table; raises as `rule_file` does."""
-    rules = rule_file(context, table)
+    """Return the checks of a table; raises as `rule_files` does."""
+    rules = rule_files(context).get(table.id)
     return rules.checks if rules else ()
 
 
@@ -63,7 +65,7 @@ def read_decisions(context: Context) -> list[Decision]:
 
 def holding_rules(context: Context) -> dict[str, str]:
     """Return what each rule says that holds rows back, by its id."""
-    checks = (check for table in TABLES for check in checks_of(context, table))
+    checks = (check for rules in rule_files(context).values() for check in rules.checks)
     return {check.rule_id: check.rule for check in checks if check.is_quarantining}
 
 

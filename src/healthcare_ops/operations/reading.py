@@ -106,11 +106,11 @@ def sections_of(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def findings_of(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return what a report says as its score counts it: of each rule, clock and figure the worst section, once."""
-    worst: dict[str, Mapping[str, Any]] = {}
+    worst: dict[tuple[str, str], Mapping[str, Any]] = {}
     for section in sections_of(report):
-        before = worst.setdefault(section["rule_id"], section)
-        if _severity(section) > _severity(before):
-            worst[section["rule_id"]] = section
+        found = (section.get("table", ""), section["rule_id"])
+        if _severity(section) > _severity(worst.setdefault(found, section)):
+            worst[found] = section
     return list(worst.values())
 
 

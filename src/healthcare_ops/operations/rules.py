@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,27 @@ import ibis
 
 from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.adapters.state_lock import NO_PATIENCE, Patience, lock_state
-from healthcare_ops.bootstrap.configuration import adopt_rules, adopted_rules, require_state
+from healthcare_ops.bootstrap.configuration import adopt_rules, adopted_rules, read_rule_files, require_state
 from healthcare_ops.bootstrap.platform import Platform, scratch_engine
 from healthcare_ops.core.clock import SystemClock
 from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.core.feed import ENCOUNTER_COLUMNS, EVENT_COLUMNS
 from healthcare_ops.core.tables import TABLES, Table
 from healthcare_ops.jobs.audit_log import rules_adopted
+from healthcare_ops.jobs.quality_rules import rule_files
 from healthcare_ops.operations import audit
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.parser import parse
 from healthcare_ops.pipeline.quality.dqdl.syntax import Condition, Rule, leaves
 from healthcare_ops.pipeline.quality.evaluate import evaluate
-from healthcare_ops.pipeline.quality.rules.checks import Check, RuleFile, read_rules, shipped_rules, version_of
+from healthcare_ops.pipeline.quality.report.past import (
+    Identity,
+    identity_in,
+    identity_of,
+    kind_of,
+    values_before,
+)
+from healthcare_ops.pipeline.quality.rules.checks import Check, RuleFile, own_id, read_rules, shipped_rules, version_of
 from healthcare_ops.pipeline.quality.rules.compiler import compile_check
 from healthcare_ops.pipeline.quality.rules.conditions import holds, require_numbers
 from healthcare_ops.pipeline.quality.rules.measures import ALL, Scope
@@ -43,11 +53,11 @@ class Listed:
 def rules_in_force(platform: Platform) -> list[Listed]:
     """Return all checks by table, in the order of their files."""
     own = adopted_rules(platform.state)
-    found = []
-    for table, text in sorted(platform.context.rules.items()):
-        rules = read_rules(text, table)
-        found += [Listed(check, rules.version, table in own) for check in rules.checks]
-    return found
+    return [
+        Listed(check, rules.version, table in own)
+        for table, rules in sorted(rule_files(platform.context).items())
+        for check in rules.checks
+    ]
 
 
 def adopt(state: Path, file: Path, *, by: str, reason: str, patience: Patience = NO_PATIENCE) -> RuleFile:
@@ -67,7 +77,7 @@ def adopt(state: Path, file: Path, *, by: str, reason: str, patience: Patience =
     require_state(state)
     table = _table_of(file)
     text = rules_text(file)
-    rules = _judged(text, table, str(file))
+    rules = _judged(text, table, str(file), _holding_elsewhere(state, table))
     with lock_state(state, wait_s=patience.wait_s, tell=patience.tell):
         _record(state, table.id, rules.version, by=by, reason=reason, action="dq.rules.adopt")
         adopt_rules(state, table.id, text)
@@ -112,10 +122,23 @@ def _table_of(file: Path) -> Table:
     raise ConfigError(f"{file.name!r} is of no table that is judged.", next_step=f"Name it as one of: {known}.")
 
 
-def _judged(text: str, table: Table, name: str) -> RuleFile:
+def _holding_elsewhere(state: Path, table: Table) -> dict[str, str]:
+    """Return the other table of each rule in force that holds rows back, by the rule's id; none if those are broken."""
+    try:
+        texts = read_rule_files(state)
+    except ConfigError:
+        return {}  # the way out of it is to adopt these
+    files = (read_rules(text, other) for other, text in texts.items() if other != table.id)
+    return {check.rule_id: check.table for rules in files for check in rules.checks if check.is_quarantining}
+
+
+def _judged(text: str, table: Table, name: str, elsewhere: Mapping[str, str]) -> RuleFile:
     """Return the rules if every one of them can be judged: they are, on tables without rows."""
     try:
         rules = read_rules(text, table.id)
+        for check in rules.checks:
+            _require_own_name(check, elsewhere)
+            _require_deliverable(check)
         with scratch_engine() as engine:
             empty = {one.id: engine.empty(_schema(one).to_pyarrow()) for one in _judged_tables()}
             judged = empty[table.id]
@@ -129,6 +152,29 @@ def _judged(text: str, table: Table, name: str) -> RuleFile:
     except ConfigError as error:
         raise error.about(name) from error
     return rules
+
+
+def _require_own_name(check: Check, elsewhere: Mapping[str, str]) -> None:
+    if check.is_quarantining and check.rule_id in elsewhere:
+        raise DqdlError(
+            f"{check.rule_id!r} is the id of a rule of {elsewhere[check.rule_id]} that holds rows back, too; what is "
+            "held is known by it",
+            check.node.position,
+            next_step="Give the rule another id.",
+        )
+
+
+def _require_deliverable(check: Check) -> None:
+    """Refuse a rule that waits for a column which no feed can ever deliver: it would never be judged."""
+    known = sorted({*ENCOUNTER_COLUMNS, *EVENT_COLUMNS})
+    if not check.needs or check.needs in known:
+        return
+    near = get_close_matches(check.needs.lower(), known, n=1)
+    raise DqdlError(
+        f"needs is {check.needs!r}, which no feed delivers{f'; did you mean {near[0]!r}?' if near else ''}",
+        check.node.position,
+        next_step=f"Correct the label; feeds deliver {', '.join(known)}.",
+    )
 
 
 def _schema(table: Table) -> ibis.Schema:
@@ -188,12 +234,22 @@ def what_if(platform: Platform, reports: Sequence[Mapping[str, Any]], rule_id: s
             f"{rule_id} joins several rules, and has no one threshold.", next_step="Adopt a changed file instead."
         )
     condition = _condition(threshold, _own_condition(check))
-    past = [(report, section) for report in reports for section in report["rules"] if section["rule_id"] == rule_id]
-    values = [section["values"][0] if section["values"] else None for _, section in past]
+    rule = identity_of(check, listed.version)
     return [
-        _tried(check, section, report, condition, [value for value in values[number + 1 :] if value is not None])
-        for number, (report, section) in enumerate(past)
+        _tried(check, rule, report, section, condition, _values_before(reports[number + 1 :], report, section))
+        for number, report in enumerate(reports)
+        for section in report["rules"]
+        if (section["table"], own_id(section["rule_id"])) == (rule.table, rule.own_id)
     ]
+
+
+def _values_before(
+    earlier: Sequence[Mapping[str, Any]], report: Mapping[str, Any], section: Mapping[str, Any]
+) -> list[float]:
+    """Return what the rule measured before a report, in runs like that one: `last(k)` looks at no others."""
+    alike = [one for one in earlier if kind_of(one["run_id"]) == kind_of(report["run_id"])]
+    found = values_before(alike, identity_in(report, section), report["days"]["count"])
+    return [values[0] for values in found if values and values[0] is not None]
 
 
 def _own_condition(check: Check) -> Condition | None:
@@ -236,8 +292,9 @@ def _is_number(text: str) -> bool:
 
 def _tried(
     check: Check,
-    section: Mapping[str, Any],
+    rule: Identity,
     report: Mapping[str, Any],
+    section: Mapping[str, Any],
     condition: Condition,
     before: Sequence[float],
 ) -> Tried:
@@ -256,5 +313,5 @@ def _tried(
         would_be=would_be,
         rule=section["rule"],
         version=report["rule_versions"].get(check.table, ""),
-        is_same=section["rule"] == check.rule,
+        is_same=identity_in(report, section) == rule,
     )

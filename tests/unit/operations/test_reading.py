@@ -104,6 +104,12 @@ def test_a_figure_of_several_days_is_one_finding_as_bad_as_its_worst_day():
     ]
 
 
+def test_rules_of_two_tables_are_two_findings_though_they_share_an_id():
+    both = [{"rule_id": "few", "table": table, "verdict": "warn"} for table in ("silver.stays", "silver.events")]
+
+    assert [one["table"] for one in findings_of({"rules": both})] == ["silver.stays", "silver.events"]
+
+
 # stewards
 
 

@@ -50,13 +50,14 @@ def platform(hospital):
 
 
 def report(rule, value, violations=None, verdict="pass", text="RowCount > 100"):
-    section = {"rule_id": rule, "values": [value], "violations": violations, "verdict": verdict, "rule": text}
-    versions = {TABLE: "0123456789ab"}
+    section = {"rule_id": rule, "table": TABLE, "values": [value], "violations": violations, "verdict": verdict}
+    section["rule"] = text
     return {
         "run_id": "daily-1",
         "as_of": "2026-03-12",
-        "rule_versions": versions,
-        "rules": [section, section | {"rule_id": "another"}],
+        "days": {"count": 1},
+        "rule_versions": {TABLE: "0123456789ab"},
+        "rules": [section, section | {"rule_id": "another"}, section | {"table": "silver.stays"}],
     }
 
 
@@ -99,6 +100,28 @@ def test_a_threshold_may_speak_of_the_runs_before_each(platform):
 
     # 84 is the limit of the first, 88 of the second; the last has none before it.
     assert [one.would_be for one in tried] == ["fail", "pass", None, None]
+
+
+@pytest.mark.parametrize(
+    "other", [{"days": {"count": 2}}, {"run_id": "tick-1"}, report("rows", 1000.0, text="RowCount > 1")]
+)
+def test_a_threshold_looks_at_no_run_that_is_unlike_the_one_that_it_is_tried_on(platform, other):
+    reports = [report("rows", 90.0), report("rows", 1000.0) | other, report("rows", 100.0)]
+
+    newest, _, _ = rules.what_if(platform, reports, "rows", "> 0.8 * avg(last(2))")
+
+    assert newest.would_be == "pass"
+
+
+def test_a_rule_that_shares_its_id_is_tried_by_the_name_that_tells_it_apart(platform):
+    texts = {TABLE: TEXT, "silver.stays": 'Rules = [ RowCount > 5 labels=["id"="rows"] ]'}
+    of_both = replace(platform, context=replace(platform.context, rules=texts))
+
+    (tried,) = rules.what_if(of_both, [report("rows", 150.0)], f"{TABLE}:rows", "200")
+
+    assert (tried.rule, tried.would_be, tried.is_same) == ("RowCount > 100", "fail", True)
+    with pytest.raises(NotFoundError, match="there is no rule 'rows'"):
+        rules.what_if(of_both, [report("rows", 150.0)], "rows", "200")
 
 
 def test_a_run_that_was_judged_by_another_version_of_the_rule_is_marked(platform):
@@ -147,6 +170,40 @@ def test_nothing_counts_that_nobody_answers_for(state, tmp_path):
         rules.adopt(state, file, by=" ", reason="why")
 
     assert adopted_rules(state) == {}
+
+
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [
+        ("triage_levl", "did you mean 'triage_level'?"),
+        ("Sector_id", "did you mean 'sector'?"),
+        ("los_min", "needs is 'los_min', which no feed delivers"),
+    ],
+)
+def test_a_rule_that_waits_for_what_no_feed_delivers_is_not_adopted(state, tmp_path, needs, said):
+    file = tmp_path / f"{TABLE}.dqdl"
+    file.write_text(f'Rules = [\n  RowCount > 1,\n  RowCount > 2 labels=["needs"="{needs}"]\n]')
+
+    with pytest.raises(ConfigError) as refused:
+        rules.adopt(state, file, **BY)
+
+    assert f"line 3, column 3: needs is {needs!r}" in refused.value.message
+    assert said in refused.value.message
+    assert adopted_rules(state) == {}
+
+
+def test_two_rules_that_hold_rows_share_no_id_as_what_they_hold_is_known_by_it(state, tmp_path):
+    for table in ("bronze.events_raw", TABLE):
+        file = tmp_path / f"{table}.dqdl"
+        file.write_text('Rules = [ IsComplete "encounter_id" labels=["id"="named", "on_failure"="quarantine"] ]')
+        if table == TABLE:
+            with pytest.raises(ConfigError, match=r"line 1, column 11: 'named' is the id of a rule of bronze\.events"):
+                rules.adopt(state, file, **BY)
+        else:
+            rules.adopt(state, file, **BY)
+            rules.adopt(state, file, **BY)  # it shares its id with itself alone
+
+    assert list(adopted_rules(state)) == ["bronze.events_raw"]
 
 
 @pytest.fixture

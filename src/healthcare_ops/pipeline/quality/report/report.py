@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
 from healthcare_ops.core.emf import Unit, emf_line
@@ -19,9 +19,12 @@ from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
 from healthcare_ops.pipeline.quality.history.deviations import Deviation
 from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount, feed_section
 from healthcare_ops.pipeline.quality.report.notice import missing_of, notice
+from healthcare_ops.pipeline.quality.report.past import Identity, identity_of, sections_before, values_before
 from healthcare_ops.pipeline.quality.report.score import Scored, risk_score
+from healthcare_ops.pipeline.quality.rules.checks import Check
 
 SCHEMA_VERSION = 2
+TREND_RUNS = 10
 REPORTS_PREFIX = "gold/data_quality_runs/"
 # What to hold beside the records of a reason.
 COMPARE: Mapping[Reason, str] = {
@@ -88,14 +91,9 @@ class Report:
                 of_the_past[found.rule_id] = found
         return [*self.findings, *of_the_past.values()]
 
-    @property
-    def history(self) -> Mapping[str, Sequence[Sequence[float | None]]]:
-        """Return by rule what its parts measured in the runs before, the newest first."""
-        found: dict[str, list[Sequence[float | None]]] = defaultdict(list)
-        for report in self.past:
-            for section in report["rules"]:
-                found[section["rule_id"]].append(section["values"])
-        return found
+    def history(self, checks: Iterable[Check]) -> Mapping[str, Sequence[Sequence[float | None]]]:
+        """Return by rule what its parts measured in the runs before that judged as many days, the newest first."""
+        return {check.rule_id: values_before(self.past, self._identity(check), len(self.days)) for check in checks}
 
     @property
     def sampled(self) -> set[str]:
@@ -174,17 +172,19 @@ class Report:
             "next_step": check.next_step,
             "places": [asdict(place) for place in finding.places],
             "samples": [asdict(record) for sample in finding.samples for record in self.records.get(sample, ())],
-            "trend": self._trend(check.rule_id),
+            "trend": self._trend(check),
         }
 
-    def _trend(self, rule_id: str) -> list[dict[str, Any]]:
+    def _trend(self, check: Check) -> list[dict[str, Any]]:
+        """Return how the rule fared in the newest runs before, of however many days: as a share these are alike."""
         return [
             {"run_id": report["run_id"], "as_of": report["as_of"]}
             | {name: section[name] for name in ("verdict", "share", "values")}
-            for report in self.past
-            for section in report["rules"]
-            if section["rule_id"] == rule_id
+            for report, section in islice(sections_before(self.past, self._identity(check)), TREND_RUNS)
         ]
+
+    def _identity(self, check: Check) -> Identity:
+        return identity_of(check, self.versions.get(check.table, ""))
 
     def _feed_section(self, account: FeedAccount) -> dict[str, Any]:
         feed_id = account.feed.feed_id

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from healthcare_ops.pipeline.quality.evaluate import Verdict
@@ -45,19 +46,24 @@ def risk_score(findings: Iterable[Scored], quarantined_share: float) -> tuple[fl
         Quarantined ÷ delivered records of the same days, 0–1.
     """
     broken = [finding for finding in findings if finding.verdict in {"warn", "fail"}]
-    warns = {f.rule_id: _WARN_POINTS * (1.0 + f.share) for f in broken if f.verdict == "warn"}
-    warns["quarantine"] = _QUARANTINE_POINTS * quarantined_share
-    fails = {f.rule_id: f.share for f in broken if f.verdict == "fail"}
-    warned = min(sum(warns.values()), _WARN_CEILING)
+    warns = [(found.rule_id, _WARN_POINTS * (1.0 + found.share)) for found in broken if found.verdict == "warn"]
+    warns.append(("quarantine", _QUARANTINE_POINTS * quarantined_share))
+    fails = [(found.rule_id, found.share) for found in broken if found.verdict == "fail"]
+    warned = min(sum(points for _, points in warns), _WARN_CEILING)
     contributions = _scaled(warns, warned)
     if not fails:
         return warned, contributions
-    total = FAIL_FLOOR + (100.0 - FAIL_FLOOR) * min(sum(fails.values()) + warned / 100.0, 1.0)
-    contributions |= _scaled({name: share + 1.0 for name, share in fails.items()}, total - warned)
+    total = FAIL_FLOOR + (100.0 - FAIL_FLOOR) * min(sum(share for _, share in fails) + warned / 100.0, 1.0)
+    for name, points in _scaled([(name, share + 1.0) for name, share in fails], total - warned).items():
+        contributions[name] = contributions.get(name, 0.0) + points
     return total, contributions
 
 
-def _scaled(points: dict[str, float], total: float) -> dict[str, float]:
-    """Return points shrunk or stretched to the total, without the empty ones."""
-    whole = sum(points.values())
-    return {name: value / whole * total for name, value in points.items() if whole and value}
+def _scaled(points: Sequence[tuple[str, float]], total: float) -> dict[str, float]:
+    """Return points by name, shrunk or stretched to the total, without the empty ones."""
+    whole = sum(value for _, value in points)
+    found: dict[str, float] = defaultdict(float)
+    for name, value in points:
+        if whole and value:
+            found[name] += value / whole * total
+    return dict(found)

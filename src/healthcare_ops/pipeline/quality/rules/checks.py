@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Literal
 
+from healthcare_ops.core.reasons import Reason
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.parser import parse
 from healthcare_ops.pipeline.quality.dqdl.syntax import Analyzer, Node, Rule, Ruleset, leaves
@@ -20,6 +22,7 @@ _LABELS = rf"\blabels\s*=\s*\[\s*(?:{_QUOTED}\s*=\s*{_QUOTED}\s*,?\s*)*\]"
 _TEXT_OR_GAP = re.compile(rf"({_QUOTED})|(?:\s|{_LABELS})+")
 # What the report calls what is found otherwise than by a rule.
 _RESERVED = ("quarantine", "expected", "clock")
+_REASONS = frozenset(reason.value for reason in Reason)
 # Parameters of these name no column, or not by a name alone.
 _NAMELESS = (
     "RowCount",
@@ -118,6 +121,31 @@ def read_rules(text: str, table: str) -> RuleFile:
     return RuleFile(table, version_of(text), tuple(checks.values()))
 
 
+def told_apart(files: Iterable[RuleFile]) -> dict[str, RuleFile]:
+    """Return the rules of all tables by table; those that share an id have their table before it: `silver.stays:short`.
+
+    So each is one of a kind in reports and commands. One that holds rows back keeps its id alone, by which the held
+    rows are known; no second one that holds rows may have it.
+    """
+    found = {file.table: file for file in files}
+    counts = Counter(check.rule_id for file in found.values() for check in file.checks)
+    return {
+        table: replace(file, checks=tuple(_named(check, is_shared=counts[check.rule_id] > 1) for check in file.checks))
+        for table, file in found.items()
+    }
+
+
+def _named(check: Check, *, is_shared: bool) -> Check:
+    if not is_shared or check.is_quarantining:
+        return check
+    return replace(check, rule_id=f"{check.table}:{check.rule_id}")
+
+
+def own_id(rule_id: str) -> str:
+    """Return the id that a rule has in its file."""
+    return rule_id.rpartition(":")[2]
+
+
 def column_names(leaf: Rule) -> tuple[str, ...]:
     """Return the columns of the judged table that a rule's parameters name."""
     if leaf.rule_type in _NAMELESS:
@@ -182,6 +210,8 @@ def _id_of(node: Node, labels: Mapping[str, str], table: str) -> str:
             )
         if labels["id"].partition(".")[0] in _RESERVED:
             raise _refused(node, f"id {labels['id']!r} is a name of the report's own")
+        if labels["id"] in _REASONS:
+            raise _refused(node, f"id {labels['id']!r} is a reason code, by which records are held that break no rule")
         return labels["id"]
     first = next(leaves(node))
     names = [table.rpartition(".")[2], *(re.sub(r"\W+", "_", name) for name in column_names(first)), first.rule_type]

@@ -25,6 +25,7 @@ from healthcare_ops.pipeline.quality.report.report import (
     SourceRecord,
     report_key,
 )
+from healthcare_ops.pipeline.quality.rules.checks import read_rules
 from unit.pipeline.builders import at, encounter_feed
 from unit.pipeline.quality.judging import checks_of
 
@@ -144,12 +145,53 @@ def test_a_rule_s_section_shows_how_it_fared_in_the_runs_before_the_newest_first
     ]
 
 
+VERSIONS = {"silver.encounters": "0123456789ab"}
+
+
 def test_what_a_rule_measured_in_the_runs_before_is_its_history():
     past = [report([finding(violations=violations)]) for violations in (2, 0)]
 
-    found = Report("run-7", AS_OF, [DAY], past=past).history
+    found = Report("run-7", AS_OF, [DAY], past=past).history(checks_of(LOS))
 
     assert found == {"los.range": [[0.75], [1.0]]}
+
+
+@pytest.mark.parametrize(
+    ("past", "is_compared"),
+    [
+        (report([finding()]), True),
+        (report([finding()], versions={"silver.encounters": "ba9876543210"}), True),  # another rule was changed
+        (report([finding(rule=LOS.replace("60", "90"))]), False),
+        (report([finding(rule=LOS.replace("<= 60", "<= 60 where \"sector_id = 'ED'\""))]), False),
+        (report([replace(finding(), check=replace(finding().check, table="silver.stays"))]), False),
+        (report([finding()], days=[DAY, at("2026-03-02").date()]), False),
+    ],
+    ids=["same", "other version", "other limit", "other rows", "other table", "more days"],
+)
+def test_a_rule_is_compared_with_what_it_measured_itself_on_as_many_days(past, is_compared):
+    found = Report("run-7", AS_OF, [DAY], past=[past], versions=VERSIONS).history(checks_of(LOS))
+
+    assert found == {"los.range": [[0.875]] if is_compared else []}
+
+
+@pytest.mark.parametrize(("version", "is_compared"), [("0123456789ab", True), ("ba9876543210", False)])
+def test_a_rule_that_speaks_of_a_constant_is_another_one_in_another_file(version, is_compared):
+    text = 'levels = ["1"] Rules = [ ColumnValues "triage_level" in $levels labels=["id"="level"] ]'
+    (check,) = read_rules(text, "silver.encounters").checks
+    past = report([replace(finding(), check=check)], versions={"silver.encounters": version})
+
+    found = Report("run-7", AS_OF, [DAY], past=[past], versions=VERSIONS).history([check])
+
+    assert found == {"level": [[0.875]] if is_compared else []}
+
+
+def test_the_trend_is_of_the_rule_as_it_is_now_whatever_the_days():
+    changed = report([finding(rule=LOS.replace("60", "90"))]) | {"run_id": "run-5"}
+    longer = report([finding()], days=[DAY, at("2026-03-02").date()]) | {"run_id": "run-6"}
+
+    (section,) = report([finding()], past=[longer, changed])["rules"]
+
+    assert [one["run_id"] for one in section["trend"]] == ["run-6"]
 
 
 def test_a_job_that_ended_early_leaves_a_report_without_a_score():

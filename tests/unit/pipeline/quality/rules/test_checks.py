@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
-from healthcare_ops.pipeline.quality.rules.checks import Check, read_rules, shipped_rules
+from healthcare_ops.pipeline.quality.rules.checks import Check, own_id, read_rules, shipped_rules, told_apart
 from unit.pipeline.quality.judging import checks_of
 
 RULE = 'Completeness "triage_level" >= 0.8'
@@ -59,6 +59,8 @@ def test_default_labels_are_those_of_every_rule_that_has_none_of_its_own():
         ('"id"=".hidden"', "id '.hidden'"),
         (f'"id"="{"a" * 101}"', "id 'aaa"),
         ('"id"="días"', "id 'días'"),
+        ('"id"="TIME_UNREADABLE"', "id 'TIME_UNREADABLE' is a reason code"),
+        ('"id"="RULE_BROKEN"', "id 'RULE_BROKEN' is a reason code"),
     ],
 )
 def test_a_label_that_says_what_it_cannot_is_refused_where_it_stands(labels, fault):
@@ -73,6 +75,29 @@ def test_two_rules_must_not_share_an_id():
         checks_of('RowCount > 0 labels=["id"="a"],\nColumnCount > 0 labels=["id"="a"]')
 
     assert raised.value.line == 2
+
+
+HOLDING = 'IsComplete "bed_id" labels=["id"="bed", "on_failure"="quarantine"]'
+TELLING = 'IsComplete "bed_id" labels=["id"="bed"]'
+
+
+@pytest.mark.parametrize(
+    ("of_encounters", "of_stays", "names"),
+    [
+        (TELLING, TELLING, ["silver.encounters:bed", "silver.stays:bed"]),
+        # Held records are known by the id alone.
+        (HOLDING, TELLING, ["bed", "silver.stays:bed"]),
+        (TELLING, TELLING.replace('"bed"]', '"stays.bed"]'), ["bed", "stays.bed"]),
+    ],
+)
+def test_rules_of_two_tables_that_share_an_id_are_told_apart_by_their_tables(of_encounters, of_stays, names):
+    texts = {"silver.encounters": of_encounters, "silver.stays": of_stays}
+
+    found = told_apart(read_rules(f"Rules = [ {text} ]", table) for table, text in texts.items())
+
+    assert list(found) == list(texts)
+    assert [check.rule_id for rules in found.values() for check in rules.checks] == names
+    assert {own_id(name) for name in names[:1]} == {"bed"}
 
 
 def test_the_same_rule_twice_needs_an_id_of_its_own():
