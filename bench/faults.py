@@ -1,13 +1,15 @@
 """Faults of a delivered day through the whole product: is each found, and called by its name? Is a clean day let be?
 
 A synthetic hospital delivers every hour. Its past is loaded, and its state kept; then one day of it comes, clean or
-with one fault of a scenario, as often as asked for. What the product says is read from the report it wrote, and nothing
-else; what was wrong, from the generator's record, only to know whether enough records were hit.
+with one fault of a scenario, as often as asked for; a clock that is wrong by an hour is so for a week. What the product
+says is read from the reports it wrote and from the files it refused, and nothing else; what was wrong, from the
+generator's record, only to know whether enough records were hit.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import random
 import shutil
@@ -16,7 +18,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,7 @@ class Fault:
     name: str
     draw: Callable[[random.Random, Sequence[str]], dict[str, Any]]
     is_named: Named
+    days: int = 1
 
 
 def _in_one(kind: str, **keys: Any) -> Callable[[random.Random, Sequence[str]], dict[str, Any]]:
@@ -68,6 +71,10 @@ def _in_one(kind: str, **keys: Any) -> Callable[[random.Random, Sequence[str]], 
 
 def _anywhere(kind: str, **keys: Any) -> Callable[[random.Random, Sequence[str]], dict[str, Any]]:
     return lambda luck, sectors: {"kind": kind, **keys}
+
+
+def _refused(report: Report, fault: Mapping[str, Any]) -> bool:
+    return bool(report["refused"])
 
 
 def faults() -> list[Fault]:
@@ -94,15 +101,23 @@ def faults() -> list[Fault]:
             holds("SECTOR_UNKNOWN"),
         ),
         Fault("seconds for minutes", _anywhere("seconds_for_minutes", share=0.5), longer),
+        Fault("truncated files", _anywhere("truncated", share=0.5), _refused),
     ]
     found += [
         Fault(f"volume ×{factor:g} in one sector", _in_one("volume", factor=factor), volume) for factor in (0.5, 2.0)
     ]
     found += [
-        Fault(f"clock {minutes // 60:+d} h", _anywhere("clock_shift", minutes=minutes), shifted)
-        for minutes in (-180, -60, 60, 180)
+        Fault(f"clock {hours:+d} h", _anywhere("clock_shift", minutes=60 * hours), shifted, days=days)
+        for hours, days in ((-3, 1), (-1, 7), (1, 7), (3, 1))
     ]
     return found
+
+
+def mistakes_of_the_clock_change(change: date) -> list[Fault]:
+    """Return the fault of a wall clock that stays as it was on the day of a change."""
+    how, minutes = ("not_forward", -60) if change.month < 7 else ("not_back", 60)
+    draw = _anywhere("dst_mistake", how=how)
+    return [Fault(f"summer time: {how}", lambda *given: draw(*given) | {"minutes": minutes}, shifted, days=7)]
 
 
 class Hospital:
@@ -111,8 +126,12 @@ class Hospital:
     def __init__(self, folder: Path, seed: int, site_file: Path) -> None:
         self._folder, self._site_file, self._seed = folder, site_file, seed
         self.site = read_toml(site_file, Site)
-        self._first = date(2025, 3, 3) + timedelta(days=random.Random(seed).randrange(200))
-        self.day = self._first + timedelta(days=PAST_DAYS + LIVE_DAYS)
+        first, last = date(2025, 3, 3), date(2026, 3, 31)
+        changes = [day for day in _days(first, last) if _hours(day, self.site.tz) != 24]
+        luck = random.Random(seed)
+        self.changes_clock = bool(changes)
+        self.day = luck.choice(changes or _days(first + timedelta(days=PAST_DAYS + LIVE_DAYS), last))
+        self._first = self.day - timedelta(days=PAST_DAYS + LIVE_DAYS)
         self.state = folder / "state"
         made = self._generate("clean", None)
         create_state(self.state, made / "site.toml", AsOfClock(self._local(self._first)))
@@ -139,7 +158,7 @@ class Hospital:
             self._site_file,
             self._folder / name,
             self._first,
-            self.day + timedelta(days=3),
+            self.day + timedelta(days=9),
             seed=self._seed,
             scenario_file=scenario,
             feeds=("encounters",),
@@ -162,48 +181,81 @@ class Hospital:
             for path in sorted((made / "deliveries" / FEED).iterdir())
         ]
 
-    def _deliver(self, files: Sequence[tuple[datetime, Path]]) -> None:
-        """Let each file come when it is due, and into bronze at once."""
+    def _deliver(self, files: Sequence[tuple[datetime, Path]]) -> list[str]:
+        """Let each file come when it is due, and into bronze at once; return the files that were refused."""
+        refused = []
         with open_platform(self.state) as opened:
             for number, (due, path) in enumerate(files, start=1):
                 platform = replace(opened, context=replace(opened.context, clock=AsOfClock(due)))
                 feed = platform.context.feeds[FEED]
-                bulk.land(platform, feed, bulk.verify_each([path], feed, lambda step: None).sound)
+                verified = bulk.verify_each([path], feed, lambda step: None)
+                bulk.land(platform, feed, verified.sound)
+                refused += verified.document
                 if number % _FILES_OF_A_RUN:
                     bulk.refine(platform, lambda name: None, jobs=("ingest_bronze",))
                 else:
                     _refined(platform)
+        return refused
 
     def _refine(self, now: datetime) -> Report:
         with open_platform(self.state, AsOfClock(now)) as platform:
             _refined(platform)
             return newest_report(platform)
 
-    def judged(self, fault: Mapping[str, Any] | None) -> tuple[list[Report], int]:
-        """Let the day come, clean or with a fault, and a clean one after it.
+    def judged(self, fault: Mapping[str, Any] | None, days: int = 1) -> Iterator[tuple[Report, int]]:
+        """Let the day come, clean or with a fault that lasts some days, and a clean one after it.
 
-        Return the reports of both mornings after (of a missing value nobody knows on the first whether it comes late),
-        and how many records were hit.
+        Yield what was said on each morning (of a missing value nobody knows on the first whether it comes late): the
+        report, with the files that were `refused`; and how many records were hit until then.
         """
         shutil.rmtree(self.state)
         shutil.copytree(self._folder / "kept", self.state, symlinks=True)
-        made = self._generate("day", None if fault is None else self._windowed(fault))
-        files = self._files(made)
-        reports, since = [], self._local(self.day)
-        for after in (1, 2):
+        made = self._generate("day", None if fault is None else self._windowed(fault, days))
+        files, since = self._files(made), self._local(self.day)
+        for after in range(1, days + 2):
             morning = self._local(self.day + timedelta(days=after), time(4))
-            self._deliver([(due, path) for due, path in files if since < due <= morning])
-            reports.append(self._refine(morning))
+            refused = self._deliver([(due, path) for due, path in files if since < due <= morning])
+            report = self._refine(morning)
+            known = [path for due, path in files if due <= morning]
+            yield {**report, "refused": refused}, _touched(made, fault or {}, known)
             since = morning
-        records = [json.loads(line) for line in (made / "truth" / "faults.ndjson").read_text().splitlines()]
-        return reports, sum(row["records"] + row["removed"] for row in records)
 
-    def _windowed(self, fault: Mapping[str, Any]) -> dict[str, Any]:
+    def _windowed(self, fault: Mapping[str, Any], days: int) -> dict[str, Any]:
         start = datetime.combine(self.day, time())
-        end = start + timedelta(days=1)
+        end = start + timedelta(days=days)
         if hours := fault.get("hours"):
             start, end = start + timedelta(hours=8), start + timedelta(hours=8 + hours)
-        return {key: value for key, value in fault.items() if key != "hours"} | {"start": start, "end": end}
+        told = {key: value for key, value in fault.items() if key != "hours"}
+        if fault["kind"] == "dst_mistake":
+            del told["minutes"]
+        return told | {"start": start, "end": end}
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+
+
+def _hours(day: date, zone: tzinfo) -> float:
+    start, end = (datetime.combine(at, time(), zone).timestamp() for at in (day, day + timedelta(days=1)))
+    return (end - start) / 3600
+
+
+def _touched(made: Path, fault: Mapping[str, Any], known: Sequence[Path]) -> int:
+    """Return how many records were hit or lost; of missing values, of how many encounters the newest one has none."""
+    lines = (made / "truth" / "faults.ndjson").read_text().splitlines()
+    hit = [row for line in lines if (row := json.loads(line))["file"] in {path.name for path in known}]
+    if fault.get("kind") != "nulls":
+        return sum(row["records"] + row["removed"] for row in hit)
+    rows = {row["file"]: {number for first, last in row["rows"] for number in range(first, last + 1)} for row in hit}
+    emptied, newest = set(), {}
+    for path in known:
+        with path.open(newline="") as stream:
+            for number, told in enumerate(csv.DictReader(stream), start=1):
+                name = told["encounter_id"]
+                newest[name] = max(newest.get(name, ("", "")), (told["version_time"], told[fault["column"]]))
+                if number in rows.get(path.name, ()):
+                    emptied.add(name)
+    return sum(not newest[name][1] for name in emptied)
 
 
 def _refined(platform: Any) -> None:
@@ -220,16 +272,38 @@ def _toml(fault: Mapping[str, Any]) -> str:
     return "{ " + ", ".join(f"{key} = {shown(value)}" for key, value in fault.items()) + " }"
 
 
-def _trials(hospital: Hospital, seed: int, chosen: Sequence[Fault]) -> Iterator[tuple[str, bool, bool, int, list[str]]]:
+@dataclass(frozen=True)
+class Trial:
+    """A day, and what was said of it."""
+
+    name: str
+    alarms: bool
+    is_named: bool
+    records: int
+    odd: list[str]
+
+
+def _trials(hospital: Hospital, seed: int, wanted: str) -> Iterator[Trial]:
     luck = random.Random(seed)
-    reports, _ = hospital.judged(None)
-    yield "clean", any(map(is_alarm, reports)), False, 0, _odd(reports)
+    chosen = mistakes_of_the_clock_change(hospital.day) if hospital.changes_clock else faults()
+    reports = [report for report, _ in hospital.judged(None)]
+    yield Trial("clean", any(map(is_alarm, reports)), False, 0, _odd(reports))
     for fault in chosen:
         drawn = fault.draw(luck, hospital.site.sector_ids) | {"seed": luck.randrange(1 << 30)}
-        reports, records = hospital.judged(drawn)
-        named = any(fault.is_named(report, {"sectors": [], **drawn}) for report in reports)
-        yield fault.name, any(map(is_alarm, reports)), named, records, _odd(reports)
-        return_freed_memory()
+        if wanted in fault.name:
+            yield _trial(hospital, fault, drawn)
+            return_freed_memory()
+
+
+def _trial(hospital: Hospital, fault: Fault, drawn: Mapping[str, Any]) -> Trial:
+    reports, touched, is_named = [], [0], False
+    for report, records in hospital.judged(drawn, fault.days):
+        reports.append(report)
+        touched.append(records)
+        if is_named := fault.is_named(report, {"sectors": [], **drawn}):
+            break
+    is_found = is_named or any(is_alarm(report) for report in reports)
+    return Trial(fault.name, is_found, is_named, touched[-1], _odd(reports))
 
 
 def _odd(reports: Sequence[Report]) -> list[str]:
@@ -243,16 +317,15 @@ def main() -> None:
     asked.add_argument("--site", type=Path, default=ROOT / "examples" / "sites" / "ed_six_sectors.toml")
     asked.add_argument("--faults", default="", help="Those whose name holds this.")
     options = asked.parse_args()
-    chosen = [fault for fault in faults() if options.faults in fault.name]
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for seed in map(int, options.seeds.split(",")):
         with tempfile.TemporaryDirectory() as folder:
-            for name, alarms, named, records, odd in _trials(Hospital(Path(folder), seed, options.site), seed, chosen):
-                if name != "clean" and records < LEAST_RECORDS:
-                    continue
-                for place, told in enumerate((True, alarms, named)):
-                    counts[name][place] += told
-                sys.stderr.write(f"seed {seed} {name}: {records} records, {odd[:6]}\n")
+            for trial in _trials(Hospital(Path(folder), seed, options.site), seed, options.faults):
+                said = "named" if trial.is_named else "found" if trial.alarms else "silent"
+                sys.stderr.write(f"seed {seed} {trial.name}: {said}; {trial.records} records, {trial.odd[:6]}\n")
+                if trial.name == "clean" or trial.records >= LEAST_RECORDS:
+                    for place, told in enumerate((True, trial.alarms, trial.is_named)):
+                        counts[trial.name][place] += told
     sys.stdout.write(f"{machine()}\n\n| fault | days | found | named |\n|---|---:|---:|---:|\n")
     for name, (days, found, named) in counts.items():
         sys.stdout.write(f"| {name} | {days} | {found} | {named if name != 'clean' else '–'} |\n")

@@ -24,7 +24,7 @@ Rule = Literal["volume", "nulls", "mean", "freshness"]
 Bools = NDArray[np.bool_]
 
 # How the budget, the share of clean days that may alarm, is split; a rule's part is that of all its series together.
-BUDGET = 0.01
+BUDGET = 0.02
 SHARES: Mapping[Rule, float] = {"volume": 0.6, "freshness": 0.2, "nulls": 0.15, "mean": 0.05}
 MIN_WEEKS = 4
 # Windows of these many hours are looked at, wherever they begin in the day. A window's figures are final once it has
