@@ -1,6 +1,6 @@
 """Faults of a delivered day through the whole product: is each found, and called by its name? Is a clean day let be?
 
-A synthetic hospital delivers every hour. Its past is loaded, and its state kept; then one day of it comes, clean or
+A synthetic hospital delivers every two hours. Its past is loaded, and its state kept; then one day of it comes, clean or
 with one fault of a scenario, as often as asked for; a clock that is wrong by an hour is so for a week. What the product
 says is read from the reports it wrote and from the files it refused, and nothing else; what was wrong, from the
 generator's record, only to know whether enough records were hit.
@@ -162,7 +162,7 @@ class Hospital:
             seed=self._seed,
             scenario_file=scenario,
             feeds=("encounters",),
-            every_min=60,
+            every_min=120,
         )
         generate(order)
         return self._folder / name
