@@ -59,7 +59,7 @@ def _plain(value):
 
 
 def test_a_query_that_changes_its_table_changes_nobody_else_s(ask):
-    ask("drop table primary")
+    ask("drop view primary")
 
     assert ask("select count(*) as n from primary") == [{"n": 4}]
 
@@ -168,6 +168,12 @@ def test_the_check_of_a_query_refuses_what_the_database_would_have_to(secret, at
 def test_the_database_of_a_query_stays_locked(engine, secret, sql):
     with engine.from_arrow(STAYS) as rows, pytest.raises(Exception, match=r"disabled|locked|fails|cannot be read"):
         engine.query(sql, {PRIMARY: rows})
+
+
+@pytest.mark.parametrize("sql", ["select rowid from primary", "select p.rowid from primary p"])
+def test_a_query_cannot_ask_in_which_order_an_engine_handed_its_rows_over(ask, sql):
+    with pytest.raises(ConfigError, match="SQL of a rule fails"):
+        ask(sql)
 
 
 def test_a_query_that_would_never_end_is_cut_off(tmp_path):
