@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -75,6 +76,23 @@ def test_data_older_than_the_feed_s_cadence_are_told_on_the_page_and_by_the_comm
     assert (outcome.exit_code, warning["code"], warning["message"]) == (0, "DATA_OLD", said)
     assert outcome.message == f"warning: {said}"
     assert f"T{said[1:]}" in page.read_text(encoding="utf-8")
+
+
+def test_a_data_quality_report_of_an_earlier_version_is_shown_as_far_as_it_goes_and_told(hops, own_loaded, tmp_path):
+    page = tmp_path / "week.html"
+    (file,) = (own_loaded.state / "gold" / "data_quality_runs").rglob("*.json")
+    today = json.loads(file.read_text(encoding="utf-8"))
+    rule = {name: today["rules"][0][name] for name in ("severity", "verdict", "checked")} | {"violations": 0}
+    shared = ("run_id", "as_of", "written_at", "days", "verdict", "dq_risk_score", "contributions")
+    earlier = {name: today[name] for name in shared} | {"rules": [rule | {"rule_id": "of.the.first.form"}]}
+    file.write_text(json.dumps(earlier | {"schema_version": 1}), encoding="utf-8")
+
+    outcome = hops("report", "--out", page, "--state", own_loaded.state, "--as-of", SOON, "--json")
+
+    (warning,) = outcome.document["warnings"]
+    assert (outcome.exit_code, warning["code"]) == (0, "REPORT_OLD")
+    assert "was written by an earlier version of the product" in warning["message"]
+    assert "of.the.first.form" in page.read_text(encoding="utf-8")
 
 
 def test_a_new_sector_that_no_day_has_yet_is_left_out_and_said_to_be_waiting(hops, own_loaded, tmp_path):

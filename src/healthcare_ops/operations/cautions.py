@@ -23,6 +23,7 @@ from healthcare_ops.forecasting.forecasters import MIN_HOURS
 from healthcare_ops.forecasting.registry import champion_history, load_champion
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.operations.bulk import days_to_rebuild
+from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION
 
 _MIN_DAYS = MIN_HOURS // 24
 _RUNS_NAMED = 3
@@ -39,6 +40,7 @@ class CautionCode(StrEnum):
     NOT_BUILT_AGAIN = "NOT_BUILT_AGAIN"
     NO_RECORDS = "NO_RECORDS"
     NOT_TAKEN_AGAIN = "NOT_TAKEN_AGAIN"
+    REPORT_OLD = "REPORT_OLD"
 
 
 # Message and next step, with places for a caution's values.
@@ -71,6 +73,10 @@ CAUTIONS: Mapping[CautionCode, tuple[str, str]] = {
         "{file} holds bytes that were delivered before as {batch_id}; it is not taken again, and the deliveries since "
         "then ({later}) stand.",
         "If it is to replace what they say, the feed needs a version time: map `columns.version_time`.",
+    ),
+    CautionCode.REPORT_OLD: (
+        "the newest data-quality report ({run_id}) was written by an earlier version of the product.",
+        "Run `hops dq check`; until then only its verdicts and counts are shown.",
     ),
 }
 
@@ -147,6 +153,12 @@ def not_taken_again(feed: Feed, landed: Iterable[Mapping[str, Any]]) -> Iterator
                 "later": f"{file['later_deliveries']}",
             }
             yield Caution(CautionCode.NOT_TAKEN_AGAIN, values)
+
+
+def old_report(report: Mapping[str, Any]) -> Iterator[Caution]:
+    """Yield one caution if a data-quality report has an earlier form than today's."""
+    if report["schema_version"] < SCHEMA_VERSION:
+        yield Caution(CautionCode.REPORT_OLD, {"run_id": report["run_id"]})
 
 
 def _old_data(platform: Platform) -> Iterator[Caution]:

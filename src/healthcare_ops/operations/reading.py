@@ -19,6 +19,9 @@ from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION as REPORT_VERSION
 from healthcare_ops.ports import ObjectStore
 
+# Forms of reports whose outline is that of today's.
+_FORMS = range(1, REPORT_VERSION + 1)
+
 
 def newest_predictions(platform: Platform) -> list[dict[str, Any]]:
     """Return the rows of the newest origin by sector and horizon, instants aware; none if there is no prediction.
@@ -45,8 +48,27 @@ def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
     NotFoundError
         If there is none, or more than one run is meant.
     ConfigError
-        If it has another form than today's, because an earlier version of the product wrote it, or cannot be read.
+        If it has another form than today's, because another version of the product wrote it, or cannot be read.
     """
+    found = _last_written(platform, run_id)
+    if found["schema_version"] != REPORT_VERSION:
+        raise _of_another_form(found)
+    return found
+
+
+def newest_outline(platform: Platform) -> dict[str, Any]:
+    """Return of the newest report what also those of an earlier form have.
+
+    That is its days, verdict and score, and by rule its id, severity, verdict and counts of rows; with its `path` and
+    `schema_version`. Raises as `newest_report` does, but not for an earlier form.
+    """
+    found = _last_written(platform)
+    if found["schema_version"] not in _FORMS:
+        raise _of_another_form(found)
+    return found
+
+
+def _last_written(platform: Platform, run_id: str = "") -> dict[str, Any]:
     objects = platform.context.objects
     keys = _keys_of(objects.list(REPORTS_PREFIX), run_id)
     reports = [_read(objects, key) for key in _newest_first(keys)[:_LATEST]]
@@ -55,13 +77,15 @@ def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
             f"there is no report of run {run_id!r}." if run_id else "there is no data-quality report yet.",
             next_step="Run `hops dq check`.",
         )
-    found: dict[str, Any] = max(reports, key=lambda report: str(report["written_at"]))
-    if found["schema_version"] != REPORT_VERSION:
-        raise ConfigError(
-            f"the report {found['path']} has form {found['schema_version']}, not {REPORT_VERSION}.",
-            next_step="Run `hops dq check`, or open the file.",
-        )
-    return found
+    return max(reports, key=lambda report: str(report["written_at"]))
+
+
+def _of_another_form(report: Mapping[str, Any]) -> ConfigError:
+    return ConfigError(
+        f"the report {report['path']} was written by another version of the product: it has form "
+        f"{report['schema_version']}, not {REPORT_VERSION}.",
+        next_step="Run `hops dq check`, or open the file.",
+    )
 
 
 def _read(objects: ObjectStore, key: str) -> dict[str, Any]:

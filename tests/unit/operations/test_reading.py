@@ -8,7 +8,7 @@ import pytest
 from fakes import MemoryObjects
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.operations import stewards
-from healthcare_ops.operations.reading import findings_of, newest_report, newest_reports, sections_of
+from healthcare_ops.operations.reading import findings_of, newest_outline, newest_report, newest_reports, sections_of
 from hospital import open_hospital
 
 RULES = [{"rule_id": "stay.short", "verdict": "warn"}, {"rule_id": "bed.known", "verdict": "pass"}]
@@ -62,9 +62,24 @@ def test_a_report_of_an_earlier_form_is_not_shown_and_not_counted(platform):
     keep(platform, "daily-20260312T120000Z-new", "2026-03-12")
     keep(platform, "daily-20260313T120000Z-old", "2026-03-13", version=1)
 
-    with pytest.raises(ConfigError, match="has form 1, not 2"):
+    with pytest.raises(ConfigError, match="another version of the product: it has form 1, not 2"):
         newest_report(platform)
     assert [report["run_id"] for report in newest_reports(platform, 10)] == ["daily-20260312T120000Z-new"]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_of_a_report_of_an_earlier_form_there_is_an_outline(platform, version):
+    keep(platform, "daily-20260313T120000Z-old", "2026-03-13", version=version)
+
+    assert newest_outline(platform)["schema_version"] == version
+
+
+@pytest.mark.parametrize("version", [0, 3])
+def test_of_a_report_of_an_unknown_form_there_is_none(platform, version):
+    keep(platform, "daily-20260313T120000Z-odd", "2026-03-13", version=version)
+
+    with pytest.raises(ConfigError, match=f"it has form {version}, not 2"):
+        newest_outline(platform)
 
 
 def test_past_reports_are_those_of_the_newest_runs(platform):

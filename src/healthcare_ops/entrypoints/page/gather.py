@@ -18,8 +18,8 @@ from healthcare_ops.entrypoints.page.model import Ahead, Days, Hour, Report, Sec
 from healthcare_ops.forecasting.registry import champion_history, load_champion
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.operations import bulk
-from healthcare_ops.operations.cautions import find_cautions
-from healthcare_ops.operations.reading import newest_predictions, newest_report
+from healthcare_ops.operations.cautions import find_cautions, old_report
+from healthcare_ops.operations.reading import newest_outline, newest_predictions
 
 _RECENT_H = 7 * 24
 Rows = Sequence[Mapping[str, Any]]
@@ -46,6 +46,7 @@ def gather(platform: Platform, *, note: str = "") -> Report:
     objects = platform.context.objects
     model = load_champion(objects) if champion_history(objects) else None
     summary = bulk.summary(platform)
+    quality = newest_outline(platform)
     predictions = newest_predictions(platform)
     hourly = platform.context.engine.collect(_hourly(metrics)).to_pylist()
     waits = _waits(platform)
@@ -58,7 +59,7 @@ def gather(platform: Platform, *, note: str = "") -> Report:
         hours=len({row["hour_start"] for row in hourly}),
         feeds=tuple(summary["feeds"]),
         quarantine=tuple(summary["quarantine"]),
-        quality=newest_report(platform),
+        quality=quality,
         backtests=tuple(model.manifest["backtests"]) if model else (),
         model_version=model.version if model else "",
         sectors=tuple(
@@ -68,7 +69,7 @@ def gather(platform: Platform, *, note: str = "") -> Report:
         ),
         tables=tuple(summary["tables"]),
         forecast_made_at=predictions[0]["prediction_ts"].astimezone(platform.context.site.tz) if predictions else None,
-        cautions=find_cautions(platform, predictions),
+        cautions=(*find_cautions(platform, predictions), *old_report(quality)),
         note=note,
     )
 

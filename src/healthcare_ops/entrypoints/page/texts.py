@@ -156,6 +156,10 @@ _CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
         "valem.",
         "Se ele deve substituir o que dizem, a fonte precisa de um horário de versão: mapeie `columns.version_time`.",
     ),
+    CautionCode.REPORT_OLD: (
+        "o relatório de qualidade mais novo ({run_id}) foi escrito por uma versão anterior do produto.",
+        "Execute `hops dq check`; até lá só se mostram seus vereditos e contagens.",
+    ),
 }
 _WEEKDAYS = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
