@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -46,6 +47,24 @@ def accounts(hospital):
 
 def everything(hospital, *without):
     return {table.id: hospital.rows(table, "ingested_at", *without) for table in TABLES}
+
+
+@pytest.mark.slow
+def test_a_thousand_rules_hold_rows_and_each_tells_how_many(tmp_path):
+    listed = ", ".join(
+        f'ColumnValues "los_min" != {number} labels=["id"="not.{number}", "severity"="warn", "on_failure"="quarantine"]'
+        for number in range(1000)
+    )
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, f"Rules = [ {listed} ]")
+        hospital.deliver("visits", visits(), "march.csv")
+        outcomes = hospital.refine("ingest_bronze", "bronze_to_silver", "dq_check")
+        report = json.loads(hospital.context.objects.read(outcomes["dq_check"]["report"]))
+
+    of_stays = [one for one in report["rules"] if one["columns"] == ["los_min"]]
+    broken = {one["rule_id"]: (one["checked"], one["violations"]) for one in of_stays if one["violations"]}
+    assert len(of_stays) == 1000
+    assert broken == {"not.120": (2, 2), "not.600": (2, 2)}
 
 
 def test_rows_that_break_a_rule_of_silver_are_held_with_its_id_and_the_others_go_on(tmp_path):

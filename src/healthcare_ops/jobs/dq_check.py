@@ -197,10 +197,10 @@ def _held_by(context: Context, rules: RuleFile, days: list[date]) -> dict[str, i
     if not holding:
         return {}
     rows = _held(context, days)
-    names = "," + rows.rule_ids + ","
-    counts = {rule: rows.encounter_id.nunique(where=names.contains(f",{rule},")) for rule in holding}
-    (found,) = context.engine.collect(rows.aggregate(**counts)).to_pylist()
-    return {rule: count for rule, count in found.items() if count}
+    rows = rows.select("encounter_id", rule=rows.rule_ids.split(",").unnest())
+    counted = rows.group_by("rule").aggregate(encounters=rows.encounter_id.nunique())
+    found = {row["rule"]: row["encounters"] for row in context.engine.collect(counted).to_pylist()}
+    return {rule: found[rule] for rule in holding if found.get(rule)}
 
 
 def _on(context: Context, table: Table, days: list[date]) -> Any:
