@@ -2,73 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from importlib.resources import files
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from jsonschema import Draft202012Validator
 
-from e2e.command import rows_of, run_hops
-from e2e.conftest import lay_out
+from e2e.command import rows_of
 from e2e.deliveries import HOSTILE, csv_text, visit
-
-TRIAGE, SHORT = "encounters.triage_level.complete", "stay.short"
-# Of 24 visits a day, so many come without a triage level; the rule wants 80 %.
-MISSING = {2: 0, 5: 12, 8: 3, 14: 12}
-LAST_DELIVERY = "visits-000004"
-BY = ("--by", "Ana Souza", "--reason", "seen in the [bold]chart[/bold] <b>")
-RULES = f"""
-Rules = [
-    Completeness "triage_level" >= 0.80
-        labels=["id"="{TRIAGE}", "severity"="warn", "needs"="triage_level", "reason"="{HOSTILE}",
-                "next_step"="Write to {HOSTILE}"],
-    ColumnValues "los_min" <= 600 where "los_min is not null and sector_id <> '{HOSTILE.replace("'", "")}'"
-        labels=["id"="{SHORT}", "severity"="warn", "on_failure"="quarantine"]
-]
-"""
-NO_ESCAPES = "Rules = [ RowCount >= 0 ]"
-
-
-def is_inert(text):
-    """Tell whether a terminal would show every character, and break lines only where the command did."""
-    return all(character.isprintable() or character == "\n" for character in text)
-
-
-def delivery(day, missing):
-    """Return a day's file: 24 visits in two sectors; on the last day two of them stay for twenty hours."""
-    start = datetime(2026, 3, day, 0, 5)  # noqa: DTZ001  # the hospital's wall clock
-    rows = []
-    for hour in range(24):
-        arrival = start + timedelta(minutes=50 * hour)
-        different = {"level": ""} if hour < missing else {}
-        if day == max(MISSING) and hour in (20, 21):
-            different |= {"left": (arrival + timedelta(hours=20)).isoformat()}
-        rows.append(visit(day * 100 + hour, arrival, **different))
-    return csv_text(rows)
+from e2e.ward import BY, LAST_DELIVERY, MISSING, SHORT, TRIAGE, is_inert, load_ward, put_back
 
 
 @pytest.fixture(scope="module")
 def first_ward(tmp_path_factory):
-    """Load four days one by one, the last one by rules of the hospital's own."""
-    folder = tmp_path_factory.mktemp("ward")
-    desk = lay_out(folder, folder / "state")
-    rules = desk.write("silver.encounters.dqdl", RULES)
-    for day, missing in MISSING.items():
-        file = desk.write(f"visits {day:02}.csv", delivery(day, missing))
-        if day == max(MISSING):
-            adopted = run_hops("dq", "rules", "adopt", rules, *BY, "--state", desk.state)
-            assert adopted.exit_code == 0, adopted.err
-        as_of = f"2026-03-{day + 1:02}T12:00:00-03:00"
-        options = ("--feed", desk.feed, "--site", desk.site, "--state", desk.state, "--as-of", as_of)
-        outcome = run_hops("load", file, *options)
-        assert outcome.exit_code == 0, outcome.err
-    return desk
+    """Return the ward as its four days left it."""
+    return load_ward(tmp_path_factory.mktemp("ward"))
 
 
 @pytest.fixture
@@ -80,11 +30,8 @@ def dq(hops, first_ward):
 @pytest.fixture
 def own_ward(first_ward, tmp_path):
     """Return the ward to write to; afterwards it is put back."""
-    kept = tmp_path / "kept"
-    shutil.copytree(first_ward.state, kept)
-    yield first_ward
-    shutil.rmtree(first_ward.state)
-    shutil.copytree(kept, first_ward.state)
+    with put_back(first_ward, tmp_path / "kept") as ward:
+        yield ward
 
 
 def section(document, rule):
@@ -397,161 +344,6 @@ def test_a_notice_for_machines_has_both_languages(dq):
     assert document["text"].keys() == {"en", "pt-BR"}
 
 
-# whatif
-
-
-@pytest.mark.parametrize(
-    ("threshold", "would_be"),
-    [
-        ("0.7", ["warn", "pass", "warn", "pass"]),
-        ("0.9", ["warn", "warn", "warn", "pass"]),
-        ("> 0.4", ["pass", "pass", "pass", "pass"]),
-        ("between 0.4 and 0.8", ["pass", "warn", "pass", "warn"]),
-    ],
-)
-def test_another_threshold_is_tried_on_past_runs(dq, threshold, would_be):
-    document = dq("whatif", TRIAGE, "--threshold", threshold, "--json").document
-    outcome = dq("whatif", TRIAGE, "--threshold", threshold)
-
-    runs = document["runs"]
-    assert [run["was"] for run in runs] == ["warn", "pass", "warn", "pass"]
-    assert [run["would_be"] for run in runs] == would_be
-    assert document["would_be"] == {"pass": would_be.count("pass"), "warn": would_be.count("warn"), "fail": 0}
-    assert f"of 4 runs: pass 2 → {would_be.count('pass')}" in outcome.out
-
-
-def test_runs_that_another_version_of_the_rule_judged_are_told(hops, dq, own_ward, tmp_path):
-    state = ("--state", own_ward.state)
-    file = tmp_path / "silver.encounters.dqdl"
-    file.write_text(f'Rules = [ Completeness "care_start" >= 0.1 labels=["id"="{TRIAGE}", "severity"="warn"] ]')
-    same = dq("whatif", TRIAGE, "--threshold", "0.7")
-    hops("dq", "rules", "adopt", file, *BY, *state)
-
-    other = hops("dq", "whatif", TRIAGE, "--threshold", "0.7", *state)
-    runs = hops("dq", "whatif", TRIAGE, "--threshold", "0.7", *state, "--json").document["runs"]
-
-    assert "another version" not in same.out
-    assert "4 of them were judged by another version of the rule:" in other.out
-    assert f'  {runs[0]["version"][:6]}: Completeness "triage_level" >= 0.80' in other.out
-    assert [run["is_same"] for run in runs] == [False] * 4
-
-
-def test_what_is_tried_on_the_share_of_rows_is_no_limit_of_their_values(dq):
-    # 600 minutes limit the rows; the share of those that pass is 22 of 24.
-    runs = dq("whatif", SHORT, "--threshold", "0.9", "--json").document["runs"]
-
-    assert [(run["was"], run["would_be"]) for run in runs] == [("warn", "pass")]
-    assert runs[0]["value"] == pytest.approx(22 / 24)
-
-
-# rules
-
-
-def test_the_rules_in_force_are_listed_with_whose_they_are(dq):
-    rules = {rule["rule_id"]: rule for rule in dq("rules", "list", "--json").document["rules"]}
-    outcome = dq("rules", "list")
-
-    assert (rules[SHORT]["owner"], rules[SHORT]["is_quarantining"]) == ("site", True)
-    assert rules["batch_accounts.quarantined.few"]["owner"] == "product"
-    assert "encounters.care_start.complete" not in rules  # the hospital's own file has no such rule
-    assert r"\x1b[31mEvil" in outcome.out
-    assert is_inert(outcome.out)
-
-
-def test_dropped_rules_leave_the_products_in_force_and_both_acts_are_told(hops, own_ward):
-    state = ("--state", own_ward.state)
-
-    dropped = hops("dq", "rules", "drop", "silver.encounters", *BY, *state, "--json")
-    again = hops("dq", "rules", "drop", "silver.encounters", *BY, *state)
-
-    listed = hops("dq", "rules", "list", *state, "--json").document["rules"]
-    entries = hops("audit", "show", *state, "--json").document["entries"]
-    assert dropped.document == {"schema_version": 1, "table": "silver.encounters", "by": "Ana Souza"}
-    assert again.exit_code == 3
-    assert {rule["owner"] for rule in listed} == {"product"}
-    assert [entry["action"] for entry in entries] == ["dq.rules.drop", "dq.rules.adopt"]
-    assert entries[0]["details"]["before"] == entries[1]["details"]["version"]
-
-
-def test_past_reports_keep_the_version_that_they_were_judged_by(dq):
-    runs = [one["run_id"] for one in dq("history", "--json").document["runs"]]
-
-    versions = [dq("show", run, "--json").document["rule_versions"]["silver.encounters"] for run in runs]
-
-    assert len(set(versions[1:])) == 1
-    assert versions[0] != versions[1]
-
-
-def test_rules_that_were_changed_behind_the_product_are_refused_until_somebody_adopts_them(hops, own_ward):
-    state = ("--state", own_ward.state)
-    (file,) = (own_ward.state / "rules").glob("*.dqdl")
-    file.write_text(file.read_text(encoding="utf-8").replace("0.80", "0.10"), encoding="utf-8")
-
-    refused = hops("dq", "check", *state)
-    adopted = hops("dq", "rules", "adopt", own_ward.write("silver.encounters.dqdl", NO_ESCAPES), *BY, *state)
-    listed = hops("dq", "rules", "list", *state)
-    own_ward.write("silver.encounters.dqdl", RULES)
-
-    assert refused.exit_code == 4
-    assert "was changed after somebody adopted it" in refused.message
-    assert (adopted.exit_code, listed.exit_code) == (0, 0)
-
-
-def test_rules_that_nobody_adopted_are_refused(hops, own_ward):
-    (own_ward.state / "rules" / "silver.stays.dqdl").write_text(NO_ESCAPES)
-
-    outcome = hops("dq", "show", "--state", own_ward.state)
-
-    assert outcome.exit_code == 4
-    assert "nobody adopted it" in outcome.message
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "why"),
-    [
-        ("silver.encounters.dqdl", "Rules = [ IsComplete ]", "line 1, column 11"),
-        ("silver.encounters.dqdl", 'Rules = [ IsComplete "shoe_size" ]', "there is no column 'shoe_size'"),
-        ("silver.encounters.dqdl", 'Rules = [ CustomSql "select max(shoe) from primary" > 1 ]', "SQL of a rule fails"),
-        ("silver.encounters.dqdl", 'Rules = [ RowCountMatch "gold.predictions" = 1 ]', "there is no table"),
-        ("gold.predictions.dqdl", NO_ESCAPES, "of no table that is judged"),
-        ("rules.dqdl", NO_ESCAPES, "of no table that is judged"),
-        (
-            "silver.stays.dqdl",
-            'Rules = [ IsComplete "bed_id" labels=["on_failure"="quarantine"] ]',
-            "rows of silver.stays are not held by themselves",
-        ),
-    ],
-)
-def test_rules_that_could_not_be_judged_at_night_are_not_adopted_by_day(hops, own_ward, tmp_path, name, text, why):
-    file = tmp_path / name
-    file.write_text(text)
-
-    outcome = hops("dq", "rules", "adopt", file, *BY, "--state", own_ward.state)
-
-    assert outcome.exit_code == 4
-    assert why in outcome.message
-    assert len(hops("audit", "show", "--state", own_ward.state, "--json").document["entries"]) == 1
-
-
-# check
-
-
-def test_a_broken_fail_rule_of_the_hospitals_own_ends_a_check_with_6(hops, own_ward, tmp_path):
-    file = tmp_path / "silver.encounters.dqdl"
-    file.write_text('Rules = [ RowCount > 5000 labels=["id"="visits.many", "next_step"="Ask the night shift."] ]')
-    state = ("--state", own_ward.state)
-    hops("dq", "rules", "adopt", file, *BY, *state)
-
-    outcome = hops("dq", "check", "--from", "2026-03-14", *state, "--as-of", "2026-03-15T12:00:00-03:00", "--json")
-
-    document = outcome.document
-    assert outcome.exit_code == 6
-    assert (document["verdict"], document["error"]["exit_code"]) == ("fail", 6)
-    assert document["dq_risk_score"] >= 60
-    assert "visits.many" in outcome.message
-    assert "Ask the night shift." in outcome.next_step
-
-
 # quarantine
 
 
@@ -769,169 +561,3 @@ def test_no_identifier_of_a_patient_leaves_raw_by_way_of_data_quality(hops, own_
     assert not {name for name in identifiers for text in texts if name in text}
     # They were there to be found.
     assert "V-1423,PATIENT-1423," in (own_ward.folder / "visits 14.csv").read_text(encoding="utf-8")
-
-
-# check of files
-
-FILE_RULES = """
-Rules = [
-    IsComplete "stay",
-    ColumnValues "minutes" between 0 and 1440 labels=["severity"="warn"] with threshold > 0.5
-]
-"""
-ROWS = [("a", 10), ("b", 20), ("", 1500)]
-
-
-def table_text(separator, rows=ROWS):
-    return "".join(separator.join(map(str, row)) + "\n" for row in [("stay", "minutes"), *rows])
-
-
-def laid_down(folder, name, rows=ROWS):
-    """Write rows into a file of the kind that its name says; an empty text is no value."""
-    path = folder / name
-    if name.endswith(".parquet"):
-        stays, minutes = [list(column) for column in zip(*rows, strict=True)] if rows else ([], [])
-        columns = {
-            "stay": pa.array([one or None for one in stays], pa.string()),
-            "minutes": pa.array(minutes, pa.int64()),
-        }
-        pq.write_table(pa.table(columns), path)
-    elif name.endswith(".gz"):
-        path.write_bytes(gzip.compress(table_text(",", rows).encode()))
-    else:
-        path.write_text(table_text("\t" if name.endswith(".tsv") else ",", rows))
-    return path
-
-
-@pytest.fixture
-def judge_file(hops, tmp_path):
-    """Return `hops dq check` of a file by rules, without any state directory."""
-
-    def judge(data, rules=FILE_RULES, *more):
-        file = tmp_path / "rules of stays.dqdl"
-        file.write_text(rules, encoding="utf-8")
-        return hops("dq", "check", "--rules", file, "--data", data, "--as-of", "2026-03-02T00:00:00+00:00", *more)
-
-    return judge
-
-
-KINDS = [
-    "stays.parquet",
-    "stays.csv",
-    "stays.tsv",
-    "stays.csv.gz",
-    "STAYS.CSV",
-    "s[1]*?.parquet",
-    "s'[red]\x1b[31m.csv",
-]
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_a_file_of_any_kind_is_judged_and_a_broken_rule_ends_with_6(judge_file, tmp_path, name):
-    laid_down(tmp_path, "s1xx.parquet", [("z", 1)])  # what a pattern of that name would find
-
-    data = laid_down(tmp_path, name)
-    outcome = judge_file(data)
-    document = judge_file(data, FILE_RULES, "--json").document
-
-    found = [(rule["line"], rule["verdict"], rule["checked"], rule["violations"]) for rule in document["rules"]]
-    assert outcome.exit_code == 6
-    assert found == [(3, "fail", 3, 1), (4, "pass", 3, 1)]
-    assert document["data"] == str(data)
-    assert (document["error"]["code"], document["error"]["exit_code"]) == ("DataQuality", 6)
-    assert "✗ fail" in outcome.out
-    assert 'the first: IsComplete "stay".' in outcome.message
-    assert is_inert(outcome.out + outcome.err)
-
-
-@pytest.mark.parametrize("name", ["stays.parquet", "stays.csv"])
-def test_a_file_that_breaks_no_fail_rule_ends_well(judge_file, tmp_path, name):
-    outcome = judge_file(laid_down(tmp_path, name, ROWS[:2]))
-
-    assert (outcome.exit_code, outcome.err) == (0, "")
-
-
-@pytest.mark.parametrize("name", ["stays.parquet", "stays.csv", "stays.tsv", "stays.csv.gz"])
-def test_of_a_file_without_rows_there_is_nothing_to_judge(judge_file, tmp_path, name):
-    document = judge_file(laid_down(tmp_path, name, []), FILE_RULES, "--json").document
-
-    assert {rule["verdict"] for rule in document["rules"]} == {"not_applicable"}
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "code", "why"),
-    [
-        ("nothing.csv", b"", 5, "Empty CSV file"),
-        ("nothing.parquet", b"", 5, "cannot be read"),
-        ("text.parquet", b"stay,minutes\n", 5, "cannot be read"),
-        ("broken.csv.gz", b"stay,minutes\n", 5, "cannot be read"),
-        ("stays.xlsx", b"stay,minutes\n", 4, "neither .parquet nor .csv nor .tsv"),
-        ("stays.csv.zip", b"stay,minutes\n", 4, "neither .parquet nor .csv nor .tsv"),
-        ("latin.csv", "stay,minutes\nJosé,1\n".encode("latin-1"), 5, "is not UTF-8"),
-        ("twice.csv", b"stay,Stay,minutes\na,b,1\n", 5, "more than one column"),
-        ("unnamed.csv", b"stay,,minutes\na,b,1\n", 5, "column 2 of"),
-        ("ragged.csv", b"stay,minutes\nPATIENT-7,1,2\n", 5, "Expected 2 columns, got 3"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_told_without_a_row_of_it(judge_file, tmp_path, name, content, code, why):
-    path = tmp_path / name
-    path.write_bytes(content)
-
-    outcome = judge_file(path)
-
-    assert outcome.exit_code == code
-    assert why in outcome.message
-    assert "PATIENT-7" not in outcome.err
-
-
-@pytest.mark.parametrize("missing", ["data", "rules"])
-def test_a_missing_file_ends_with_3(hops, tmp_path, missing):
-    data, rules = laid_down(tmp_path, "stays.csv"), tmp_path / "rules.dqdl"
-    rules.write_text(FILE_RULES)
-    {"data": data, "rules": rules}[missing].unlink()
-
-    outcome = hops("dq", "check", "--rules", rules, "--data", data)
-
-    assert outcome.exit_code == 3
-    assert "there is no file" in outcome.message
-
-
-@pytest.mark.parametrize(
-    ("rules", "why"),
-    [
-        ('Rules = [ IsComplete "shoe_size" ]', "line 1, column 11: IsComplete: there is no column 'shoe_size'"),
-        ("Rules = [ RowCounts > 1 ]", "line 1, column 11"),
-        ('Rules = [ ReferentialIntegrity "stay" "wards.stay" = 1 ]', "there is no table 'wards'"),
-        ("", "there are no rules"),
-        ('Rules = [ ColumnValues "\x1b[2J" = 1 ]', "there is no column"),
-    ],
-)
-def test_rules_that_do_not_fit_the_file_are_refused_with_their_place(judge_file, tmp_path, rules, why):
-    outcome = judge_file(laid_down(tmp_path, "stays.csv"), rules)
-
-    assert outcome.exit_code == 4
-    assert "rules of stays.dqdl" in outcome.message
-    assert why in outcome.message
-    assert is_inert(outcome.err)
-
-
-def test_times_with_a_zone_are_instants_whatever_their_column_is_called(judge_file, tmp_path):
-    at = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
-    zoned = pa.array([at], pa.timestamp("us", tz="America/Sao_Paulo"))
-    pq.write_table(pa.table({'at "home"': zoned, "at": zoned}), tmp_path / "times.parquet")
-    rules = 'Rules = [ ColumnValues "at" = "2026-03-01", DataFreshness "at" <= 1 hours, ColumnCount = 2 ]'
-
-    outcome = judge_file(tmp_path / "times.parquet", rules)
-
-    assert (outcome.exit_code, outcome.err) == (0, "")
-
-
-def test_a_file_is_compared_with_another_one_by_its_alias(judge_file, tmp_path):
-    wards = tmp_path / "wards.tsv"
-    wards.write_text("name\na\n")
-    rules = 'Rules = [ ReferentialIntegrity "stay" "wards.name" >= 0.5 ]'
-
-    outcome = judge_file(laid_down(tmp_path, "stays.csv", ROWS[:2]), rules, "--reference", f"wards={wards}", "--json")
-
-    (rule,) = outcome.document["rules"]
-    assert (outcome.exit_code, rule["verdict"], rule["values"]) == (0, "pass", [0.5])

@@ -77,17 +77,26 @@ def adopt(
     from healthcare_ops.operations import rules
 
     adopted = rules.adopt(state, file, by=by, reason=reason, patience=patience_of(wait))
-    document = {"table": adopted.table, "version": adopted.version, "rules": len(adopted.checks), "by": by}
+    analyzers = sum(check.is_recorded for check in adopted.checks)
+    counts = {"rules": len(adopted.checks) - analyzers, "analyzers": analyzers}
     if as_json:
-        emit_json(document)
+        emit_json({"table": adopted.table, "version": adopted.version, **counts, "by": by})
         return
     out = console()
-    out.print(f"{adopted.table}: {len(adopted.checks)} rules count from the next run on (version {adopted.version}).")
+    out.print(f"{adopted.table}: {_counting(**counts)} from the next run on (version {adopted.version}).", markup=False)
     if any(check.is_quarantining for check in adopted.checks):
         out.print(
             "Some hold rows back: hops backfill --from DAY --to DAY judges days that are built already.", markup=False
         )
     out.print(f"undo: hops dq rules drop {adopted.table}", markup=False)
+
+
+def _counting(rules: int, analyzers: int) -> str:
+    told = "1 analyzer is told" if analyzers == 1 else f"{analyzers} analyzers are told"
+    if not rules:
+        return f"NO RULE judges it, {told}"
+    judged = "1 rule counts" if rules == 1 else f"{rules} rules count"
+    return f"{judged}, {told}" if analyzers else judged
 
 
 @app.command("drop")
