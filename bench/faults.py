@@ -132,6 +132,7 @@ class Hospital:
         self.changes_clock = bool(changes)
         self.day = luck.choice(changes or _days(first + timedelta(days=PAST_DAYS + LIVE_DAYS), last))
         self._first = self.day - timedelta(days=PAST_DAYS + LIVE_DAYS)
+        self.emergency_sectors = [sector.sector_id for sector in self.site.sectors if sector.kind == "ed"]
         self.state = folder / "state"
         made = self._generate("clean", None)
         create_state(self.state, made / "site.toml", AsOfClock(self._local(self._first)))
@@ -217,7 +218,7 @@ class Hospital:
             refused = self._deliver([(due, path) for due, path in files if since < due <= morning])
             report = self._refine(morning)
             known = [path for due, path in files if due <= morning]
-            yield {**report, "refused": refused}, _touched(made, fault or {}, known)
+            yield {**report, "refused": refused}, _touched(made, fault or {}, known, morning)
             since = morning
 
     def _windowed(self, fault: Mapping[str, Any], days: int) -> dict[str, Any]:
@@ -240,10 +241,10 @@ def _hours(day: date, zone: tzinfo) -> float:
     return (end - start) / 3600
 
 
-def _touched(made: Path, fault: Mapping[str, Any], known: Sequence[Path]) -> int:
+def _touched(made: Path, fault: Mapping[str, Any], known: Sequence[Path], until: datetime) -> int:
     """Return how many records were hit or lost; of missing values, of how many encounters the newest one has none."""
     lines = (made / "truth" / "faults.ndjson").read_text().splitlines()
-    hit = [row for line in lines if (row := json.loads(line))["file"] in {path.name for path in known}]
+    hit = [row for line in lines if datetime.fromisoformat((row := json.loads(line))["due"]) <= until]
     if fault.get("kind") != "nulls":
         return sum(row["records"] + row["removed"] for row in hit)
     rows = {row["file"]: {number for first, last in row["rows"] for number in range(first, last + 1)} for row in hit}
@@ -289,7 +290,7 @@ def _trials(hospital: Hospital, seed: int, wanted: str) -> Iterator[Trial]:
     reports = [report for report, _ in hospital.judged(None)]
     yield Trial("clean", any(map(is_alarm, reports)), False, 0, _odd(reports))
     for fault in chosen:
-        drawn = fault.draw(luck, hospital.site.sector_ids) | {"seed": luck.randrange(1 << 30)}
+        drawn = fault.draw(luck, hospital.emergency_sectors) | {"seed": luck.randrange(1 << 30)}
         if wanted in fault.name:
             yield _trial(hospital, fault, drawn)
             return_freed_memory()
