@@ -58,7 +58,7 @@ def test_rules_of_two_tables_that_share_an_id_are_told_scored_and_remembered_apa
 
 
 def test_rows_of_a_day_are_not_compared_with_those_of_two(judged):
-    reports = judged({ENCOUNTERS: NOT_HALVED}, DAYS, DAYS[:1], DAYS[1:])
+    reports = judged({ENCOUNTERS: NOT_HALVED}, DAYS, DAYS[1:], DAYS[1:])
 
     sections = [by_name(report)["not.halved"] for report in reports]
     assert [section["values"] for section in sections] == [[20.0], [10.0], [10.0]]
