@@ -65,7 +65,7 @@ class Year:
 
     @property
     def clock(self) -> FeedClock:
-        return FeedClock("synthetic", self.zone, self.zone, (date(2010, 1, 1), date(2030, 12, 31)))
+        return FeedClock("synthetic", self.zone, self.zone)
 
     @cached_property
     def days(self) -> list[date]:

@@ -1,9 +1,9 @@
 """Faults of a delivered day through the whole product: is each found, and called by its name? Is a clean day let be?
 
-A synthetic hospital delivers every two hours. Its past is loaded, and its state kept; then one day of it comes, clean or
-with one fault of a scenario, as often as asked for; a clock that is wrong by an hour is so for a week. What the product
-says is read from the reports it wrote and from the files it refused, and nothing else; what was wrong, from the
-generator's record, only to know whether enough records were hit.
+A synthetic hospital delivers every two hours. Its past is loaded, and its state kept; then one day of it comes, clean
+or with one fault of a scenario, as often as asked for; a clock that is wrong by an hour is so for a week. What the
+product says is read from the reports it wrote and from the files it refused, and nothing else; what was wrong, from
+the generator's record, only to know whether enough records were hit.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def _of_feed(
     context: Context, feed: Feed, by_day: dict[date, FeedDay], judged: Sequence[date], rest_days: frozenset[date]
 ) -> Iterator[Diagnosis]:
     site_zone = context.site.tz
-    told = FeedClock(feed.feed_id, ZoneInfo(feed.zone), site_zone, (feed.plausible.first, feed.plausible.last))
+    told = FeedClock(feed.feed_id, ZoneInfo(feed.zone), site_zone)
     now = context.latest_plausible()
     for day in judged:
         if day not in by_day:

@@ -29,7 +29,6 @@ from healthcare_ops.pipeline.quality.clocks.hour_profile import (
 )
 
 Severity = Literal["none", "warn", "fail"]
-Cause = Literal["none", "clock", "range"]
 
 # Over so many days evidence of the hours adds up: an hour moves the profile little, more hours much.
 LONGEST_OF_ONE_HOUR, LONGEST_OF_MORE = 7, 3
@@ -52,18 +51,17 @@ _LEAST_INGESTS, _LARGEST_INGEST = 8, 0.15
 # Hours: how near to an offset a lag must be, and how far its median may move otherwise than its 5 % quantile.
 _LAG_TOLERANCE_H, _SPREAD_TOLERANCE_H = 0.1, 0.5
 _LARGEST_OFFSET_H, _CHANGE_REMEMBERED_DAYS = 14, 28
-_LEAST_OUTSIDE, _LEAST_PAIRS = 10, 10
+_LEAST_PAIRS = 10
 _HOUR_US = 3_600_000_000
 
 
 @dataclass(frozen=True)
 class FeedClock:
-    """What a feed says about its times: the zone they are read in, the site's, and the first and last plausible day."""
+    """What a feed says about its times: the zone that they are read in, and the site's."""
 
     feed_id: str
     zone: ZoneInfo
     site_zone: ZoneInfo
-    plausible: tuple[date, date]
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class FeedDay:
     """Arrivals that a feed told of one operational day.
 
     `arrived_at` and `ingested_at` are UTC instants of the same records: the arrival as read, and when it **first** came
-    in. Records of other days may be among them: they count only for the plausible range.
+    in. Records of other days may be among them: they do not count.
     """
 
     day: date
@@ -106,27 +104,23 @@ class Diagnosis:
     Attributes
     ----------
     offset_h
-        Instant as read − true instant; None unless `cause` is "clock".
+        Instant as read − true instant; None if nothing is wrong.
     log_likelihood_ratio
         Of this offset to none, by the hours alone, over the last `window_days` days; natural logarithm.
     lag, hours
         The evidence of each witness on the day itself.
-    outside
-        Records outside the feed's plausible range; they are no evidence about a clock.
     explanation
         The mistake that would explain it; empty if none is known.
     """
 
     clock: FeedClock
     day: date
-    cause: Cause
     severity: Severity
     offset_h: float | None
     log_likelihood_ratio: float | None
     window_days: int
     lag: LagEvidence
     hours: HourEvidence
-    outside: int
     explanation: str
 
     @property
@@ -138,9 +132,6 @@ class Diagnosis:
             only = {"fail": "", "warn": " (by their lag only)" if self.lag.offset_h else " (by their hours only)"}
             offset = f"{self.offset_h:+g}".replace("-", "−")
             return f"arrivals of feed {feed} look shifted by {offset} h{why}{only[self.severity]}"
-        if self.cause == "range":
-            first, last = self.clock.plausible
-            return f"{self.outside} arrivals of feed {feed} lie outside {first}…{last}: wrong dates, not a wrong clock"
         return f"nothing to say about the clock of feed {feed}"
 
 
@@ -182,21 +173,15 @@ def diagnose(
     hours = [weigh_hours(day.arrived_at, day.day, profile, tuple(asked), until=until) for day in recent]
     is_over = until is None or until >= day_start(today.day + timedelta(days=1), clock.site_zone)
     named, severity = _verdict(lags, hours, known, is_over=is_over)
-    outside = np.count_nonzero(~is_within(today.arrived_at, *clock.plausible, clock.zone) & ~np.isnat(today.arrived_at))
-    cause: Cause = "clock" if named else "none"
-    if named is None and outside >= _LEAST_OUTSIDE:
-        cause, severity = "range", "warn"
     return Diagnosis(
         clock,
         today.day,
-        cause,
         severity,
         offset_h=named.offset_h if named else None,
         log_likelihood_ratio=named.log_ratio if named else None,
         window_days=named.days if named else 0,
         lag=lag,
         hours=hours[-1],
-        outside=int(outside),
         explanation=" or ".join(known.get(named.offset_h, ())) if named else "",
     )
 

@@ -344,16 +344,14 @@ def too_few(severity="warn"):
 def wrong_clock(severity="warn"):
     zone = ZoneInfo("UTC")
     return Diagnosis(
-        FeedClock("ed", zone, zone, (DAY, DAY)),
+        FeedClock("ed", zone, zone),
         DAY,
-        "clock",
         severity,
         offset_h=-3.0,
         log_likelihood_ratio=None,
         window_days=3,
         lag=LagEvidence(-3.0, 40, 3.01, 3.2, None, ""),
         hours=HourEvidence({}, 0, 0, "too few"),
-        outside=0,
         explanation="UTC were read as civil time",
     )
 
