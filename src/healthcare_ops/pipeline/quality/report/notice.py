@@ -112,16 +112,17 @@ def _text(words: Mapping[str, str], feed: Feed, missing: Sequence[Missing], days
         words["intro"].format(feed=feed.feed_id, days=first if first == last else f"{first} {words['and']} {last}"),
         "",
     ]
-    for one in missing:
-        lines += [
-            words["line"].format(
-                column=_sources(feed, one),
-                sector=place.sector_id or words["any"],
-                violations=place.violations,
-                checked=place.checked,
-            )
-            for place in one.places
-        ]
+    # Two rules may say the same of a column.
+    lines += dict.fromkeys(
+        words["line"].format(
+            column=_sources(feed, one),
+            sector=place.sector_id or words["any"],
+            violations=place.violations,
+            checked=place.checked,
+        )
+        for one in missing
+        for place in one.places
+    )
     records = sorted({record for one in missing for record in one.records})
     if records:
         lines += ["", words["records"], *(f"- {record.source_file}, {record.record_no}" for record in records)]

@@ -52,6 +52,12 @@ def test_a_rule_about_two_columns_names_both():
     assert f"{FEED.source('triage_level').column}, bed_id" in found["text"]["en"]
 
 
+def test_what_two_rules_say_alike_of_a_column_is_told_once():
+    text = notice_of(finding(), finding('Completeness "triage_level" > 0.9'))["text"]["en"]
+
+    assert text.count("2 of 10 records") == 1
+
+
 def test_records_stand_in_the_order_of_their_files_each_once_and_without_those_of_other_feeds():
     records = {
         "k1.a": [record("b.csv", 2), record("a.csv", 11), record("x.csv", 1, feed="another")],
