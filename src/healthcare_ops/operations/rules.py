@@ -28,6 +28,7 @@ from healthcare_ops.pipeline.quality.dqdl.syntax import Condition, Rule, leaves
 from healthcare_ops.pipeline.quality.evaluate import evaluate
 from healthcare_ops.pipeline.quality.report.past import (
     Identity,
+    grows,
     identity_in,
     identity_of,
     kind_of,
@@ -236,7 +237,7 @@ def what_if(platform: Platform, reports: Sequence[Mapping[str, Any]], rule_id: s
     condition = _condition(threshold, _own_condition(check))
     rule = identity_of(check, listed.version)
     return [
-        _tried(check, rule, report, section, condition, _values_before(reports[number + 1 :], report, section))
+        _tried(check, rule, report, section, condition, _values_before(reports[number + 1 :], report, section, check))
         for number, report in enumerate(reports)
         for section in report["rules"]
         if (section["table"], own_id(section["rule_id"])) == (rule.table, rule.own_id)
@@ -244,11 +245,11 @@ def what_if(platform: Platform, reports: Sequence[Mapping[str, Any]], rule_id: s
 
 
 def _values_before(
-    earlier: Sequence[Mapping[str, Any]], report: Mapping[str, Any], section: Mapping[str, Any]
+    earlier: Sequence[Mapping[str, Any]], report: Mapping[str, Any], section: Mapping[str, Any], check: Check
 ) -> list[float]:
     """Return what the rule measured before a report, in runs like that one: `last(k)` looks at no others."""
     alike = [one for one in earlier if kind_of(one["run_id"]) == kind_of(report["run_id"])]
-    found = values_before(alike, identity_in(report, section), report["days"]["count"])
+    found = values_before(alike, identity_in(report, section), report["days"]["count"] if grows(check) else None)
     return [values[0] for values in found if values and values[0] is not None]
 
 

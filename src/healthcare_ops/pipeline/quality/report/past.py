@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from healthcare_ops.pipeline.quality.dqdl.syntax import leaves
 from healthcare_ops.pipeline.quality.rules.checks import Check, own_id
 
+# Of more days there are more of these, or may be. What the others measure are shares, means and the like.
+_GROWING = frozenset({"RowCount", "DistinctValuesCount", "Sum", "CustomSql"})
 _CONSTANT = re.compile(r'"(?:\\.|[^"\\])*"|(\$)')
 
 
@@ -45,12 +48,24 @@ def sections_before(
                 yield report, section
 
 
-def values_before(past: Sequence[Mapping[str, Any]], rule: Identity, days: int) -> list[Sequence[float | None]]:
-    """Return what the rule's parts measured in the past reports that judged as many days, in their order.
+def grows(check: Check) -> bool:
+    """Tell whether a part of the rule measures what grows with the number of days."""
+    measured = (
+        leaf.parameters[0] if leaf.rule_type == "DetectAnomalies" else leaf.rule_type for leaf in leaves(check.node)
+    )
+    return not _GROWING.isdisjoint(measured)
 
-    Of more days there are more rows, and nothing tells which numbers grow with them.
+
+def values_before(past: Sequence[Mapping[str, Any]], rule: Identity, days: int | None) -> list[Sequence[float | None]]:
+    """Return what the rule's parts measured in the past reports, in their order.
+
+    With a number of days, in those reports that judged as many: what grows with the days is compared so.
     """
-    return [section["values"] for report, section in sections_before(past, rule) if report["days"]["count"] == days]
+    return [
+        section["values"]
+        for report, section in sections_before(past, rule)
+        if days is None or report["days"]["count"] == days
+    ]
 
 
 def kind_of(run_id: str) -> str:

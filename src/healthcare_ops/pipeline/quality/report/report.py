@@ -19,7 +19,7 @@ from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
 from healthcare_ops.pipeline.quality.history.deviations import Deviation
 from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount, feed_section
 from healthcare_ops.pipeline.quality.report.notice import missing_of, notice
-from healthcare_ops.pipeline.quality.report.past import Identity, identity_of, sections_before, values_before
+from healthcare_ops.pipeline.quality.report.past import Identity, grows, identity_of, sections_before, values_before
 from healthcare_ops.pipeline.quality.report.score import Scored, risk_score
 from healthcare_ops.pipeline.quality.rules.checks import Check
 
@@ -92,8 +92,12 @@ class Report:
         return [*self.findings, *of_the_past.values()]
 
     def history(self, checks: Iterable[Check]) -> Mapping[str, Sequence[Sequence[float | None]]]:
-        """Return by rule what its parts measured in the runs before that judged as many days, the newest first."""
-        return {check.rule_id: values_before(self.past, self._identity(check), len(self.days)) for check in checks}
+        """Return by rule what its parts measured in the runs before, the newest first; counts, of as many days."""
+        days = len(self.days)
+        return {
+            check.rule_id: values_before(self.past, self._identity(check), days if grows(check) else None)
+            for check in checks
+        }
 
     @property
     def sampled(self) -> set[str]:

@@ -164,14 +164,33 @@ def test_what_a_rule_measured_in_the_runs_before_is_its_history():
         (report([finding(rule=LOS.replace("60", "90"))]), False),
         (report([finding(rule=LOS.replace("<= 60", "<= 60 where \"sector_id = 'ED'\""))]), False),
         (report([replace(finding(), check=replace(finding().check, table="silver.stays"))]), False),
-        (report([finding()], days=[DAY, at("2026-03-02").date()]), False),
+        (report([finding()], days=[DAY, at("2026-03-02").date()]), True),  # a share of the rows, however many there are
     ],
     ids=["same", "other version", "other limit", "other rows", "other table", "more days"],
 )
-def test_a_rule_is_compared_with_what_it_measured_itself_on_as_many_days(past, is_compared):
+def test_a_rule_is_compared_with_what_it_measured_itself(past, is_compared):
     found = Report("run-7", AS_OF, [DAY], past=[past], versions=VERSIONS).history(checks_of(LOS))
 
     assert found == {"los.range": [[0.875]] if is_compared else []}
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_compared"),
+    [
+        ("RowCount > 0.5 * avg(last(5))", False),
+        ('DetectAnomalies "RowCount"', False),
+        ('(IsComplete "triage_level") or (Sum "los_min" > avg(last(5)))', False),
+        ('DetectAnomalies "Completeness" "triage_level"', True),
+        ('Mean "los_min" > avg(last(5))', True),
+    ],
+)
+def test_what_grows_with_the_days_is_compared_with_runs_of_as_many(rule, is_compared):
+    past = report([finding(rule=rule)], days=[DAY, at("2026-03-02").date()])
+    checks = checks_of(rule)
+
+    (found,) = Report("run-7", AS_OF, [DAY], past=[past], versions=VERSIONS).history(checks).values()
+
+    assert bool(found) is is_compared
 
 
 @pytest.mark.parametrize(("version", "is_compared"), [("0123456789ab", True), ("ba9876543210", False)])
