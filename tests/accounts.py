@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,8 +18,14 @@ _BATCH = ("feed_id", "delivery_seq", "source_sha256", "dt")
 
 
 def state_directories(folder: Path) -> list[Path]:
-    """Return those below a folder that hold a lake."""
-    return sorted(catalog.parents[1] for catalog in folder.rglob("lake/catalog.db"))
+    """Return those below a folder that hold a lake; a copy of one is none, its catalog names the files of the other."""
+    return sorted(catalog.parents[1] for catalog in folder.rglob("lake/catalog.db") if _is_original(catalog))
+
+
+def _is_original(catalog: Path) -> bool:
+    with closing(sqlite3.connect(f"{catalog.as_uri()}?mode=ro", uri=True)) as opened:
+        found = opened.execute("select metadata_location from iceberg_tables").fetchall()
+    return all(Path(location).is_relative_to(catalog.parent.resolve()) for (location,) in found)
 
 
 def unaccounted(state: Path) -> list[str]:

@@ -163,6 +163,7 @@ def test_both_languages_have_the_same_places_to_fill(key):
     ("verdict", "language", "shown"),
     [
         ("warn", "en", "data-quality riskof 100 · ▲ warning · 1 Mar 2026 to 2 Mar 2026"),
+        ("error", "en", "data-quality riskof 100 · ◆ not judged to the end · 1 Mar 2026 to 2 Mar 2026"),
         ("not_applicable", "en", "data-quality riskof 100 · · nothing to judge · 1 Mar 2026 to 2 Mar 2026"),
         ("not_applicable", "pt-BR", "· · nada a avaliar · 1 de mar. de 2026 a 2 de mar. de 2026"),
     ],

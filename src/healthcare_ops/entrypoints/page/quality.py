@@ -21,6 +21,7 @@ from healthcare_ops.entrypoints.page.quality_views import (
     RuleView,
     contributions,
     feed_view,
+    headline,
     instant_text,
     past_views,
     rule_views,
@@ -68,7 +69,7 @@ def render_quality(report: Mapping[str, Any], language: Language = "en") -> str:
             t=words,
             marks=MARKS,
             verdict=lambda name: verdict_text(name, words),
-            headline=_headline(report["verdict"], words),
+            headline=headline(report["verdict"], words),
             subtitle=_subtitle(report, words),
             gauge=_gauge(report, words),
             floor=words("gauge_floor"),
@@ -108,10 +109,6 @@ def _environment() -> Environment:
 def _inert(value: Any) -> Any:
     """Return a text without what a browser would obey though it is no markup, such as marks that reverse text."""
     return inert(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _headline(verdict: str, words: Words) -> str:
-    return words({"not_applicable": "nothing_to_judge", "error": "not_to_the_end"}.get(verdict, verdict))
 
 
 def _subtitle(report: Mapping[str, Any], words: Words) -> str:

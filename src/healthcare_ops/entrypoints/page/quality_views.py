@@ -16,7 +16,7 @@ from healthcare_ops.operations.reading import findings_of, told_by_the_past
 
 # The worst first; a verdict is told by shape and word, never by colour alone.
 MARKS = {"error": "◆", "fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
-_WORST_FIRST = tuple(MARKS)
+WORST_FIRST = tuple(MARKS)
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,11 @@ class FeedView:
     unaccounted: int
 
 
+def headline(verdict: str, words: Words) -> str:
+    """Return the verdict of a whole report in words."""
+    return words({"not_applicable": "nothing_to_judge", "error": "not_to_the_end"}.get(verdict, verdict))
+
+
 def verdict_text(name: str, words: Words) -> str:
     """Return the verdict of a rule in words."""
     return words("not_judged" if name == "not_applicable" else name)
@@ -75,7 +80,7 @@ def verdict_text(name: str, words: Words) -> str:
 def rule_views(report: Mapping[str, Any], words: Words) -> list[RuleView]:
     """Return the rules, the worst first, and of those with the same verdict the one with most points."""
     views = [_rule(section, report, words) for section in report["rules"]]
-    return sorted(views, key=lambda rule: (_WORST_FIRST.index(rule.section["verdict"]), -rule.points))
+    return sorted(views, key=lambda rule: (WORST_FIRST.index(rule.section["verdict"]), -rule.points))
 
 
 def _rule(section: Mapping[str, Any], report: Mapping[str, Any], words: Words) -> RuleView:
@@ -116,7 +121,7 @@ def past_views(report: Mapping[str, Any], words: Words) -> list[PastView]:
         for worst in findings_of(report)
         if worst["rule_id"] in names
     ]
-    return sorted(views, key=lambda view: _WORST_FIRST.index(view.verdict))
+    return sorted(views, key=lambda view: WORST_FIRST.index(view.verdict))
 
 
 def next_step(section: Mapping[str, Any], words: Words) -> str:

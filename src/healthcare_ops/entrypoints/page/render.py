@@ -14,12 +14,11 @@ from markupsafe import Markup
 from healthcare_ops.core.tables import ACCOUNT
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.model import Ahead, Report, SectorView
+from healthcare_ops.entrypoints.page.quality_views import MARKS, WORST_FIRST, headline
 from healthcare_ops.entrypoints.page.texts import Language, Words
 from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD
 from healthcare_ops.operations.cautions import CautionCode
 
-_MARKS = {"pass": "✓", "warn": "▲", "fail": "✗", "not_applicable": "·"}
-_ORDER = ("fail", "warn", "pass", "not_applicable")
 _FEW_DAYS, _MANY_DAYS, _MOST_TICKS = 62, 800, 16
 _HOUR = timedelta(hours=1)
 # A forecast farther than this from what was seen has no place in the chart; the table has it.
@@ -39,14 +38,14 @@ def render(report: Report, language: Language = "en") -> str:
     return environment.get_template("template.html.j2").render(
         report=report,
         t=words,
-        marks=_MARKS,
+        marks=MARKS,
         tiles=_tiles(report, words),
         fates=ACCOUNT,
         names={sector.sector_id: sector.name for sector in report.sectors},
         sectors=[(sector, _fan(sector, words), _period(sector, words)) for sector in report.sectors],
         shown=[hour for sector in report.sectors for hour in sector.ahead if hour.horizon_h in SHOWN_AHEAD],
         judged=_judged(report, words),
-        rules=sorted(report.quality["rules"], key=lambda rule: _ORDER.index(rule["verdict"])),
+        rules=sorted(report.quality["rules"], key=lambda rule: WORST_FIRST.index(rule["verdict"])),
     )
 
 
@@ -62,7 +61,7 @@ def _tiles(report: Report, words: Words) -> list[dict[str, str]]:
         _tile(
             words.number(report.quality["dq_risk_score"]),
             words("risk"),
-            f"{words('of_100')} · {_MARKS[verdict]} {_verdict(verdict, words)} · {_judged(report, words)}",
+            f"{words('of_100')} · {MARKS[verdict]} {headline(verdict, words)} · {_judged(report, words)}",
             style=verdict,
         ),
     ]
@@ -73,10 +72,6 @@ def _tiles(report: Report, words: Words) -> list[dict[str, str]]:
     if forecast and not any(caution.code is CautionCode.FORECAST_PAST for caution in report.cautions):
         tiles.append(_next_day(forecast, words))
     return tiles
-
-
-def _verdict(verdict: str, words: Words) -> str:
-    return words("nothing_to_judge" if verdict == "not_applicable" else verdict)
 
 
 def _judged(report: Report, words: Words) -> str:
