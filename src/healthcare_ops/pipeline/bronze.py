@@ -30,7 +30,9 @@ def bronze_rows(mapped: ir.Table, feed: Feed, delivery: Delivery, ingested_at: d
         Naive UTC.
     """
     separator = "\x1f"
-    content = ibis.literal(separator).join([mapped[name].fill_null("\x00") for name in feed.table_columns])
+    # An encounter id that was made up for the record says where it stood, and not what it says.
+    told = [name for name in feed.table_columns if name != "encounter_id" or name in feed.columns]
+    content = ibis.literal(separator).join([mapped[name].fill_null("\x00") for name in told])
     rows = mapped.mutate(
         feed_id=ibis.literal(delivery.feed_id),
         batch_id=ibis.literal(delivery.batch_id),

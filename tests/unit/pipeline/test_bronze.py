@@ -34,6 +34,16 @@ def hashes(engine, *records):
     return [row["content_hash"] for row in bronze(engine, mapped(*records))]
 
 
+def test_without_an_id_of_the_source_equal_rows_are_equal_though_each_is_an_encounter(engine):
+    without_id = {name: name for name in ENCOUNTER_COLUMNS if name != "encounter_id"}
+    rows = mapped({"encounter_id": "made-up.1", "sector": "ED"}, {"encounter_id": "made-up.2", "sector": "ED"})
+
+    first, second = bronze(engine, rows, encounter_feed(columns=without_id))
+
+    assert first["content_hash"] == second["content_hash"]
+    assert first["encounter_id"] != second["encounter_id"]
+
+
 @pytest.mark.parametrize(
     ("feed", "columns", "table"),
     [(encounter_feed(), ENCOUNTER_COLUMNS, ENCOUNTERS_RAW), (event_feed(), EVENT_COLUMNS, EVENTS_RAW)],
