@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from typing import Any
 
 LEAST_RECORDS = 10
 Report = Mapping[str, Any]
-# Of a fault its `sectors` are asked for, its `column` if values are missing, its `minutes` if a clock is wrong.
+# Of a fault its `sectors` are asked for, its `column` if values are missing, its `minutes` if a clock is wrong, its
+# `factor` if there are more rows or fewer.
 Named = Callable[[Report, Mapping[str, Any]], bool]
 
 
 def is_alarm(report: Report) -> bool:
     """Tell whether somebody is called: a rule, the past or a clock says that something is wrong."""
-    return report["verdict"] in ("warn", "fail", "error")
+    return report["verdict"] == "error" or bool(odd(report))
+
+
+def since(report: Report, day: date, known: Collection[tuple[str, str]] = ()) -> Report:
+    """Return the report with what it says of a day and later ones, but for what is `known` (`said`) without a fault."""
+    parts = {
+        part: [one for one in report[part] if one.get("day", f"{day}") >= f"{day}" and said(one) not in known]
+        for part in ("rules", "expectations", "clocks")
+    }
+    return {**report, **parts}
+
+
+def said(one: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what spoke, and of which day; rules speak of all days together."""
+    return one["rule_id"], one.get("day", "")
 
 
 def expected(report: Report, rule: str, **wanted: Any) -> bool:
@@ -57,7 +73,13 @@ def shifted(report: Report, fault: Mapping[str, Any]) -> bool:
 
 
 def volume(report: Report, fault: Mapping[str, Any]) -> bool:
-    return expected(report, "volume", place=[*fault["sectors"], *feeds(report)])
+    is_fewer = fault.get("factor", 0.0) < 1
+    return any(
+        found["rule"] == "volume"
+        and found["place"] in (*fault["sectors"], *feeds(report))
+        and (found["observed"] < found["expected"]) is is_fewer
+        for found in report["expectations"]
+    )
 
 
 def silent(report: Report, fault: Mapping[str, Any]) -> bool:

@@ -245,7 +245,7 @@ def faults() -> list[Fault]:
         Fault("truncated in a line", _as_they_are, silent, held, 0.5),
         Fault("truncated after a line", lambda visits, luck: visits[: len(visits) // 2], silent, held),
         Fault("volume ×0.5", _half, volume, held),
-        Fault("volume ×2", _doubled, volume, held),
+        Fault("volume ×2", _doubled, volume, {"factor": 2.0}),
         Fault("1970", _some(0.3, _all_moved(lambda at: at.replace(1970, 1, 1))), holds("TIME_OUT_OF_RANGE")),
         Fault("future dates", _some(0.3, _all_moved(lambda at: at + 3653 * _DAY)), holds("TIME_OUT_OF_RANGE")),
         Fault("swapped times", _some(0.5, _exchanged("resolve", "exit_ed")), holds("EVENTS_REVERSED")),
@@ -333,9 +333,9 @@ def _trial(department: Department, day: date, fault: Fault, visits: Visits) -> I
 
 
 def print_year(lines: Sequence[Mapping[str, Any]]) -> None:
-    alarmed = [line for line in lines if is_alarm(line)]
+    alarmed = [line for line in lines if line["verdict"] in ("warn", "fail", "error")]
     failed = [line for line in alarmed if line["verdict"] == "fail"]
-    print("| morning after | verdict | what spoke |\n|---|---|---|")
+    print("| file of | verdict | what spoke |\n|---|---|---|")
     for line in alarmed:
         print(f"| {line['day']} | {line['verdict']} | {' '.join(map(_spoken, line['odd']))} |")
     warned, share = len(alarmed) - len(failed), len(alarmed) / len(lines)
