@@ -1,11 +1,12 @@
-"""Is every record accounted for? Asked of each state directory that a test leaves behind."""
+"""Has every record of bronze a fate, and is every held one in quarantine? Asked of what each test leaves behind."""
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,6 +27,21 @@ def _is_original(catalog: Path) -> bool:
     with closing(sqlite3.connect(f"{catalog.as_uri()}?mode=ro", uri=True)) as opened:
         found = opened.execute("select metadata_location from iceberg_tables").fetchall()
     return all(Path(location).is_relative_to(catalog.parent.resolve()) for (location,) in found)
+
+
+@contextmanager
+def put_back(state: Path, kept: Path) -> Iterator[None]:
+    """Let a state directory be written to; ask it, and put it back in any case.
+
+    In its place: an Iceberg table knows its files by their full paths, so that a copy elsewhere would not be one.
+    """
+    shutil.copytree(state, kept)
+    try:
+        yield
+        assert not unaccounted(state)
+    finally:
+        shutil.rmtree(state)
+        shutil.copytree(kept, state)
 
 
 def unaccounted(state: Path) -> list[str]:
@@ -54,6 +70,7 @@ def _unaccounted(engine: DuckDBEngine, lake: IcebergLake) -> Iterator[str]:
             yield f"{batch}: {delivered[batch]} in bronze, {account['delivered']} delivered, {fates} have a fate"
         if held[batch] != account["quarantined"]:
             yield f"{batch}: {held[batch]} in quarantine, {account['quarantined']} in the account"
+    yield from (f"{batch}: {held[batch]} in quarantine, and no account" for batch in held.keys() - accounts)
     if _is_refined(lake):
         yield from (f"{batch}: {delivered[batch]} records without an account" for batch in delivered.keys() - accounts)
 

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from accounts import unaccounted
+from accounts import put_back
 from e2e.command import Outcome, rows_of, run_hops
 from e2e.deliveries import FEED, NOW, SITE, visits
 
@@ -87,14 +86,6 @@ def loaded_rows(first_load: tuple[Desk, Outcome]) -> dict[str, list[str]]:
 
 @pytest.fixture
 def own_loaded(loaded: Desk, tmp_path: Path) -> Iterator[Desk]:
-    """Return the loaded hospital to write to; afterwards it is put back.
-
-    In its place: an Iceberg table knows its files by their full paths, so that a copy elsewhere would not be one.
-    """
-    kept = tmp_path / "kept"
-    shutil.copytree(loaded.state, kept)
-    yield loaded
-    lost = unaccounted(loaded.state)
-    shutil.rmtree(loaded.state)
-    shutil.copytree(kept, loaded.state)
-    assert not lost
+    """Return the loaded hospital to write to; afterwards it is put back."""
+    with put_back(loaded.state, tmp_path / "kept"):
+        yield loaded

@@ -10,9 +10,10 @@ from importlib.resources import files
 import pytest
 from jsonschema import Draft202012Validator
 
+from accounts import put_back
 from e2e.command import rows_of
 from e2e.deliveries import HOSTILE, csv_text, visit
-from e2e.ward import BY, LAST_DELIVERY, MISSING, SHORT, TRIAGE, is_inert, load_ward, put_back
+from e2e.ward import BY, LAST_DELIVERY, MISSING, SHORT, TRIAGE, is_inert, load_ward
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,8 @@ def dq(hops, first_ward):
 @pytest.fixture
 def own_ward(first_ward, tmp_path):
     """Return the ward to write to; afterwards it is put back."""
-    with put_back(first_ward, tmp_path / "kept") as ward:
-        yield ward
+    with put_back(first_ward.state, tmp_path / "kept"):
+        yield first_ward
 
 
 def section(document, rule):

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from e2e.ward import BY, NO_ESCAPES, RULES, SHORT, TRIAGE, is_inert, load_ward, put_back
+from accounts import put_back
+from e2e.ward import BY, NO_ESCAPES, RULES, SHORT, TRIAGE, is_inert, load_ward
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,8 @@ def dq(hops, first_ward):
 @pytest.fixture
 def own_ward(first_ward, tmp_path):
     """Return the ward to write to; afterwards it is put back."""
-    with put_back(first_ward, tmp_path / "kept") as ward:
-        yield ward
+    with put_back(first_ward.state, tmp_path / "kept"):
+        yield first_ward
 
 
 # whatif

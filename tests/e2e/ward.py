@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -61,12 +58,3 @@ def load_ward(folder: Path) -> Desk:
         outcome = run_hops("load", file, *options)
         assert outcome.exit_code == 0, outcome.err
     return desk
-
-
-@contextmanager
-def put_back(ward: Desk, kept: Path) -> Iterator[Desk]:
-    """Yield the ward to write to; afterwards it is put back."""
-    shutil.copytree(ward.state, kept)
-    yield ward
-    shutil.rmtree(ward.state)
-    shutil.copytree(kept, ward.state)

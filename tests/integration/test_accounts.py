@@ -5,7 +5,7 @@ import shutil
 import ibis
 import pytest
 
-from accounts import unaccounted
+from accounts import state_directories, unaccounted
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS_RAW, QUARANTINE
 from hospital import open_hospital, visit
 
@@ -30,8 +30,17 @@ def spoil(hospital, table, change):
     hospital.platform.lake.replace_days(table, change(rows), sorted(days), {})
 
 
-def test_a_hospital_that_lost_nothing_adds_up(hospital):
-    assert unaccounted(hospital.state) == []
+def test_a_hospital_that_lost_nothing_is_found_and_adds_up(hospital, tmp_path):
+    (found,) = state_directories(tmp_path)
+
+    assert found == hospital.state
+    assert unaccounted(found) == []
+
+
+def test_a_copy_of_a_hospital_is_not_asked(hospital, tmp_path):
+    shutil.copytree(hospital.state, tmp_path / "copy")
+
+    assert state_directories(tmp_path) == [hospital.state]
 
 
 @pytest.mark.parametrize(
@@ -46,5 +55,5 @@ def test_a_hospital_that_lost_nothing_adds_up(hospital):
 def test_what_was_lost_is_told(hospital, table, change, said):
     spoil(hospital, table, change)
 
-    (line,) = unaccounted(hospital.state)
+    *_, line = unaccounted(hospital.state)
     assert said in line
