@@ -42,6 +42,13 @@ _FUNCTIONS = frozenset(
 )
 _NEVER = (exp.Command, exp.Into, exp.Placeholder, exp.Parameter, exp.TableSample)
 _TABLE_FUNCTIONS = (exp.Explode, exp.Unnest, exp.Subquery)  # these stay within their row
+# Another row first, another answer.
+_BY_ORDER = (
+    *(exp.AnyValue, exp.First, exp.Last, exp.ArgMax, exp.ArgMin, exp.ArrayAgg, exp.ArrayUniqueAgg, exp.GroupConcat),
+    *(exp.FirstValue, exp.LastValue, exp.NthValue, exp.Lag, exp.Lead),
+    *(exp.RowNumber, exp.Ntile, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist),
+)
+_OF_ANY_ORDER = (exp.SortArray, exp.ArraySort, exp.ArraySize, exp.ArrayContains, exp.ArrayMax, exp.ArrayMin)
 
 
 def require_query_of(sql: str, tables: Sequence[str]) -> exp.Expr:
@@ -50,7 +57,8 @@ def require_query_of(sql: str, tables: Sequence[str]) -> exp.Expr:
     Raises
     ------
     SqlRefusedError
-        Unless it is one SELECT that reads the named tables (or its own WITH), and calls known functions only.
+        Unless it is one SELECT that reads the named tables (or its own WITH), calls known functions only, and says
+        the order wherever its answer depends on one.
     """
     tree = read_sql(sql, sql)
     if not isinstance(tree, exp.Query) or not tree.selects:
@@ -59,6 +67,7 @@ def require_query_of(sql: str, tables: Sequence[str]) -> exp.Expr:
         raise SqlRefusedError("a recursive WITH may never end")
     for node in tree.walk():
         _require_own(node, tables)
+        _require_order(node)
     return tree
 
 
@@ -93,11 +102,13 @@ def columns_read(sql: str, columns: Sequence[str]) -> list[str]:
 
 
 def _reads_all(node: exp.Expr, tables: Collection[str]) -> bool:
-    """Tell whether a part of a query reads columns without naming them: `*`, a row as a value, what a join matches."""
+    """Tell whether a part of a query reads columns without their names: `*`, a row as a value, by other names."""
     if isinstance(node, exp.Star):
         return not isinstance(node.parent, exp.Count)
     if isinstance(node, exp.Column):
         return node.name.lower() in tables
+    if isinstance(node, exp.TableAlias):
+        return bool(node.columns)  # given by position
     return isinstance(node, exp.Pivot) or (isinstance(node, exp.Join) and node.method == "NATURAL")
 
 
@@ -114,6 +125,55 @@ def _require_own(node: exp.Expr, tables: Sequence[str]) -> None:
         raise SqlRefusedError(
             f"{shortened(node.sql(DIALECT, comments=False))} is not a table of the rule; known: {', '.join(tables)}"
         )
+
+
+def _require_order(node: exp.Expr) -> None:
+    """Refuse what depends on the order in which an engine has its rows."""
+    takes_some = isinstance(node, (exp.Limit, exp.Fetch, exp.Offset, exp.WindowSpec))
+    is_first_of_each = isinstance(node, exp.Distinct) and node.args.get("on")
+    if (takes_some or is_first_of_each) and not _is_ordered(node.parent):
+        raise _without_order(node)
+    if isinstance(node, _BY_ORDER) and not _is_told_in_order(node):
+        raise _without_order(node)
+
+
+def _without_order(node: exp.Expr) -> SqlRefusedError:
+    written = shortened(node.sql(DIALECT).strip())
+    return SqlRefusedError(f"{written} depends on the order of the rows, which is not the same every time; ORDER BY it")
+
+
+def _is_told_in_order(call: exp.Expr) -> bool:
+    """Tell whether a function is given its rows in an order, or gives them to one that needs none."""
+    if isinstance(call, (exp.ArgMax, exp.ArgMin)):
+        return _sorts(call.expression)
+    if isinstance(call.this, exp.Order):
+        return _sorts(call.this)
+    while isinstance(call.parent, (exp.IgnoreNulls, exp.RespectNulls, exp.Filter)):
+        call = call.parent
+    around = call.parent
+    if around is None or call.arg_key != "this":
+        return False
+    if isinstance(around, exp.WithinGroup):
+        return _sorts(around.expression)
+    if isinstance(around, _OF_ANY_ORDER):
+        return not isinstance(around.expression, exp.Lambda)
+    return isinstance(around, exp.Window) and _is_ordered(around)
+
+
+def _is_ordered(part: exp.Expr | None) -> bool:
+    """Tell whether a query or a window, or the named one that it goes by, has an ORDER BY."""
+    order = part.args.get("order") if part else None
+    if isinstance(part, exp.Window):
+        query = part.find_ancestor(exp.Select)
+        named = query.args.get("windows") or [] if query else []
+        orders = [window.args.get("order") for window in named if window.name.lower() == part.alias.lower()]
+        return any(_sorts(found) for found in (order, *orders) if found)
+    return order is not None and (_sorts(order) or any(item.this.is_int for item in order.expressions))
+
+
+def _sorts(order: exp.Expr) -> bool:
+    """Tell whether what rows are sorted by speaks of them; by a constant they are all alike."""
+    return order.find(exp.Column, exp.Star) is not None
 
 
 def _is_one_of(table: exp.Table, tables: Sequence[str]) -> bool:

@@ -26,7 +26,8 @@ QUERIES = [
     "select substring(name, 1, 2), concat(name, sector), regexp_replace(name, 'a', ''), instr(name, 'a') from primary",
     "select date_format(day, 'y'), to_date(name), to_timestamp(name), hour(came_at), datediff(day, day) from primary",
     "select date_trunc('month', came_at), add_months(day, 1), extract(day from day), last_day(day) from primary",
-    "select collect_set(name), stddev(level), median(level), count_if(is_urgent), max_by(name, 1) from primary",
+    "select size(collect_set(name)), stddev(level), median(level), count_if(is_urgent) from primary",
+    "select max_by(name, level), min_by(name, level) from primary",
     "select case when level > 1 then 'a' else 'b' end, if(is_urgent, 1, 0), greatest(1, 2), round(1.5) from primary",
     "select lag(level) over (order by came_at), row_number() over (order by name), bool_and(is_urgent) from primary",
     "select cast(level as string), try_cast(name as int), came_at + interval 1 day from primary",
@@ -128,6 +129,78 @@ def test_a_query_reads_nothing_but_the_rule_s_own_table(sql, fault):
 
 
 @pytest.mark.parametrize(
+    "sql",
+    [
+        "select first(name) from primary",
+        "select first(name, true) from primary",
+        "select first_value(name) from primary",
+        "select first(name) over (partition by sector) from primary",
+        "select first(name) within group (order by 1) from primary",
+        "select rank() over (partition by first(name) order by level) from primary",
+        "select last(name) from primary group by sector",
+        "select last_value(name) over () from primary",
+        "select nth_value(name, 2) over (partition by sector) from primary",
+        "select any_value(name) from primary",
+        "select any_value(name) filter (where level > 1) from primary",
+        "select max_by(name, 1) from primary",
+        "select array_agg(name) from primary",
+        "select collect_list(name) from primary",
+        "select collect_set(name)[0] from primary",
+        "select concat_ws(',', collect_list(name)) from primary",
+        "select array_sort(collect_list(name), (a, b) -> 0) from primary",
+        "select string_agg(name, ',') from primary",
+        "select listagg(name) from primary",
+        "select row_number() over () from primary",
+        "select row_number() over (partition by sector) from primary",
+        "select row_number() over (order by 1) from primary",
+        "select row_number() over (order by null) from primary",
+        "select row_number() over w from primary window w as (partition by sector)",
+        "select row_number() over v from primary window v as (partition by sector), w as (order by name)",
+        "select ntile(4) over () from primary",
+        "select lag(level) over (partition by sector) from primary",
+        "select sum(level) over (rows between 1 preceding and current row) from primary",
+        "select name from primary limit 3",
+        "select name from primary offset 3",
+        "select name from primary fetch first 3 rows only",
+        "select name from primary sort by name limit 3",
+        "select name from primary order by null limit 3",
+        "select * from (select name from primary order by name) limit 3",
+        "(select name from primary) limit 3",
+        "select name from primary union all select sector from primary limit 3",
+        "select count(*) from primary where level = (select level from primary limit 1)",
+        "select distinct on (sector) name from primary",
+    ],
+)
+def test_a_query_whose_answer_hangs_on_the_order_of_the_rows_says_which_order(sql):
+    with pytest.raises(SqlRefusedError, match=r"depends on the order of the rows, .* ORDER BY"):
+        require_query_of(sql, [PRIMARY])
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select first(name) over (partition by sector order by came_at) from primary",
+        "select first(name) ignore nulls over (order by came_at) from primary",
+        "select last_value(name) over w from primary window W as (partition by sector order by came_at)",
+        "select row_number() over (w order by name) from primary window w as (partition by sector)",
+        "select rank() over (order by count(*) desc) from primary group by sector",
+        "select listagg(name) within group (order by name) from primary",
+        "select sort_array(collect_list(name)), array_sort(collect_set(name)) from primary",
+        "select size(collect_set(name)), array_contains(collect_list(name), 'a') from primary",
+        "select sum(level) over (partition by sector) from primary",
+        "select sum(level) over (order by came_at rows between 1 preceding and current row) from primary",
+        "select name from primary order by came_at desc limit 3 offset 1",
+        "select name from primary order by 1 limit 3",
+        "select sector from primary group by sector order by count(*) desc limit 1",
+        "select name from primary union all select sector from primary order by name limit 3",
+        "(select name from primary) order by name limit 3",
+    ],
+)
+def test_a_query_that_says_the_order_may_ask_for_the_first_rows(sql):
+    assert require_query_of(sql, [PRIMARY]) is not None
+
+
+@pytest.mark.parametrize(
     ("sql", "said"),
     [
         ("select current_timestamp()", "SELECT CAST('2026-03-20 12:00:00.000001' AS TIMESTAMP_NTZ)"),
@@ -159,6 +232,11 @@ COLUMNS = ("name", "Level", "came_at")
         ("select count(distinct p) from primary p where level > 1", list(COLUMNS)),
         ("select count(distinct struct(*)) from primary", list(COLUMNS)),
         ("select a from primary pivot (count(level) for name in ('a'))", list(COLUMNS)),
+        ("select count(*) from primary as t(level) where level is null", list(COLUMNS)),
+        ("select count(*) from primary t(id, grade, level) where level is null", list(COLUMNS)),
+        ("select count(*) from (primary) as t(a, name) where name is null", list(COLUMNS)),
+        ("select count(*) from (select * from primary) t(a, name) where name is null", list(COLUMNS)),
+        ("select count(*) from primary as t where t.level is null", ["Level"]),
         ("select 1 from primary", list(COLUMNS)),
         ("select count(*) from primary", ["name"]),
     ],
