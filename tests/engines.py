@@ -16,9 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import Phase, settings
 
-from healthcare_ops.adapters.engine_queries import LockedDatabase, in_duckdb
+from healthcare_ops.adapters.engine_queries import LockedDatabase
 from healthcare_ops.adapters.engines import DuckDBEngine
-from healthcare_ops.pipeline.quality.rules.custom_sql import columns_read
 
 # Properties of stages: Spark plans each query for a second, and shrinking a failing case takes thousands of them.
 PROPERTY = settings(
@@ -72,7 +71,7 @@ class Spark:
     def __init__(self, session: Any, folder: Path) -> None:
         self._con = ibis.pyspark.connect(session)
         self._folder = folder
-        self._locked = LockedDatabase(memory_limit_mb=500)
+        self._locked = LockedDatabase(folder, memory_limit_mb=500)
         self._names = (f"rows_{number}" for number in count())
 
     def table(self, rows: pa.Table) -> ir.Table:
@@ -85,14 +84,11 @@ class Spark:
         return self._con.to_pyarrow(rows)
 
     def query(self, sql: str, tables: Mapping[str, ir.Table]) -> pa.Table:
-        """Bring the columns that the query names to the driver, and ask what answers on every engine.
+        return self._locked.ask(sql, tables, self._hand_over)
 
-        It costs the driver's memory: these columns of every row, once as Arrow and once in the database.
-        """
-        in_duckdb(sql)  # before anything is read
-        return self._locked.ask(
-            sql, {name: self._on_driver(rows.select(columns_read(sql, rows.columns))) for name, rows in tables.items()}
-        )
+    def _hand_over(self, rows: ir.Table, file: Path) -> None:
+        """Bring the rows to the driver, as Arrow in its memory, and from there to a file on its disk."""
+        pq.write_table(self._on_driver(rows), file)
 
     def _on_driver(self, rows: ir.Table) -> pa.Table:
         """Return the rows as they are: by way of pandas, NaN becomes null, and a large number beside a null another."""

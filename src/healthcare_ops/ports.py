@@ -82,8 +82,9 @@ class Engine(Protocol):
     def query(self, sql: str, tables: Mapping[str, ir.Table]) -> pa.Table:
         """Return what an SQL query (Spark's dialect) says of the tables; it sees nothing else.
 
-        The same database answers on every engine. It is given the columns that the query names: on Spark by way of
-        the driver's memory, which must hold them twice.
+        The same database answers on every engine, with as much memory as the engine itself and beside it. It is given
+        the columns that the query may read, instants as naive UTC, in a file on the machine of the job: on Spark by
+        way of the driver's memory, which must hold those of one table at a time.
         """
         ...
 

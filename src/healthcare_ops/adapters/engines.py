@@ -13,9 +13,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from healthcare_ops.adapters.engine_queries import QUERY_WITHIN_S, LockedDatabase, in_duckdb
+from healthcare_ops.adapters.engine_queries import QUERY_WITHIN_S, LockedDatabase
 from healthcare_ops.core.tables import ColumnType
-from healthcare_ops.pipeline.quality.rules.custom_sql import columns_read
 
 _SQL_TYPES: Mapping[ColumnType, str] = {
     "string": "VARCHAR",
@@ -48,7 +47,7 @@ class DuckDBEngine:
         if threads:
             settings["threads"] = threads
         self._spill_dir = spill_dir
-        self._locked = LockedDatabase(memory_limit_mb, query_within_s)
+        self._locked = LockedDatabase(spill_dir, memory_limit_mb, threads, query_within_s)
         self._con = ibis.duckdb.connect(**settings)
         # A session in another zone shifts every hour bucket.
         self._con.raw_sql("SET TimeZone = 'UTC'")
@@ -66,14 +65,10 @@ class DuckDBEngine:
         ConfigError
             If it is not one statement, the database refuses it, or it takes too long.
         """
-        in_duckdb(sql)  # before anything is read
-        self._spill_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._spill_dir) as folder:
-            files = {name: Path(folder) / f"{number}.parquet" for number, name in enumerate(tables)}
-            for name, rows in tables.items():
-                named = self._con.compile(rows.select(columns_read(sql, rows.columns)))
-                self._con.raw_sql(f"COPY ({named}) TO '{_quoted(files[name])}' (FORMAT parquet)")
-            return self._locked.ask(sql, files)
+        return self._locked.ask(sql, tables, self._hand_over)
+
+    def _hand_over(self, rows: ir.Table, file: Path) -> None:
+        self._con.raw_sql(f"COPY ({self._con.compile(rows)}) TO '{_quoted(file)}' (FORMAT parquet)")
 
     @contextmanager
     def stage(self, rows: ir.Table) -> Iterator[ir.Table]:

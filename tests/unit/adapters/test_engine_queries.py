@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from pathlib import Path
+from threading import Event, Thread
 
 import pyarrow as pa
 import pytest
@@ -73,6 +79,95 @@ def test_nothing_of_a_query_stays_on_the_disk(engine, tmp_path):
             engine.query("select * from nothing", {PRIMARY: rows})
 
     assert list((tmp_path / "spill").iterdir()) == []
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[set[Path]]:
+    """Yield the files that are seen below a folder, whoever leaves them and for however short a time."""
+    seen: set[Path] = set()
+    is_over = Event()
+
+    def look() -> None:
+        while not is_over.wait(0.002):
+            # Unlike `rglob`, it does not mind a folder that goes in between.
+            seen.update(Path(where) / name for where, _, names in os.walk(folder) for name in names)
+
+    watch = Thread(target=look)
+    watch.start()
+    try:
+        yield seen
+    finally:
+        is_over.set()
+        watch.join()
+
+
+@pytest.fixture(scope="module")
+def many_stays():
+    """Return names of 64 MB in no order, which a sort has to copy."""
+    return pa.table({"name": [sha256(str(number).encode()).hexdigest() * 4 for number in range(250_000)]})
+
+
+def test_a_query_larger_than_its_memory_is_spilled_to_the_engine_s_folder_and_nowhere_else(
+    tmp_path, monkeypatch, many_stays
+):
+    called_in, spill = tmp_path / "called in", tmp_path / "spill"
+    called_in.mkdir()
+    monkeypatch.chdir(called_in)
+    engine = DuckDBEngine(spill, memory_limit_mb=100, threads=1)
+    numbered = "select name, row_number() over (order by name) as number from primary"
+
+    with engine.from_arrow(many_stays) as rows, watched(tmp_path) as seen:
+        found = engine.query(f"select count(*) as n from ({numbered}) where number > 5", {PRIMARY: rows})
+
+    assert found.to_pylist() == [{"n": 249_995}]
+    assert [file for file in seen if file.is_relative_to(called_in)] == []
+    assert any(file.name.startswith("duckdb_temp") and file.parent.parent == spill for file in seen)
+    assert [file.name for file in spill.iterdir() if file.is_dir()] == []
+
+
+def test_a_query_has_the_memory_and_the_threads_of_its_engine(tmp_path):
+    engine = DuckDBEngine(tmp_path, memory_limit_mb=512, threads=3)
+
+    with engine.from_arrow(STAYS) as rows:
+        found = engine.query("select current_setting('threads'), current_setting('memory_limit')", {PRIMARY: rows})
+
+    assert list(found.to_pylist()[0].values()) == [3, "488.2 MiB"]
+
+
+def test_a_query_cannot_read_what_the_engine_spills_for_others(tmp_path):
+    (tmp_path / "others.csv").write_text(SECRET)
+    engine = DuckDBEngine(tmp_path, memory_limit_mb=300)
+
+    with engine.from_arrow(STAYS) as rows, pytest.raises(ConfigError, match="SQL of a rule fails: permission"):
+        engine.query(f"select * from read_text('{tmp_path}/others.csv')", {PRIMARY: rows})
+
+
+def test_a_query_does_not_find_its_rows_as_a_file(ask):
+    assert ask("select filename from read_blob(current_setting('temp_directory') || '/*.parquet')") == []
+
+
+def test_a_query_sees_an_instant_of_any_zone_as_naive_utc(engine):
+    instant = datetime(2026, 3, 1, 10, tzinfo=UTC)
+    zoned = pa.array([instant, None], pa.timestamp("us", "America/Sao_Paulo"))
+
+    with engine.from_arrow(pa.table({'came "at"': zoned, "level": [1, 2]})) as rows:
+        found = engine.query("select * from primary where level < 3", {PRIMARY: rows})
+
+    assert found.column(0).to_pylist() == [instant.replace(tzinfo=None), None]
+
+
+@pytest.mark.parametrize(
+    ("sql", "n"),
+    [
+        ("select count(*) as n from primary as t(day) where day is null", 1),
+        ("select count(*) as n from primary t(id, grade) where grade is null", 1),
+        ("select count(*) as n from (primary) as t(id, grade) where grade > 1", 1),
+        ("select count(*) as n from primary t(a, b, c, name) where name = date '2026-03-02'", 1),
+        ("select count(*) as n from (select * from primary) as t(a, level) where level > 0", 2),
+    ],
+)
+def test_a_query_may_name_the_columns_by_their_position(ask, sql, n):
+    assert ask(require_query_of(sql, [PRIMARY]).sql("spark")) == [{"n": n}]
 
 
 def test_a_query_that_fails_says_why_and_what_to_do(ask):

@@ -462,6 +462,8 @@ def ask(engine):
         ('CustomSql "select * from primary where 1 = 2" with threshold > 0', (5, 5, 0.0, UNMET)),
         ('CustomSql "select * from primary where came_at < current_timestamp()"', (5, 2, 0.6, UNMET)),
         ('CustomSql "select * from primary where day = date_sub(current_date, 1)"', (5, 4, 0.2, UNMET)),
+        ('CustomSql "select count(distinct level) from primary as t(level)" = 4', (5, None, 4.0, MET)),
+        ('CustomSql "select count(*) from primary t(id, sector) where sector is null" = 1', (5, None, 1.0, MET)),
         ('CustomSql "with x as (select level from primary) select level from x order by 1 -- all"', (5, 0, 1.0, MET)),
     ],
 )
@@ -487,6 +489,15 @@ def test_a_query_sees_the_values_as_they_are(engine):
     (row,) = found.to_pylist()
     assert math.isnan(row.pop("size"))
     assert row == {"number": large, "came_at": instant, "day": None}
+
+
+def test_a_query_sees_an_instant_in_utc_and_without_a_zone(engine):
+    instant = at("2026-03-20 23:59:59.999999")
+    rows = pa.table({"came_at": pa.array([instant, None], pa.timestamp("us", "UTC"))})
+
+    found = engine.query("select came_at from primary where came_at is not null", {PRIMARY: engine.table(rows)})
+
+    assert found.to_pylist() == [{"came_at": instant}]
 
 
 def test_of_no_rows_a_query_of_rows_tells_nothing(engine, ask):
