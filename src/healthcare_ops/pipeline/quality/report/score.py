@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -34,7 +33,7 @@ class Scored(Protocol):
 
 
 def risk_score(findings: Iterable[Scored], quarantined_share: float) -> tuple[float, dict[str, float]]:
-    """Return the score, 0 (sound) to 100, and each rule's contribution in points.
+    """Return the score, 0 (sound) to 100, and each rule's contribution in points; no two findings are of one rule.
 
     A broken `warn` rule adds 10 points and up to 10 more with its share; quarantine adds 20 points times
     its share. Together they stop at 50. A broken `fail` rule lifts the score to 60, and 40 more points grow
@@ -54,16 +53,10 @@ def risk_score(findings: Iterable[Scored], quarantined_share: float) -> tuple[fl
     if not fails:
         return warned, contributions
     total = FAIL_FLOOR + (100.0 - FAIL_FLOOR) * min(sum(share for _, share in fails) + warned / 100.0, 1.0)
-    for name, points in _scaled([(name, share + 1.0) for name, share in fails], total - warned).items():
-        contributions[name] = contributions.get(name, 0.0) + points
-    return total, contributions
+    return total, contributions | _scaled([(name, share + 1.0) for name, share in fails], total - warned)
 
 
 def _scaled(points: Sequence[tuple[str, float]], total: float) -> dict[str, float]:
     """Return points by name, shrunk or stretched to the total, without the empty ones."""
     whole = sum(value for _, value in points)
-    found: dict[str, float] = defaultdict(float)
-    for name, value in points:
-        if whole and value:
-            found[name] += value / whole * total
-    return dict(found)
+    return {name: value / whole * total for name, value in points if value}

@@ -54,12 +54,6 @@ def test_a_broken_warning_adds_ten_points_and_ten_more_with_its_share(violations
     assert contributions == {"a": pytest.approx(score)}
 
 
-def test_of_two_broken_rules_of_one_name_both_count():
-    found, contributions = risk_score([finding("a", "warn", 50), finding("a", "warn", 100)], 0.0)
-
-    assert (found, contributions) == (pytest.approx(35.0), {"a": pytest.approx(35.0)})
-
-
 def test_held_records_add_a_fifth_of_their_share():
     assert risk_score([], 0.25) == (pytest.approx(5.0), {"quarantine": pytest.approx(5.0)})
 
