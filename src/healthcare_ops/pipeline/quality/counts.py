@@ -1,4 +1,4 @@
-"""How many rows fulfil each of many conditions, by feed and sector, in one pass over a table."""
+"""How many rows fulfil each of many conditions, by feed and sector, in few passes over a table."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ def count_by_place(
     table: ir.Table,
     collect: Callable[[ir.Table], pa.Table],
 ) -> tuple[Counted[Flag], ...]:
-    """Return how many rows fulfil each condition, by feed and sector, with encounters of those that are `sampled`."""
+    """Return how many rows fulfil each condition, by feed and sector, with encounters of those that are `sampled`.
+
+    One pass counts up to 126 conditions.
+    """
     names = list(conditions)
     chunks = [names[first : first + _MOST_AT_ONCE] for first in range(0, len(names), _MOST_AT_ONCE)] or [[]]
     passes = (_one_pass({name: conditions[name] for name in chunk}, sampled, table, collect) for chunk in chunks)

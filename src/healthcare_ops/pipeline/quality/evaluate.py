@@ -1,4 +1,4 @@
-"""Checks against a table: one pass for all rules that judge row by row, queries for the rest, then the verdicts."""
+"""Checks against a table: few passes for all rules that judge row by row, queries for the rest, then the verdicts."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class _Flag(NamedTuple):
 
 @dataclass(frozen=True)
 class _Numbers:
-    """What one pass over the table gave: rows, rows by flag, and numbers by rule and part; `held` as `evaluate` has it.
+    """What passes over the table gave: rows, rows by flag, and numbers by rule and part; `held` as `evaluate` has it.
 
     A flag that is not there is of all rows.
     """

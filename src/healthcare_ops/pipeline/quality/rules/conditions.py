@@ -96,6 +96,8 @@ def _shown(operand: Operand) -> str:
 
 # Of fewer values nobody can say what is ordinary.
 _LEAST_PAST = 5
+# What is ordinary changes: it is what the newest runs measured, however many there are.
+ORDINARY_RUNS = 30
 # Of values that follow the normal distribution, one in 15,000 lies further from the median.
 _DEVIATIONS = 4.0
 _MAD_TO_DEVIATION = 1.4826
@@ -104,7 +106,8 @@ _MAD_TO_DEVIATION = 1.4826
 def is_ordinary(value: float, history: History) -> bool:
     """Tell whether a value lies where those of the runs before lay: within four robust deviations of their median.
 
-    The deviation is the median absolute deviation × 1.4826 (Hampel 1974), but no less than 1 % of the median.
+    Those are the newest `ORDINARY_RUNS`, of a history whose newest is the first. The deviation is the median absolute
+    deviation × 1.4826 (Hampel 1974), but no less than 1 % of the median.
 
     Raises
     ------
@@ -113,8 +116,9 @@ def is_ordinary(value: float, history: History) -> bool:
     """
     if len(history) < _LEAST_PAST:
         raise NoHistoryError
-    median = statistics.median(history)
-    spread = statistics.median(abs(past - median) for past in history) * _MAD_TO_DEVIATION
+    newest = history[:ORDINARY_RUNS]
+    median = statistics.median(newest)
+    spread = statistics.median(abs(past - median) for past in newest) * _MAD_TO_DEVIATION
     return abs(value - median) <= _DEVIATIONS * max(spread, abs(median) / 100.0)
 
 

@@ -150,6 +150,14 @@ def test_where_the_past_never_varied_four_hundredths_of_it_are_ordinary(value, i
     assert is_ordinary(value, [100.0] * 5) is is_so
 
 
+def test_what_is_ordinary_is_what_the_newest_thirty_runs_measured_however_many_there_are():
+    newest, older = [100.0] * 30, [200.0] * 100
+
+    assert is_ordinary(100.0, newest + older)
+    assert not is_ordinary(200.0, newest + older)
+    assert is_ordinary(200.0, newest[:14] + older)
+
+
 def test_of_fewer_than_five_runs_nobody_can_say_what_is_ordinary():
     with pytest.raises(NoHistoryError):
         is_ordinary(1.0, [1.0] * 4)
