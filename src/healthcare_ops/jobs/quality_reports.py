@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -23,37 +23,57 @@ from healthcare_ops.pipeline.quality.report.report import (
     SourceRecord,
     report_key,
 )
+from healthcare_ops.pipeline.quality.rules.conditions import ORDINARY_RUNS
 from healthcare_ops.pipeline.silver import within
 
+# The day of a run, and the days before it.
+PAST_DAYS = 14
+# So many are read for each that is wanted, at most: a tick of as many days as no other would look through all of them.
+MOST_READ = 4
 _LAST = re.compile(r"\blast\(\s*(\d{1,4})\s*\)")
-_PAST_DAYS = 14
+_ANOMALIES = re.compile(r"\bDetectAnomalies\b")
 _log = logging.getLogger(__name__)
 _RECORDS_OF_FEED = 3
 
 
 def past_reports(context: Context, request: Request, days: int) -> list[Mapping[str, Any]]:
-    """Return the reports of runs like this one, of its day and the two weeks before, the newest first.
+    """Return the reports of runs like this one, of two weeks that end with its day, the newest first.
 
     A tick judges a part of a day and a load any number of them: neither is what a daily run measures. There are enough
-    for the trend, and as many that judged this number of days as a rule speaks of; fewer if two weeks have fewer.
+    for the trend, and as many that judged this number of days as a rule speaks of; fewer if two weeks have fewer, or
+    the newest ones: no more than four times as many are read.
     """
-    wanted = max([TREND_RUNS, *(int(past) for text in context.rules.values() for past in _LAST.findall(text))])
+    wanted = runs_spoken_of(context.rules.values())
+    left = MOST_READ * wanted
     found: list[Mapping[str, Any]] = []
-    for back in range(_PAST_DAYS):
-        day = request.run_date - timedelta(days=back)
-        keys = context.objects.list(f"{REPORTS_PREFIX}dt={day.isoformat()}/")
-        runs = {key: key.rpartition("/")[2].removesuffix(".json") for key in keys}
-        of_day = [
-            report
-            for key, run_id in runs.items()
-            if run_id != request.run_id
-            and kind_of(run_id) == kind_of(request.run_id)
-            and (report := _readable(context, key))
-        ]
+    for back in range(PAST_DAYS):
+        keys = _keys_like(context, request, request.run_date - timedelta(days=back))[:left]
+        left -= len(keys)
+        of_day = filter(None, (_readable(context, key) for key in keys))
         found += sorted(of_day, key=lambda report: str(report["written_at"]), reverse=True)
-        if sum(report["days"]["count"] == days for report in found) >= wanted:
+        if not left or sum(report["days"]["count"] == days for report in found) >= wanted:
             break
     return found
+
+
+def runs_spoken_of(rules: Iterable[str]) -> int:
+    """Return how many runs before rules speak of, by their text; at least those of the trend."""
+    spoken = [TREND_RUNS]
+    for text in rules:
+        spoken += [int(past) for past in _LAST.findall(text)]
+        spoken += [ORDINARY_RUNS] if _ANOMALIES.search(text) else []
+    return max(spoken)
+
+
+def _keys_like(context: Context, request: Request, day: date) -> list[str]:
+    """Return the keys of the reports that other runs of this one's kind wrote of a day, the newest run first."""
+    runs = {
+        key.rpartition("/")[2].removesuffix(".json"): key
+        for key in context.objects.list(f"{REPORTS_PREFIX}dt={day.isoformat()}/")
+    }
+    kind = kind_of(request.run_id)
+    alike = [run_id for run_id in runs if run_id != request.run_id and kind_of(run_id) == kind]
+    return [runs[run_id] for run_id in sorted(alike, key=lambda run_id: run_id.partition("-")[2], reverse=True)]
 
 
 def _readable(context: Context, key: str) -> Mapping[str, Any] | None:

@@ -21,7 +21,7 @@ def rule_files(context: Context) -> dict[str, RuleFile]:
     Raises
     ------
     ConfigError
-        If a file cannot be read.
+        If a file cannot be read, which is named, or two rules that hold rows back share an id.
     """
     return told_apart(_read(table_id, text) for table_id, text in context.rules.items())
 

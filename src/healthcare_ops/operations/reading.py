@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
+from healthcare_ops.jobs.quality_reports import MOST_READ, PAST_DAYS
+from healthcare_ops.pipeline.quality.report.past import kind_of
 from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION as REPORT_VERSION
+from healthcare_ops.pipeline.quality.rules.checks import own_id
 from healthcare_ops.ports import ObjectStore
 
 # Forms of reports whose outline is that of today's.
-_FORMS = range(1, REPORT_VERSION + 1)
+_FORMS = frozenset({1, 2})
 
 
 def newest_predictions(platform: Platform) -> list[dict[str, Any]]:
@@ -57,10 +61,10 @@ def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
 
 
 def newest_outline(platform: Platform) -> dict[str, Any]:
-    """Return of the newest report what also those of an earlier form have.
+    """Return the newest report as it was written, in today's form or an earlier one, with its `path`.
 
-    That is its days, verdict and score, and by rule its id, severity, verdict and counts of rows; with its `path` and
-    `schema_version`. Raises as `newest_report` does, but not for an earlier form.
+    To be relied on is what all forms have: days, verdict and score, by rule its id, severity, verdict and counts of
+    rows, and `schema_version`. Raises as `newest_report` does, but not for an earlier form.
     """
     found = _last_written(platform)
     if found["schema_version"] not in _FORMS:
@@ -130,11 +134,10 @@ def sections_of(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def findings_of(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return what a report says as its score counts it: of each rule, clock and figure the worst section, once."""
-    worst: dict[tuple[str, str], Mapping[str, Any]] = {}
+    worst: dict[str, Mapping[str, Any]] = {}
     for section in sections_of(report):
-        found = (section.get("table", ""), section["rule_id"])
-        if _severity(section) > _severity(worst.setdefault(found, section)):
-            worst[found] = section
+        if _severity(section) > _severity(worst.setdefault(section["rule_id"], section)):
+            worst[section["rule_id"]] = section
     return list(worst.values())
 
 
@@ -161,6 +164,78 @@ def newest_reports(platform: Platform, count: int) -> list[dict[str, Any]]:
         if len(found) == count:
             break
     return found
+
+
+def reports_before(platform: Platform, reports: Sequence[Mapping[str, Any]], wanted: int) -> list[dict[str, Any]]:
+    """Return the reports by which rules judge the oldest of some reports, of each kind of run the newest first.
+
+    As `past_reports` has it: of two weeks, at most four times as many of a kind as are wanted; what cannot be read is
+    left out.
+    """
+    objects = platform.context.objects
+    keys = _newest_first(objects.list(REPORTS_PREFIX))
+    runs = {Path(report["path"]).stem for report in reports}
+    found: list[dict[str, Any]] = []
+    for kind in sorted({kind_of(run_id) for run_id in runs}):
+        alike = [key for key in keys if kind_of(Path(key).stem) == kind]
+        for key in _keys_before(alike, runs)[: MOST_READ * wanted]:
+            with suppress(ConfigError):
+                report = _read(objects, key)
+                found += [report] if report["schema_version"] == REPORT_VERSION else []
+    return found
+
+
+def _keys_before(keys: Sequence[str], runs: Collection[str]) -> list[str]:
+    """Return the keys that come after the last one of some runs and are of the two weeks that end with its day."""
+    oldest = max(number for number, key in enumerate(keys) if Path(key).stem in runs)
+    first = _day_of(keys[oldest]) - timedelta(days=PAST_DAYS - 1)
+    return [key for key in keys[oldest + 1 :] if _day_of(key) >= first]
+
+
+def _day_of(key: str) -> date:
+    return date.fromisoformat(Path(key).parent.name.removeprefix("dt="))
+
+
+def told_of(rule: str, reports: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Return what reports, the newest first, say of a rule, each with its report, whatever each of them calls it.
+
+    Parameters
+    ----------
+    rule
+        What the newest report that knows it calls it, TABLE:ID, or the id alone if one table alone has it there.
+
+    Raises
+    ------
+    NotFoundError
+        If no report knows the rule, or its id is one of several tables there.
+    """
+    found = [(report, findings_of(report)) for report in reports]
+    meant = next(filter(None, (_meant(rule, sections) for _, sections in found)), None)
+    if meant is None:
+        raise NotFoundError(f"no run judged rule {rule!r}.", next_step="`hops dq show` lists the rules.")
+    return [(report, section) for report, sections in found for section in sections if _known_by(section) == meant]
+
+
+def _meant(rule: str, sections: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
+    """Return by what the rule is known that a name means in a report; null if it means none there."""
+    for section in sections:
+        if rule in (section["rule_id"], ":".join(_known_by(section))):
+            return _known_by(section)
+    named = {section["rule_id"]: section for section in sections if own_id(section["rule_id"]) == rule}
+    if len(named) > 1:
+        raise NotFoundError(f"{len(named)} tables have a rule {rule!r}.", next_step=which_of(rule, named, ""))
+    return next(map(_known_by, named.values()), None)
+
+
+def _known_by(section: Mapping[str, Any]) -> tuple[str, str]:
+    """Return by what a rule is known in all reports: a second table that takes its id changes what it is called."""
+    return section.get("table", ""), own_id(section["rule_id"])
+
+
+def which_of(rule: str, names: Iterable[str], otherwise: str) -> str:
+    """Return what to do about a name that no rule has: say which one of those whose own id it is, if any."""
+    meant = sorted(name for name in names if own_id(name) == rule)
+    return f"Say which: {', '.join(meant)}." if meant else otherwise
 
 
 # Of so many reports of the latest instants, one is the last that was written.

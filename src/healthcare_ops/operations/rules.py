@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from healthcare_ops.bootstrap.platform import Platform, scratch_engine
 from healthcare_ops.core.clock import SystemClock
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.feed import ENCOUNTER_COLUMNS, EVENT_COLUMNS
+from healthcare_ops.core.reasons import Reason
 from healthcare_ops.core.tables import TABLES, Table
 from healthcare_ops.jobs.audit_log import rules_adopted
+from healthcare_ops.jobs.quality_reports import PAST_DAYS
 from healthcare_ops.jobs.quality_rules import rule_files
 from healthcare_ops.operations import audit
+from healthcare_ops.operations.reading import which_of
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.parser import parse
 from healthcare_ops.pipeline.quality.dqdl.syntax import Condition, Rule, leaves
@@ -32,7 +36,8 @@ from healthcare_ops.pipeline.quality.report.past import (
     identity_in,
     identity_of,
     kind_of,
-    values_before,
+    told_by_rule,
+    values_of,
 )
 from healthcare_ops.pipeline.quality.rules.checks import Check, RuleFile, own_id, read_rules, shipped_rules, version_of
 from healthcare_ops.pipeline.quality.rules.compiler import compile_check
@@ -40,6 +45,8 @@ from healthcare_ops.pipeline.quality.rules.conditions import holds, require_numb
 from healthcare_ops.pipeline.quality.rules.measures import ALL, Scope
 from healthcare_ops.pipeline.quality.rules.refusals import NoHistoryError, NotCompilableError
 from healthcare_ops.pipeline.quality.rules.where import PRIMARY
+
+_REASONS = frozenset(reason.value for reason in Reason)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Listed:
 
 
 def rules_in_force(platform: Platform) -> list[Listed]:
-    """Return all checks by table, in the order of their files."""
+    """Return all checks by table, in the order of their files; raises as `rule_files` does."""
     own = adopted_rules(platform.state)
     return [
         Listed(check, rules.version, table in own)
@@ -64,12 +71,14 @@ def rules_in_force(platform: Platform) -> list[Listed]:
 def adopt(state: Path, file: Path, *, by: str, reason: str, patience: Patience = NO_PATIENCE) -> RuleFile:
     """Let a file of rules count from the next run on; its name is that of its table.
 
-    The rules in force are not read, so that adopting others also helps where somebody broke those.
+    The rules in force of the other tables are read for ids alone, those that cannot be read are passed over: adopting
+    a file is the way out where somebody broke its table's rules or another's.
 
     Raises
     ------
     ConfigError
-        If the file is of no table that is judged, cannot be read or judged, or if nobody or no reason is named.
+        If the file is of no table that is judged, cannot be read or judged, or has a rule whose id cannot be its own,
+        or if nobody or no reason is named.
     NotFoundError
         If there is no such file or state directory.
     LockedError
@@ -78,8 +87,9 @@ def adopt(state: Path, file: Path, *, by: str, reason: str, patience: Patience =
     require_state(state)
     table = _table_of(file)
     text = rules_text(file)
-    rules = _judged(text, table, str(file), _holding_elsewhere(state, table))
+    rules = _judged(text, table, str(file))
     with lock_state(state, wait_s=patience.wait_s, tell=patience.tell):
+        _require_own_ids(rules, _holding_elsewhere(state, table), str(file))
         _record(state, table.id, rules.version, by=by, reason=reason, action="dq.rules.adopt")
         adopt_rules(state, table.id, text)
     return rules
@@ -124,21 +134,25 @@ def _table_of(file: Path) -> Table:
 
 
 def _holding_elsewhere(state: Path, table: Table) -> dict[str, str]:
-    """Return the other table of each rule in force that holds rows back, by the rule's id; none if those are broken."""
-    try:
-        texts = read_rule_files(state)
-    except ConfigError:
-        return {}  # the way out of it is to adopt these
-    files = (read_rules(text, other) for other, text in texts.items() if other != table.id)
-    return {check.rule_id: check.table for rules in files for check in rules.checks if check.is_quarantining}
+    """Return the other table of each rule in force that holds rows back, by the rule's id, as far as they can be read.
+
+    Whatever reads all of them names the file that cannot.
+    """
+    found: dict[str, str] = {}
+    with suppress(ConfigError):
+        for other, text in read_rule_files(state).items():
+            if other != table.id:
+                with suppress(ConfigError):
+                    found |= {one.rule_id: other for one in read_rules(text, other).checks if one.is_quarantining}
+    return found
 
 
-def _judged(text: str, table: Table, name: str, elsewhere: Mapping[str, str]) -> RuleFile:
+def _judged(text: str, table: Table, name: str) -> RuleFile:
     """Return the rules if every one of them can be judged: they are, on tables without rows."""
     try:
         rules = read_rules(text, table.id)
         for check in rules.checks:
-            _require_own_name(check, elsewhere)
+            _require_no_reason_code(check)
             _require_deliverable(check)
         with scratch_engine() as engine:
             empty = {one.id: engine.empty(_schema(one).to_pyarrow()) for one in _judged_tables()}
@@ -155,11 +169,22 @@ def _judged(text: str, table: Table, name: str, elsewhere: Mapping[str, str]) ->
     return rules
 
 
-def _require_own_name(check: Check, elsewhere: Mapping[str, str]) -> None:
-    if check.is_quarantining and check.rule_id in elsewhere:
+def _require_own_ids(rules: RuleFile, elsewhere: Mapping[str, str], name: str) -> None:
+    for check in rules.checks:
+        if check.is_quarantining and check.rule_id in elsewhere:
+            raise DqdlError(
+                f"{check.rule_id!r} is the id of a rule of {elsewhere[check.rule_id]} that holds rows back, too; what "
+                "is held is known by it",
+                check.node.position,
+                next_step="Give the rule another id.",
+            ).about(name)
+
+
+def _require_no_reason_code(check: Check) -> None:
+    """Refuse an id that is a reason code; in rules that count already it is left alone, or no job would run."""
+    if check.rule_id in _REASONS:
         raise DqdlError(
-            f"{check.rule_id!r} is the id of a rule of {elsewhere[check.rule_id]} that holds rows back, too; what is "
-            "held is known by it",
+            f"id {check.rule_id!r} is a reason code, by which records are held that break no rule",
             check.node.position,
             next_step="Give the rule another id.",
         )
@@ -210,7 +235,14 @@ class Tried:
     is_same: bool
 
 
-def what_if(platform: Platform, reports: Sequence[Mapping[str, Any]], rule_id: str, threshold: str) -> list[Tried]:
+def what_if(
+    platform: Platform,
+    reports: Sequence[Mapping[str, Any]],
+    rule_id: str,
+    threshold: str,
+    *,
+    earlier: Sequence[Mapping[str, Any]] = (),
+) -> list[Tried]:
     """Return what a rule would have said in past runs, the newest first.
 
     Parameters
@@ -218,6 +250,8 @@ def what_if(platform: Platform, reports: Sequence[Mapping[str, Any]], rule_id: s
     threshold
         A number in the place of the rule's own, or a condition such as `>= 0.9`, `between 10 and 20` or
         `> 0.5 * avg(last(7))`, which speaks of the reports before each.
+    earlier
+        Reports before all of these, the newest first; of them is told only what the others are held against.
 
     Raises
     ------
@@ -226,9 +260,11 @@ def what_if(platform: Platform, reports: Sequence[Mapping[str, Any]], rule_id: s
     ConfigError
         If the threshold is no condition of numbers, or the rule has more than one.
     """
-    listed = next((one for one in rules_in_force(platform) if one.check.rule_id == rule_id), None)
+    in_force = {one.check.rule_id: one for one in rules_in_force(platform)}
+    listed = in_force.get(rule_id)
     if listed is None:
-        raise NotFoundError(f"there is no rule {rule_id!r}.", next_step="`hops dq rules list` names them.")
+        next_step = which_of(rule_id, in_force, "`hops dq rules list` names them.")
+        raise NotFoundError(f"there is no rule {rule_id!r}.", next_step=next_step)
     check = listed.check
     if not isinstance(check.node, Rule):
         raise ConfigError(
@@ -236,21 +272,39 @@ def what_if(platform: Platform, reports: Sequence[Mapping[str, Any]], rule_id: s
         )
     condition = _condition(threshold, _own_condition(check))
     rule = identity_of(check, listed.version)
+    of_rule = [_of_rule(report, rule) for report in (*reports, *earlier)]
     return [
-        _tried(check, rule, report, section, condition, _values_before(reports[number + 1 :], report, section, check))
-        for number, report in enumerate(reports)
+        _tried(check, rule, report, section, condition, _values_before(of_rule[number + 1 :], report, section, check))
+        for number, report in enumerate(of_rule[: len(reports)])
+        for section in report["rules"]
+    ]
+
+
+def _of_rule(report: Mapping[str, Any], rule: Identity) -> Mapping[str, Any]:
+    """Return a report that tells of one rule alone, whatever that said then."""
+    named = [
+        section
         for section in report["rules"]
         if (section["table"], own_id(section["rule_id"])) == (rule.table, rule.own_id)
     ]
+    return {**report, "rules": named}
 
 
 def _values_before(
     earlier: Sequence[Mapping[str, Any]], report: Mapping[str, Any], section: Mapping[str, Any], check: Check
 ) -> list[float]:
     """Return what the rule measured before a report, in runs like that one: `last(k)` looks at no others."""
-    alike = [one for one in earlier if kind_of(one["run_id"]) == kind_of(report["run_id"])]
-    found = values_before(alike, identity_in(report, section), report["days"]["count"] if grows(check) else None)
+    told = told_by_rule([one for one in earlier if _is_judged_by(one, report)])
+    found = values_of(told.get(identity_in(report, section), ()), report["days"]["count"] if grows(check) else None)
     return [values[0] for values in found if values and values[0] is not None]
+
+
+def _is_judged_by(earlier: Mapping[str, Any], report: Mapping[str, Any]) -> bool:
+    """Tell whether rules hold a report against an earlier one: as `past_reports` has it."""
+    if earlier["error"] or kind_of(earlier["run_id"]) != kind_of(report["run_id"]):
+        return False
+    age = datetime.fromisoformat(report["as_of"]) - datetime.fromisoformat(earlier["as_of"])
+    return age < timedelta(days=PAST_DAYS)
 
 
 def _own_condition(check: Check) -> Condition | None:

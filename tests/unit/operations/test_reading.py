@@ -2,13 +2,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from fakes import MemoryObjects
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.operations import stewards
-from healthcare_ops.operations.reading import findings_of, newest_outline, newest_report, newest_reports, sections_of
+from healthcare_ops.operations.reading import (
+    findings_of,
+    newest_outline,
+    newest_report,
+    newest_reports,
+    reports_before,
+    sections_of,
+    told_of,
+)
 from hospital import open_hospital
 
 RULES = [{"rule_id": "stay.short", "verdict": "warn"}, {"rule_id": "bed.known", "verdict": "pass"}]
@@ -69,9 +78,15 @@ def test_a_report_of_an_earlier_form_is_not_shown_and_not_counted(platform):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_of_a_report_of_an_earlier_form_there_is_an_outline(platform, version):
-    keep(platform, "daily-20260313T120000Z-old", "2026-03-13", version=version)
+    rules = [{"rule_id": "stay.short", "severity": "warn", "verdict": "warn", "checked": 24, "violations": 3}]
+    told = {"verdict": "warn", "dq_risk_score": 11.25, "days": {"first": "2026-03-13", "last": "2026-03-13"}}
+    keep(platform, "daily-20260313T120000Z-old", "2026-03-13", version=version, **(told | {"rules": rules}))
 
-    assert newest_outline(platform)["schema_version"] == version
+    found = newest_outline(platform)
+
+    assert found["schema_version"] == version
+    assert {name: found[name] for name in told} == told
+    assert found["rules"] == rules
 
 
 @pytest.mark.parametrize("version", [0, 3])
@@ -89,6 +104,79 @@ def test_past_reports_are_those_of_the_newest_runs(platform):
     runs = [report["run_id"][6:14] for report in newest_reports(platform, 3)]
 
     assert runs == ["20260314", "20260313", "20260312"]
+
+
+def kept_days(platform, *days, kind="daily", **more):
+    """Keep a report of each of some days of March and April."""
+    for day in days:
+        run_id = f"{kind}-{day:%Y%m%d}T120000Z-x"
+        report = {"run_id": run_id, "written_at": f"{day}", "schema_version": 2, "error": None, "rules": RULES} | more
+        platform.context.objects.write(f"gold/data_quality_runs/dt={day}/{run_id}.json", json.dumps(report).encode())
+
+
+MARCH = [date(2026, 3, day) for day in range(1, 32)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "days"),
+    [
+        (1, [28, 27, 26, 25]),  # four times as many
+        (10, range(28, 15, -1)),  # two weeks with the day that is shown
+    ],
+)
+def test_the_reports_before_some_are_those_by_which_rules_judged_the_oldest_of_them(platform, wanted, days):
+    kept_days(platform, *MARCH)
+    kept_days(platform, *MARCH, kind="tick")
+    shown = [report for report in newest_reports(platform, 10) if report["run_id"].startswith("daily")][:3]
+
+    found = reports_before(platform, shown, wanted)
+
+    assert [report["run_id"] for report in shown][-1].startswith("daily-20260329")
+    assert [report["run_id"] for report in found] == [f"daily-202603{day}T120000Z-x" for day in days]
+
+
+def test_a_report_before_that_cannot_be_read_is_left_out(platform):
+    kept_days(platform, *MARCH[:3])
+    platform.context.objects.write("gold/data_quality_runs/dt=2026-03-02/daily-20260302T120000Z-x.json", b"{")
+
+    found = reports_before(platform, newest_reports(platform, 1), 10)
+
+    assert [report["written_at"] for report in found] == ["2026-03-01"]
+
+
+def told(run_id, **names):
+    """Return a report of rules by the tables that have them."""
+    return {"run_id": run_id, "rules": [{"rule_id": n, "table": t, "verdict": "warn"} for t, n in names.items()]}
+
+
+OF_BOTH = told("c", stays="stays:few", events="events:few")
+OF_HOLDING = told("b", stays="few", events="events:few")  # one that holds rows keeps its id alone
+OF_ONE = told("a", stays="few")
+
+
+@pytest.mark.parametrize(
+    ("reports", "name", "runs"),
+    [
+        ([OF_BOTH, OF_HOLDING, OF_ONE], "stays:few", ["c", "b", "a"]),
+        ([OF_BOTH, OF_HOLDING, OF_ONE], "events:few", ["c", "b"]),
+        ([OF_HOLDING, OF_ONE], "few", ["b", "a"]),
+        ([OF_ONE, OF_BOTH], "few", ["a", "c"]),
+        ([OF_ONE], "stays:few", ["a"]),
+        ([told("d", stays="many"), OF_ONE], "few", ["a"]),
+    ],
+)
+def test_a_rule_is_remembered_though_another_table_took_its_id_and_with_it_what_it_is_called(reports, name, runs):
+    found = told_of(name, reports)
+
+    assert [report["run_id"] for report, _ in found] == runs
+    assert len({section["table"] for _, section in found}) == 1
+
+
+def test_an_id_that_several_tables_have_is_not_the_name_of_one_rule():
+    with pytest.raises(NotFoundError, match="2 tables have a rule 'few'") as refused:
+        told_of("few", [OF_BOTH, OF_ONE])
+
+    assert refused.value.next_step == "Say which: events:few, stays:few."
 
 
 REPORT = {
@@ -117,12 +205,6 @@ def test_a_figure_of_several_days_is_one_finding_as_bad_as_its_worst_day():
         ("bed.known", "pass"),
         ("expected.volume.ED", "fail"),
     ]
-
-
-def test_rules_of_two_tables_are_two_findings_though_they_share_an_id():
-    both = [{"rule_id": "few", "table": table, "verdict": "warn"} for table in ("silver.stays", "silver.events")]
-
-    assert [one["table"] for one in findings_of({"rules": both})] == ["silver.stays", "silver.events"]
 
 
 # stewards

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
+from healthcare_ops.adapters.local_objects import LocalObjects
+from healthcare_ops.adapters.state_lock import Patience, lock_state
 from healthcare_ops.bootstrap.configuration import adopt_rules, adopted_rules, read_rule_files
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.jobs.audit_log import entries
-from healthcare_ops.jobs.quality_rules import DECISIONS, read_decisions
-from healthcare_ops.operations import rules
+from healthcare_ops.jobs.quality_rules import DECISIONS, read_decisions, rule_files
+from healthcare_ops.operations import audit, rules
 from healthcare_ops.operations.quarantine import decide, held_records
 from healthcare_ops.pipeline.quality.rules.checks import shipped_rules, version_of
 from hospital import open_hospital, visit
@@ -55,6 +58,7 @@ def report(rule, value, violations=None, verdict="pass", text="RowCount > 100"):
     return {
         "run_id": "daily-1",
         "as_of": "2026-03-12",
+        "error": None,
         "days": {"count": 1},
         "rule_versions": {TABLE: "0123456789ab"},
         "rules": [section, section | {"rule_id": "another"}, section | {"table": "silver.stays"}],
@@ -103,7 +107,14 @@ def test_a_threshold_may_speak_of_the_runs_before_each(platform):
 
 
 @pytest.mark.parametrize(
-    "other", [{"days": {"count": 2}}, {"run_id": "tick-1"}, report("rows", 1000.0, text="RowCount > 1")]
+    "other",
+    [
+        {"days": {"count": 2}},
+        {"run_id": "tick-1"},
+        {"error": "KeyError: 'feed'"},
+        report("rows", 1000.0, text="RowCount > 1"),
+    ],
+    ids=["more days", "another kind", "not judged to the end", "another rule"],
 )
 def test_a_threshold_looks_at_no_run_that_is_unlike_the_one_that_it_is_tried_on(platform, other):
     reports = [report("rows", 90.0), report("rows", 1000.0) | other, report("rows", 100.0)]
@@ -113,6 +124,23 @@ def test_a_threshold_looks_at_no_run_that_is_unlike_the_one_that_it_is_tried_on(
     assert newest.would_be == "pass"
 
 
+@pytest.mark.parametrize(("day", "would_be"), [("2026-02-26", None), ("2026-02-27", "pass")])
+def test_a_threshold_looks_back_two_weeks(platform, day, would_be):
+    reports = [report("rows", 90.0), report("rows", 100.0) | {"as_of": day}]
+
+    newest, _ = rules.what_if(platform, reports, "rows", "> 0.8 * last()")
+
+    assert newest.would_be == would_be
+
+
+def test_the_oldest_run_that_is_shown_is_held_against_those_before_it_which_are_not_shown(platform):
+    earlier = [report("rows", value) for value in (100.0, 200.0)]
+
+    (tried,) = rules.what_if(platform, [report("rows", 90.0)], "rows", "> 0.8 * avg(last(2))", earlier=earlier)
+
+    assert (tried.value, tried.would_be) == (90.0, "fail")
+
+
 def test_a_rule_that_shares_its_id_is_tried_by_the_name_that_tells_it_apart(platform):
     texts = {TABLE: TEXT, "silver.stays": 'Rules = [ RowCount > 5 labels=["id"="rows"] ]'}
     of_both = replace(platform, context=replace(platform.context, rules=texts))
@@ -120,8 +148,9 @@ def test_a_rule_that_shares_its_id_is_tried_by_the_name_that_tells_it_apart(plat
     (tried,) = rules.what_if(of_both, [report("rows", 150.0)], f"{TABLE}:rows", "200")
 
     assert (tried.rule, tried.would_be, tried.is_same) == ("RowCount > 100", "fail", True)
-    with pytest.raises(NotFoundError, match="there is no rule 'rows'"):
+    with pytest.raises(NotFoundError, match="there is no rule 'rows'") as refused:
         rules.what_if(of_both, [report("rows", 150.0)], "rows", "200")
+    assert refused.value.next_step == f"Say which: {TABLE}:rows, silver.stays:rows."
 
 
 def test_a_run_that_was_judged_by_another_version_of_the_rule_is_marked(platform):
@@ -204,6 +233,69 @@ def test_two_rules_that_hold_rows_share_no_id_as_what_they_hold_is_known_by_it(s
             rules.adopt(state, file, **BY)  # it shares its id with itself alone
 
     assert list(adopted_rules(state)) == ["bronze.events_raw"]
+
+
+def test_of_two_adoptions_at_once_the_later_one_is_held_against_the_earlier(state, tmp_path):
+    for table in (TABLE, "bronze.events_raw"):
+        file = tmp_path / f"{table}.dqdl"
+        file.write_text('Rules = [ IsComplete "encounter_id" labels=["id"="named", "on_failure"="quarantine"] ]')
+    with ExitStack() as other:
+        other.enter_context(lock_state(state))
+
+        def go_first(_):
+            other.close()
+            rules.adopt(state, tmp_path / f"{TABLE}.dqdl", **BY)
+
+        with pytest.raises(ConfigError, match=rf"events_raw\.dqdl: line 1.*'named' is the id of a rule of {TABLE}"):
+            rules.adopt(state, tmp_path / "bronze.events_raw.dqdl", patience=Patience(30.0, go_first), **BY)
+
+    assert list(adopted_rules(state)) == [TABLE]
+
+
+@pytest.mark.parametrize("code", ["TIME_UNREADABLE", "RULE_BROKEN"])
+def test_a_rule_is_not_adopted_under_a_reason_code_by_which_other_records_are_held(state, tmp_path, code):
+    file = tmp_path / f"{TABLE}.dqdl"
+    file.write_text(f'Rules = [\n  RowCount > 1,\n  RowCount > 2 labels=["id"="{code}"]\n]')
+
+    with pytest.raises(ConfigError, match=f"dqdl: line 3, column 3: id {code!r} is a reason code"):
+        rules.adopt(state, file, **BY)
+
+    assert adopted_rules(state) == {}
+
+
+def adopted_long_ago(state, table, text):
+    """Let rules count as a version of the product did that took them."""
+    details = {"table": table, "version": version_of(text), "before": version_of(shipped_rules()[table])}
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    audit.record(LocalObjects(state), at, who="Ana", action="dq.rules.adopt", reason="why", details=details)
+    adopt_rules(state, table, text)
+
+
+def test_rules_that_cannot_be_read_any_more_are_named_and_bar_nobody_from_mending_them(platform, state, tmp_path):
+    broken = 'Rules = [ RowCount > 1 labels=["severity"="fatal"] ]'
+    file = tmp_path / f"{TABLE}.dqdl"
+    file.write_text("Rules = [ RowCount > 1 ]")
+    adopted_long_ago(state, "silver.stays", broken)
+    upgraded = replace(platform.context, rules=read_rule_files(state))
+
+    with pytest.raises(ConfigError, match=r"rules/silver\.stays\.dqdl: line 1, column 11: severity is 'fatal'"):
+        rule_files(upgraded)
+    rules.adopt(state, file, **BY)
+    rules.drop(state, TABLE, **BY)
+    rules.adopt(state, file.rename(tmp_path / "silver.stays.dqdl"), **BY)
+
+    assert read_rule_files(state)["silver.stays"] == "Rules = [ RowCount > 1 ]"
+
+
+def test_rules_of_one_table_that_cannot_be_read_hide_no_id_of_another(state, tmp_path):
+    holding = 'Rules = [ IsComplete "encounter_id" labels=["id"="named", "on_failure"="quarantine"] ]'
+    file = tmp_path / f"{TABLE}.dqdl"
+    file.write_text(holding)
+    adopted_long_ago(state, "bronze.events_raw", "Rules = [")
+    adopted_long_ago(state, "bronze.encounters_raw", holding)
+
+    with pytest.raises(ConfigError, match=r"'named' is the id of a rule of bronze\.encounters_raw"):
+        rules.adopt(state, file, **BY)
 
 
 @pytest.fixture

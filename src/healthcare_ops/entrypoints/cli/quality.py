@@ -82,7 +82,7 @@ def explain(
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
-    from healthcare_ops.operations.reading import findings_of, newest_report
+    from healthcare_ops.operations.reading import findings_of, newest_report, which_of
 
     with open_platform(state, exclusive=False) as platform:
         report = newest_report(platform, run_id)
@@ -95,7 +95,7 @@ def explain(
             else "the job ended before all rules were judged."
             if report["error"]
             else "no rule is broken.",
-            next_step="`hops dq show` lists the rules.",
+            next_step=which_of(rule, sections, "`hops dq show` lists the rules."),
         )
     points = report["contributions"].get(name, 0.0)
     section = explanation(report, sections[name]) if name in sections else {}
@@ -118,23 +118,16 @@ def history(
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
-    from healthcare_ops.operations.reading import findings_of, newest_reports
+    from healthcare_ops.operations.reading import findings_of, newest_reports, told_of
 
     with open_platform(state, exclusive=False) as platform:
         reports = newest_reports(platform, runs)
     if rule:
-        rows = [
-            _measured(report, section)
-            for report in reports
-            for section in findings_of(report)
-            if section["rule_id"] == rule
-        ]
+        rows = [_measured(report, section) for report, section in told_of(rule, reports)]
         columns = ["run_id", "as_of", "verdict", "measured", "broken", "checked"]
     else:
         rows = [_scored(report, findings_of(report)) for report in reports]
         columns = ["run_id", "as_of", "verdict", "score", "failed", "warned"]
-    if rule and not rows:
-        raise NotFoundError(f"no run judged rule {rule!r}.", next_step="`hops dq show` lists the rules.")
     if not rows:
         raise NotFoundError("there is no report of today's form.", next_step="Run `hops dq check`.")
     if as_json:

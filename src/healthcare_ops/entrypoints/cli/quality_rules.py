@@ -135,11 +135,14 @@ def whatif(
     Example: hops dq whatif encounters.triage_level.complete --threshold 0.7
     """
     from healthcare_ops.bootstrap.platform import open_platform
-    from healthcare_ops.operations.reading import newest_reports
+    from healthcare_ops.jobs.quality_reports import runs_spoken_of
+    from healthcare_ops.operations.reading import newest_reports, reports_before
     from healthcare_ops.operations.rules import what_if
 
     with open_platform(state, exclusive=False) as platform:
-        tried = what_if(platform, newest_reports(platform, runs), rule, threshold)
+        shown = newest_reports(platform, runs)
+        earlier = reports_before(platform, shown, runs_spoken_of([threshold]))
+        tried = what_if(platform, shown, rule, threshold, earlier=earlier)
     was, would_be = (
         {verdict: sum(verdict == told for told in said) for verdict in ("pass", "warn", "fail")}
         for said in ([one.was for one in tried], [one.would_be for one in tried])

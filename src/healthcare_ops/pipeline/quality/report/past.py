@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from healthcare_ops.pipeline.quality.dqdl.syntax import leaves
@@ -12,6 +13,10 @@ from healthcare_ops.pipeline.quality.rules.checks import Check, own_id
 # Of more days there are more of these, or may be. What the others measure are shares, means and the like.
 _GROWING = frozenset({"RowCount", "DistinctValuesCount", "Sum", "CustomSql"})
 _CONSTANT = re.compile(r'"(?:\\.|[^"\\])*"|(\$)')
+
+
+# A past report, with what it says of one rule.
+Told = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
 class Identity(NamedTuple):
@@ -38,14 +43,13 @@ def identity_in(report: Mapping[str, Any], section: Mapping[str, Any]) -> Identi
     return _identity(table, section["rule_id"], section["rule"], report["rule_versions"].get(table, ""))
 
 
-def sections_before(
-    past: Sequence[Mapping[str, Any]], rule: Identity
-) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Yield the past reports that judged a rule, in their order, each with what it says of it."""
+def told_by_rule(past: Sequence[Mapping[str, Any]]) -> Mapping[Identity, Sequence[Told]]:
+    """Return what past reports say, by rule, in the order of the reports."""
+    found: dict[Identity, list[Told]] = defaultdict(list)
     for report in past:
         for section in report["rules"]:
-            if identity_in(report, section) == rule:
-                yield report, section
+            found[identity_in(report, section)].append((report, section))
+    return dict(found)
 
 
 def grows(check: Check) -> bool:
@@ -56,16 +60,12 @@ def grows(check: Check) -> bool:
     return not _GROWING.isdisjoint(measured)
 
 
-def values_before(past: Sequence[Mapping[str, Any]], rule: Identity, days: int | None) -> list[Sequence[float | None]]:
+def values_of(told: Sequence[Told], days: int | None) -> list[Sequence[float | None]]:
     """Return what the rule's parts measured in the past reports, in their order.
 
     With a number of days, in those reports that judged as many: what grows with the days is compared so.
     """
-    return [
-        section["values"]
-        for report, section in sections_before(past, rule)
-        if days is None or report["days"]["count"] == days
-    ]
+    return [section["values"] for report, section in told if days is None or report["days"]["count"] == days]
 
 
 def kind_of(run_id: str) -> str:

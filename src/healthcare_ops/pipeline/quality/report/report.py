@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from itertools import islice
+from functools import cached_property
 from typing import Any
 
 from healthcare_ops.core.emf import Unit, emf_line
@@ -19,7 +19,7 @@ from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
 from healthcare_ops.pipeline.quality.history.deviations import Deviation
 from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount, feed_section
 from healthcare_ops.pipeline.quality.report.notice import missing_of, notice
-from healthcare_ops.pipeline.quality.report.past import Identity, grows, identity_of, sections_before, values_before
+from healthcare_ops.pipeline.quality.report.past import Identity, Told, grows, identity_of, told_by_rule, values_of
 from healthcare_ops.pipeline.quality.report.score import Scored, risk_score
 from healthcare_ops.pipeline.quality.rules.checks import Check
 
@@ -58,10 +58,11 @@ class SourceRecord:
 
 @dataclass
 class Report:
-    """What is known so far of the judged days; `past` are the reports of the runs before, the newest first.
+    """What is known so far of the judged days.
 
-    `versions` are of the rules by table, `records` the delivered records of sampled encounters, `error` what ended the
-    job before all rules were judged.
+    `past` are the reports of the runs before, the newest first: they are there before anything is asked of them, and
+    stay. `versions` are of the rules by table, `records` the delivered records of sampled encounters, `error` what
+    ended the job before all rules were judged.
     """
 
     run_id: str
@@ -94,10 +95,7 @@ class Report:
     def history(self, checks: Iterable[Check]) -> Mapping[str, Sequence[Sequence[float | None]]]:
         """Return by rule what its parts measured in the runs before, the newest first; counts, of as many days."""
         days = len(self.days)
-        return {
-            check.rule_id: values_before(self.past, self._identity(check), days if grows(check) else None)
-            for check in checks
-        }
+        return {check.rule_id: values_of(self._told_before(check), days if grows(check) else None) for check in checks}
 
     @property
     def sampled(self) -> set[str]:
@@ -184,11 +182,15 @@ class Report:
         return [
             {"run_id": report["run_id"], "as_of": report["as_of"]}
             | {name: section[name] for name in ("verdict", "share", "values")}
-            for report, section in islice(sections_before(self.past, self._identity(check)), TREND_RUNS)
+            for report, section in self._told_before(check)[:TREND_RUNS]
         ]
 
-    def _identity(self, check: Check) -> Identity:
-        return identity_of(check, self.versions.get(check.table, ""))
+    def _told_before(self, check: Check) -> Sequence[Told]:
+        return self._past_by_rule.get(identity_of(check, self.versions.get(check.table, "")), ())
+
+    @cached_property
+    def _past_by_rule(self) -> Mapping[Identity, Sequence[Told]]:
+        return told_by_rule(self.past)
 
     def _feed_section(self, account: FeedAccount) -> dict[str, Any]:
         feed_id = account.feed.feed_id

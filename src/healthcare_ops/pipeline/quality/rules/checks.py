@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Literal
 
-from healthcare_ops.core.reasons import Reason
+from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.parser import parse
 from healthcare_ops.pipeline.quality.dqdl.syntax import Analyzer, Node, Rule, Ruleset, leaves
@@ -22,7 +22,6 @@ _LABELS = rf"\blabels\s*=\s*\[\s*(?:{_QUOTED}\s*=\s*{_QUOTED}\s*,?\s*)*\]"
 _TEXT_OR_GAP = re.compile(rf"({_QUOTED})|(?:\s|{_LABELS})+")
 # What the report calls what is found otherwise than by a rule.
 _RESERVED = ("quarantine", "expected", "clock")
-_REASONS = frozenset(reason.value for reason in Reason)
 # Parameters of these name no column, or not by a name alone.
 _NAMELESS = (
     "RowCount",
@@ -125,14 +124,33 @@ def told_apart(files: Iterable[RuleFile]) -> dict[str, RuleFile]:
     """Return the rules of all tables by table; those that share an id have their table before it: `silver.stays:short`.
 
     So each is one of a kind in reports and commands. One that holds rows back keeps its id alone, by which the held
-    rows are known; no second one that holds rows may have it.
+    rows are known.
+
+    Raises
+    ------
+    ConfigError
+        If two rules that hold rows back share an id.
     """
     found = {file.table: file for file in files}
+    _require_own_holding_ids(found.values())
     counts = Counter(check.rule_id for file in found.values() for check in file.checks)
     return {
         table: replace(file, checks=tuple(_named(check, is_shared=counts[check.rule_id] > 1) for check in file.checks))
         for table, file in found.items()
     }
+
+
+def _require_own_holding_ids(files: Iterable[RuleFile]) -> None:
+    holding: dict[str, str] = {}
+    for check in (check for file in files for check in file.checks if check.is_quarantining):
+        other = holding.setdefault(check.rule_id, check.table)
+        if other != check.table:
+            raise ConfigError(
+                f"{check.rule_id!r} is the id of a rule of {other} and of one of {check.table}, and both hold rows "
+                "back; what is held is known by it.",
+                next_step=f"Give one of them another id, and adopt {other}.dqdl or {check.table}.dqdl again: "
+                "`hops dq rules adopt FILE --by NAME --reason WHY`.",
+            )
 
 
 def _named(check: Check, *, is_shared: bool) -> Check:
@@ -210,8 +228,6 @@ def _id_of(node: Node, labels: Mapping[str, str], table: str) -> str:
             )
         if labels["id"].partition(".")[0] in _RESERVED:
             raise _refused(node, f"id {labels['id']!r} is a name of the report's own")
-        if labels["id"] in _REASONS:
-            raise _refused(node, f"id {labels['id']!r} is a reason code, by which records are held that break no rule")
         return labels["id"]
     first = next(leaves(node))
     names = [table.rpartition(".")[2], *(re.sub(r"\W+", "_", name) for name in column_names(first)), first.rule_type]

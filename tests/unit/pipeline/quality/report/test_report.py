@@ -204,6 +204,28 @@ def test_a_rule_that_speaks_of_a_constant_is_another_one_in_another_file(version
     assert found == {"level": [[0.875]] if is_compared else []}
 
 
+class Reading(dict):
+    """A past report that counts how often its rules are read."""
+
+    times = 0
+
+    def __getitem__(self, name):
+        self.times += name == "rules"
+        return super().__getitem__(name)
+
+
+def test_past_reports_are_gone_through_once_however_many_rules_ask_what_they_say():
+    found = [finding(rule=LOS.replace("los.range", f"los.{number}")) for number in range(20)]
+    past = Reading(report(found))
+    now = Report("run-7", AS_OF, [DAY], past=[past], findings=tuple(found))
+
+    history = now.history([one.check for one in found])
+    sections = now.document(WRITTEN_AT)["rules"]
+
+    assert [len(values) for values in history.values()] == [len(one["trend"]) for one in sections] == [1] * 20
+    assert past.times == 1
+
+
 def test_the_trend_is_of_the_rule_as_it_is_now_whatever_the_days():
     changed = report([finding(rule=LOS.replace("60", "90"))]) | {"run_id": "run-5"}
     longer = report([finding()], days=[DAY, at("2026-03-02").date()]) | {"run_id": "run-6"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.rules.checks import Check, own_id, read_rules, shipped_rules, told_apart
 from unit.pipeline.quality.judging import checks_of
@@ -59,8 +60,6 @@ def test_default_labels_are_those_of_every_rule_that_has_none_of_its_own():
         ('"id"=".hidden"', "id '.hidden'"),
         (f'"id"="{"a" * 101}"', "id 'aaa"),
         ('"id"="días"', "id 'días'"),
-        ('"id"="TIME_UNREADABLE"', "id 'TIME_UNREADABLE' is a reason code"),
-        ('"id"="RULE_BROKEN"', "id 'RULE_BROKEN' is a reason code"),
     ],
 )
 def test_a_label_that_says_what_it_cannot_is_refused_where_it_stands(labels, fault):
@@ -93,11 +92,31 @@ TELLING = 'IsComplete "bed_id" labels=["id"="bed"]'
 def test_rules_of_two_tables_that_share_an_id_are_told_apart_by_their_tables(of_encounters, of_stays, names):
     texts = {"silver.encounters": of_encounters, "silver.stays": of_stays}
 
-    found = told_apart(read_rules(f"Rules = [ {text} ]", table) for table, text in texts.items())
+    read = [read_rules(f"Rules = [ {text} ]", table) for table, text in texts.items()]
+    found = told_apart(read)
 
     assert list(found) == list(texts)
     assert [check.rule_id for rules in found.values() for check in rules.checks] == names
-    assert {own_id(name) for name in names[:1]} == {"bed"}
+    assert [own_id(name) for name in names] == [check.rule_id for rules in read for check in rules.checks]
+
+
+@pytest.mark.parametrize(
+    "tables", [("silver.encounters", "bronze.events_raw"), ("bronze.events_raw", "silver.encounters")]
+)
+def test_two_rules_that_hold_rows_under_one_id_are_refused_with_both_tables(tables):
+    files = [read_rules(f"Rules = [ {HOLDING} ]", table) for table in tables]
+
+    with pytest.raises(
+        ConfigError, match=f"'bed' is the id of a rule of {tables[0]} and of one of {tables[1]}"
+    ) as told:
+        told_apart(files)
+
+    assert f"adopt {tables[0]}.dqdl or {tables[1]}.dqdl again" in told.value.next_step
+
+
+@pytest.mark.parametrize("code", ["TIME_UNREADABLE", "RULE_BROKEN"])
+def test_a_reason_code_as_the_id_of_a_rule_is_read_where_it_counts_already(code):
+    assert one(f'labels=["id"="{code}"]').rule_id == code
 
 
 def test_the_same_rule_twice_needs_an_id_of_its_own():
