@@ -13,19 +13,27 @@ from typing import Any
 
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.adapters.lake import IcebergLake
+from healthcare_ops.core.config import SITE_FILE
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, ENCOUNTERS_RAW, EVENTS_RAW, FATES, QUARANTINE, Table
 
 _BATCH = ("feed_id", "delivery_seq", "source_sha256", "dt")
 
 
 def state_directories(folder: Path) -> list[Path]:
-    """Return those below a folder that hold a lake; a copy of one is none, its catalog names the files of the other."""
-    return sorted(catalog.parents[1] for catalog in folder.rglob("lake/catalog.db") if _is_original(catalog))
+    """Return those below a folder: a site with a lake.
+
+    A copy is none, for its catalog names the files of the other; nor is one whose catalog a test made unreadable.
+    """
+    catalogs = (catalog for catalog in folder.rglob("lake/catalog.db") if (catalog.parents[1] / SITE_FILE).exists())
+    return sorted(catalog.parents[1] for catalog in catalogs if _is_original(catalog))
 
 
 def _is_original(catalog: Path) -> bool:
-    with closing(sqlite3.connect(f"{catalog.as_uri()}?mode=ro", uri=True)) as opened:
-        found = opened.execute("select metadata_location from iceberg_tables").fetchall()
+    try:
+        with closing(sqlite3.connect(f"{catalog.as_uri()}?mode=ro", uri=True)) as opened:
+            found = opened.execute("select metadata_location from iceberg_tables").fetchall()
+    except sqlite3.DatabaseError:
+        return False
     return all(Path(location).is_relative_to(catalog.parent.resolve()) for (location,) in found)
 
 

@@ -72,7 +72,11 @@ def nowhere_to_report(desk):
     kept.rename(folder)
 
 
-@pytest.fixture(params=DATABASES)
+# All of it goes on a server too (`make full`, `make test-postgres`); a redrive and a death in every run of the tests.
+MOSTLY_SQLITE = ["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])]
+
+
+@pytest.fixture(params=MOSTLY_SQLITE)
 def stored(request, own_loaded, tmp_path):
     """Return the hospital, with the steps of its runs in a file, and on a server."""
     if request.param == "sqlite":
@@ -150,6 +154,7 @@ def test_the_log_of_a_run_has_what_each_job_said_and_can_be_asked_for_one(hops, 
     assert lines[-1]["message"].startswith("failed after ")
 
 
+@pytest.mark.parametrize("stored", DATABASES, indirect=True)
 def test_a_redriven_run_goes_on_from_the_state_that_failed_under_the_same_id(hops, failed):
     desk, before = failed
 
@@ -283,6 +288,7 @@ def test_what_hops_up_refuses_is_said_to_who_asked(hops, failed):
     assert (refused.exit_code, refused.message) == (4, f"run {run_id} succeeded; only others are redriven.")
 
 
+@pytest.mark.parametrize("stored", DATABASES, indirect=True)
 def test_a_platform_killed_in_the_middle_of_a_run_finishes_it_when_it_is_up_again(hops, stored):
     with up(stored) as killed, start_daily(stored) as asking:
         run_id = begun(stored)  # killed as soon as there is a record of the run
