@@ -39,6 +39,7 @@ help:  ## Show this list
 
 demo: $(CODE)  ## Install, run the whole job on a year of emergency visits, say where to look
 	@$(BIN)/hops demo
+	@echo "In this shell, once, for hops: source $(BIN)/activate"
 
 test: lint unit  ## Install and run the checks (CI runs this)
 

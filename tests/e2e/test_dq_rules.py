@@ -199,6 +199,31 @@ def test_who_adopts_a_file_is_told_how_many_rules_it_has_and_whether_it_judges_a
     assert (document["rules"], document["analyzers"]) == (rules, analyzers)
 
 
+def test_the_rules_that_count_can_be_printed_and_adopted_as_they_are(hops, dq, own_ward, tmp_path):
+    file = tmp_path / "silver.stays.dqdl"
+    file.write_text(dq("rules", "show", "silver.stays").out)
+
+    adopted = hops("dq", "rules", "adopt", file, *BY, "--state", own_ward.state)
+
+    assert "no longer count" not in adopted.out
+    assert dq("rules", "show", "silver.stays", "--json").document["text"] == file.read_text()
+    assert dq("rules", "show", "silver.stay").exit_code == 3
+
+
+def test_who_leaves_out_rules_of_the_product_is_told_how_many_and_how_to_take_it_back(hops, dq, own_ward, tmp_path):
+    counted = [rule for rule in dq("rules", "list", "--json").document["rules"] if rule["table"] == "silver.stays"]
+    file = tmp_path / "silver.stays.dqdl"
+    file.write_text("Rules = [ RowCount >= 0 ]")
+
+    said = hops("dq", "rules", "adopt", file, *BY, "--state", own_ward.state).out.splitlines()
+
+    failing = sum(rule["severity"] == "fail" for rule in counted)
+    assert said[1:] == [
+        f"{len(counted)} rules of the product's no longer count, {failing} of severity fail.",
+        "undo: hops dq rules drop silver.stays --by NAME --reason WHY",
+    ]
+
+
 def test_rules_of_two_tables_that_share_an_id_are_shown_explained_and_tried_by_names_of_their_own(
     hops, own_ward, tmp_path
 ):

@@ -102,7 +102,7 @@ RUNS = {
 # What a finding or a held record is needed for, or a file of rules.
 QUALITY = {
     *(("dq", name) for name in ("assign", "explain", "hold", "judge", "lint", "notice", "reject", "release", "whatif")),
-    *(("dq", "rules", name) for name in ("adopt", "drop")),
+    *(("dq", "rules", name) for name in ("adopt", "drop", "show")),
 }
 TESTED_ELSEWHERE = {("backfill",), ("demo",), ("generate", "calibrate"), ("generate", "run")} | RUNS | QUALITY
 

@@ -95,6 +95,30 @@ def adopt(state: Path, file: Path, *, by: str, reason: str, patience: Patience =
     return rules
 
 
+def text_in_force(state: Path, table_id: str) -> str:
+    """Return the rules that count for a table, as written.
+
+    Raises
+    ------
+    NotFoundError
+        If the table has none, or there is no such state directory.
+    ConfigError
+        As `read_rule_files`.
+    """
+    require_state(state)
+    texts = read_rule_files(state)
+    if table_id not in texts:
+        raise NotFoundError(f"{table_id!r} has no rules.", next_step=f"Tables that have: {', '.join(sorted(texts))}.")
+    return texts[table_id]
+
+
+def replaced(rules: RuleFile) -> list[Check]:
+    """Return the product's rules of the table that a file leaves out: with it they do not count."""
+    mine = {check.rule_id for check in rules.checks}
+    shipped = shipped_rules().get(rules.table)
+    return [check for check in read_rules(shipped, rules.table).checks if check.rule_id not in mine] if shipped else []
+
+
 def drop(state: Path, table_id: str, *, by: str, reason: str, patience: Patience = NO_PATIENCE) -> None:
     """Let the product's rules count again for a table; raises as `adopt` does."""
     require_state(state)

@@ -80,7 +80,7 @@ def _require_finding(report: Mapping[str, Any], rule_id: str) -> None:
     if not any(one["rule_id"] == rule_id and one["verdict"] in ("warn", "fail") for one in sections_of(report)):
         raise NotFoundError(
             f"in the report of run {report['run_id']} nothing broke rule {rule_id!r}.",
-            next_step=f"`hops dq show {report['run_id']}` lists what did.",
+            next_step=f"`hops dq history {rule_id}` shows the runs in which it was broken: name one with --run.",
         )
 
 

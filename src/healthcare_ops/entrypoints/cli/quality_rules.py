@@ -1,4 +1,4 @@
-"""`hops dq lint|whatif`, `hops dq rules list|adopt|drop`."""
+"""`hops dq lint|whatif`, `hops dq rules list|show|adopt|drop`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from healthcare_ops.entrypoints.cli.failures import show_result
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, By, Json, State, Why
-from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+from healthcare_ops.entrypoints.cli.output import console, emit_json, inert, table
 from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 if TYPE_CHECKING:
@@ -61,6 +61,25 @@ def list_rules(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     console().print(table("Rules in force", ["rule", "DQDL", "severity", "whose"], rows))
 
 
+@app.command("show")
+def show(
+    table_id: Annotated[str, typer.Argument(metavar="TABLE", help="Table: silver.encounters.")],
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Print the rules that count for a table, as a file to begin with.
+
+    Example: hops dq rules show silver.encounters > silver.encounters.dqdl
+    """
+    from healthcare_ops.operations.rules import text_in_force
+
+    text = text_in_force(state, table_id)
+    if as_json:
+        emit_json({"table": table_id, "text": text})
+    else:
+        typer.echo(inert(text, keep="\n"), nl=False)
+
+
 @app.command("adopt")
 def adopt(
     file: Annotated[Path, typer.Argument(help="Rules of a table, named after it: silver.encounters.dqdl.")],
@@ -88,7 +107,14 @@ def adopt(
         out.print(
             "Some hold rows back: hops backfill --from DAY --to DAY judges days that are built already.", markup=False
         )
-    out.print(f"undo: hops dq rules drop {adopted.table}", markup=False)
+    if left_out := rules.replaced(adopted):
+        failing = sum(check.severity == "fail" for check in left_out)
+        told = "1 rule" if len(left_out) == 1 else f"{len(left_out)} rules"
+        out.print(
+            f"{told} of the product's no longer count{'s' if len(left_out) == 1 else ''}, {failing} of severity fail.",
+            markup=False,
+        )
+    out.print(f"undo: hops dq rules drop {adopted.table} --by NAME --reason WHY", markup=False)
 
 
 def _counting(rules: int, analyzers: int) -> str:
