@@ -278,6 +278,25 @@ def test_a_release_counts_for_rows_that_are_told_again_as_they_were(tmp_path, ta
     assert len(standing) >= 4
 
 
+@pytest.mark.parametrize(("last", "came_in"), [("visits-000001", 3), ("visits-000002", 1)])
+def test_of_two_deliveries_that_tell_the_same_the_one_that_was_decided_about_last_counts(tmp_path, last, came_in):
+    decisions = [("release", "visits-000001"), ("reject", "visits-000002")]
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        for name in ("march.csv", "again.csv"):
+            rows = [*visits(), visit(f"V-{name}", "2026-03-12T05:00:00", left="2026-03-12T15:00:00")]
+            hospital.deliver("visits", rows, name)
+        with suppress(QualityError):
+            hospital.refine()
+        before = len(hospital.rows(ENCOUNTERS))
+        for number, (kind, batch) in enumerate(sorted(decisions, key=lambda each: each[1] == last)):
+            hospital.at(f"2026-03-13T{20 + number}:00:00-03:00")
+            decide(hospital.platform, kind, rule="stay.short", batch_id=batch, by="Ana Souza", reason="real")
+        after = len(hospital.rows(ENCOUNTERS))
+
+    assert after - before == came_in  # of the first delivery's own visit and the two that both tell
+
+
 def test_a_release_does_not_count_for_another_rule_of_the_same_name(tmp_path):
     with open_hospital(tmp_path, NOW) as hospital:
         rule(hospital, ENCOUNTERS.id, HELD_STAYS)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -30,7 +29,14 @@ from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.quality_rules import checks_of, read_decisions
 from healthcare_ops.pipeline import records, silver
 from healthcare_ops.pipeline.bronze import bronze_table
-from healthcare_ops.pipeline.quality.quarantine import Decision, hold, released_batches, with_held, with_rejections
+from healthcare_ops.pipeline.quality.quarantine import (
+    Decision,
+    hold,
+    let_in,
+    released_rules,
+    with_held,
+    with_rejections,
+)
 from healthcare_ops.pipeline.quality.rules.checks import Check
 
 _BRONZE = (ENCOUNTERS_RAW, EVENTS_RAW)
@@ -167,12 +173,6 @@ def _judged_checks(context: Context, table: Table) -> list[Check]:
     return [check for check in checks_of(context, table) if not check.needs or check.needs in delivered]
 
 
-def _told_in(raw: ir.Table, batches: Sequence[str]) -> Any:
-    """Tell whether a record came with one of the deliveries, or equals one that did: extracts tell things again."""
-    mine = raw.filter(raw.batch_id.isin(batches))
-    return raw.batch_id.isin(batches) | raw.content_hash.isin(mine.content_hash)
-
-
 _Stage = Callable[..., ir.Table]
 
 
@@ -190,7 +190,10 @@ def _typed_records(
             continue
         raw = context.lake.read(table, window.first, window.last)
         raw = raw.filter(silver.within(raw.dt, window.runs))
-        released = {rule: _told_in(raw, batches) for rule, batches in released_batches(decisions).items()}
+        released = {
+            rule: raw.content_hash.isin(let_in(raw, "content_hash", decided))
+            for rule, decided in released_rules(decisions).items()
+        }
         raw = hold(raw, _judged_checks(context, table), released)
         parts = [
             typer(

@@ -88,24 +88,42 @@ def _is_released(released: Mapping[str, Any], rule_id: str, *, is_released: bool
     return released[rule_id] if is_released else ~released[rule_id]
 
 
-def released_batches(decisions: Iterable[Decision]) -> dict[str, list[str]]:
-    """Return by rule the deliveries that were released from it."""
-    found: dict[str, list[str]] = {}
-    for decision in decisions:
-        if decision.kind == "release":
-            found.setdefault(decision.rule, []).append(decision.batch_id)
-    return found
+def released_rules(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
+    """Return of each rule from which something was released the decisions, the oldest first."""
+    found: dict[str, list[Decision]] = {}
+    for decision in sorted(decisions, key=lambda decision: decision.decided_at):
+        found.setdefault(decision.rule, []).append(decision)
+    return {rule: mine for rule, mine in found.items() if any(decision.kind == "release" for decision in mine)}
+
+
+def let_in(told: ir.Table, key: str, decisions: Sequence[Decision]) -> Any:
+    """Return the keys of rows that may come in, as a column.
+
+    Extracts tell things again: of the deliveries that told of a key, the one that was decided about last counts.
+
+    Parameters
+    ----------
+    told
+        `batch_id` and the key, a row for each delivery that told of it.
+    decisions
+        Those about one rule, the oldest first.
+    """
+    batches = [(told.batch_id == decision.batch_id, number) for number, decision in enumerate(decisions)]
+    ranked = told.mutate(rank=ibis.cases(*batches, else_=ibis.null("int64")))
+    newest = ranked.group_by(key).aggregate(rank=ranked["rank"].max())
+    releases = [number for number, decision in enumerate(decisions) if decision.kind == "release"]
+    return newest.filter(newest["rank"].isin(releases))[key]
 
 
 def with_held(
     encounters: ir.Table, judged: Sequence[ir.Table], checks: Sequence[Check], decisions: Sequence[Decision]
 ) -> ir.Table:
     """Return the encounters with `rule_ids` and `rules_released`; those that a check holds back have a reason."""
-    batches = released_batches(decisions)
+    decided = released_rules(decisions)
     released = {
-        check.rule_id: _came_with(encounters, judged, batches[check.rule_id])
+        check.rule_id: encounters.encounter_id.isin(let_in(_standing(judged), "encounter_id", decided[check.rule_id]))
         for check in checks
-        if check.rule_id in batches
+        if check.rule_id in decided
     }
     rows = hold(encounters, checks, released)
     is_broken = rows.reason_code.isnull() & rows.rules_broken.notnull()
@@ -115,12 +133,10 @@ def with_held(
     ).drop("rules_broken")
 
 
-def _came_with(encounters: ir.Table, judged: Sequence[ir.Table], batches: Sequence[str]) -> Any:
-    """Tell of each encounter whether what stands of it came with one of these deliveries, if only in equal words."""
+def _standing(judged: Sequence[ir.Table]) -> ir.Table:
+    """Return which deliveries told what stands of each encounter, if only in equal words."""
     records = ibis.union(*(rows.select("encounter_id", "batch_id", "fate") for rows in judged))
-    stands = records.fate.isin(["applied", "duplicate"])  # of two equal records the newer stands
-    mine = records.filter(stands & records.batch_id.isin(batches))
-    return encounters.encounter_id.isin(mine.encounter_id)
+    return records.filter(records.fate.isin(["applied", "duplicate"]))  # of two equal records the newer stands
 
 
 def with_rejections(quarantine: ir.Table, decisions: Iterable[Decision]) -> ir.Table:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 from engines import duckdb_engine
 from healthcare_ops.core.tables import QUARANTINE
-from healthcare_ops.pipeline.quality.quarantine import Decision, hold, released_batches, with_rejections
+from healthcare_ops.pipeline.quality.quarantine import Decision, hold, let_in, released_rules, with_rejections
 from unit.pipeline.builders import at, encounters, rows_of
 from unit.pipeline.quality.judging import checks_of
 
@@ -69,14 +70,32 @@ def test_a_thousand_rules_hold_rows():
     assert [broken for broken, _ in found] == ["not.0", "not.999", None]
 
 
-def decision(kind, rule, batch_id):
-    return Decision(kind, rule, batch_id, "Ana", "asked the supplier", at("2026-03-20 12:00"))
+def decision(kind, rule, batch_id, hour=12):
+    return Decision(kind, rule, batch_id, "Ana", "asked the supplier", at(f"2026-03-20 {hour}:00"))
 
 
-def test_deliveries_are_released_rule_by_rule():
-    decisions = [decision("release", "a", "b1"), decision("reject", "a", "b2"), decision("release", "a", "b3")]
+def test_of_rules_from_which_something_was_released_all_decisions_count_the_oldest_first():
+    late, early = decision("release", "a", "b1", hour=14), decision("reject", "a", "b2", hour=13)
 
-    assert released_batches([*decisions, decision("hold", "c", "b1")]) == {"a": ["b1", "b3"]}
+    assert released_rules([late, early, decision("hold", "c", "b1")]) == {"a": [early, late]}
+
+
+@pytest.mark.parametrize(
+    ("decided", "found"),
+    [
+        ([("release", "b1")], ["both", "first"]),
+        ([("release", "b2")], ["both"]),
+        ([("release", "b1"), ("reject", "b2")], ["first"]),
+        ([("reject", "b2"), ("release", "b1")], ["both", "first"]),
+        ([("release", "b1"), ("hold", "b2")], ["first"]),
+        ([("release", "b3")], []),
+    ],
+)
+def test_of_the_deliveries_that_told_of_a_record_the_one_decided_about_last_counts(engine, decided, found):
+    told = pa.table({"key": ["both", "both", "first"], "batch_id": ["b1", "b2", "b1"]})
+    keys = let_in(engine.table(told), "key", [decision(kind, "a", batch) for kind, batch in decided])
+
+    assert sorted(engine.collect(keys.name("key").as_table()).column("key").to_pylist()) == found
 
 
 @pytest.mark.parametrize(
