@@ -282,7 +282,8 @@ def what_if(
     NotFoundError
         If no rule in force has that id.
     ConfigError
-        If the threshold is no condition of numbers, or the rule has more than one.
+        If the threshold is no condition of numbers, or no share where the rule is about rows, or if the rule has more
+        than one.
     """
     in_force = {one.check.rule_id: one for one in rules_in_force(platform)}
     listed = in_force.get(rule_id)
@@ -294,6 +295,7 @@ def what_if(
         raise ConfigError(
             f"{rule_id} joins several rules, and has no one threshold.", next_step="Adopt a changed file instead."
         )
+    _require_share(check.node, threshold)
     condition = _condition(threshold, _own_condition(check))
     rule = identity_of(check, listed.version)
     of_rule = [_of_rule(report, rule) for report in (*reports, *earlier)]
@@ -338,6 +340,16 @@ def _own_condition(check: Check) -> Condition | None:
     kinds = {table.id: ibis.table(_schema(table), name=table.name) for table in _judged_tables()}
     ((_, found),) = compile_check(check, Scope(kinds[check.table], kinds)).leaves
     return found.condition
+
+
+def _require_share(node: Rule, threshold: str) -> None:
+    """Raise if a number cannot be the share of rows that a rule about their values is held against."""
+    is_of_rows = node.rule_type in ("ColumnValues", "ColumnLength", "ColumnDataType")
+    if is_of_rows and _is_number(threshold) and not 0 <= float(threshold) <= 1:
+        raise ConfigError(
+            f"--threshold {threshold} is no share: past reports tell how many rows met {node.rule_type}, and no values.",
+            next_step="Give the share that must meet it, from 0 to 1. Another limit of the values is tried by adopting it.",
+        )
 
 
 def _condition(text: str, own: Condition | None) -> Condition:

@@ -170,6 +170,12 @@ def test_what_is_no_threshold_is_not_tried(platform, threshold):
         rules.what_if(platform, [report("rows", 1.0)], "rows", threshold)
 
 
+@pytest.mark.parametrize("threshold", ["900", "1.01", "-1"])
+def test_of_a_rule_about_values_only_the_share_of_rows_can_be_tried(platform, threshold):
+    with pytest.raises(ConfigError, match="is no share"):
+        rules.what_if(platform, [report("los", 0.75)], "los", threshold)
+
+
 def test_of_several_rules_in_one_there_is_no_threshold(platform):
     with pytest.raises(ConfigError, match="joins several rules"):
         rules.what_if(platform, [], "both", "1")
