@@ -347,8 +347,8 @@ def _require_share(node: Rule, threshold: str) -> None:
     is_of_rows = node.rule_type in ("ColumnValues", "ColumnLength", "ColumnDataType")
     if is_of_rows and _is_number(threshold) and not 0 <= float(threshold) <= 1:
         raise ConfigError(
-            f"--threshold {threshold} is no share: past reports tell how many rows met {node.rule_type}, not the values.",
-            next_step="Give the share of rows that must meet it, from 0 to 1; another limit of the values takes a new file.",
+            f"--threshold {threshold} is no share: reports tell how many rows met the rule, not their values.",
+            next_step="Give the share of rows that must meet it, from 0 to 1; another limit takes a new file.",
         )
 
 
