@@ -1,51 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from accounts import put_back
 from e2e.command import Outcome, rows_of, run_hops
-from e2e.deliveries import FEED, NOW, SITE, visits
+from e2e.deliveries import NOW
+from e2e.desk import Desk, lay_out
+from e2e.ward import load_ward
 
 Hops = Callable[..., Outcome]
-
-
-@dataclass(frozen=True)
-class Desk:
-    """The files that an operator has at hand, and the state directory to work on."""
-
-    folder: Path
-    state: Path
-
-    @property
-    def site(self) -> Path:
-        return self.folder / "site.toml"
-
-    @property
-    def feed(self) -> Path:
-        return self.folder / "visits.toml"
-
-    @property
-    def visits(self) -> Path:
-        # A name that a terminal, a shell pattern or markup could take for more than a name.
-        return self.folder / "visits [red]\x1b[31m*.csv"
-
-    def write(self, name: str, content: str | bytes) -> Path:
-        """Lay down a file."""
-        path = self.folder / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-
-def lay_out(folder: Path, state: Path) -> Desk:
-    """Write the hospital's files into a folder."""
-    desk = Desk(folder, state)
-    for path, text in ((desk.site, SITE), (desk.feed, FEED), (desk.visits, visits())):
-        path.write_text(text, encoding="utf-8")
-    return desk
 
 
 @pytest.fixture
@@ -89,3 +55,22 @@ def own_loaded(loaded: Desk, tmp_path: Path) -> Iterator[Desk]:
     """Return the loaded hospital to write to; afterwards it is put back."""
     with put_back(loaded.state, tmp_path / "kept"):
         yield loaded
+
+
+@pytest.fixture(scope="session")
+def first_ward(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Return the ward as its four days left it; tests that write put it back."""
+    return load_ward(tmp_path_factory.mktemp("ward"))
+
+
+@pytest.fixture
+def dq(hops: Hops, first_ward: Desk) -> Callable[..., Outcome]:
+    """Return `hops dq …` on the ward, only to be read."""
+    return lambda *arguments: hops("dq", *arguments, "--state", first_ward.state)
+
+
+@pytest.fixture
+def own_ward(first_ward: Desk, tmp_path: Path) -> Iterator[Desk]:
+    """Return the ward to write to; afterwards it is put back."""
+    with put_back(first_ward.state, tmp_path / "kept"):
+        yield first_ward

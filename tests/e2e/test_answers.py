@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from e2e.command import contents, run_hops
-from e2e.conftest import lay_out
 from e2e.deliveries import NOW, REASONS, csv_text, visit
+from e2e.desk import lay_out
 from healthcare_ops.core.tables import ENCOUNTERS, OPS_METRICS_HOURLY, QUARANTINE
 
 LATER = "2026-03-25T09:30:00-03:00"

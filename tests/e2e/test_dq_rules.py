@@ -9,28 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from accounts import put_back
-from e2e.ward import BY, NO_ESCAPES, RULES, SHORT, TRIAGE, is_inert, load_ward
-
-
-@pytest.fixture(scope="module")
-def first_ward(tmp_path_factory):
-    """Return the ward as its four days left it."""
-    return load_ward(tmp_path_factory.mktemp("ward"))
-
-
-@pytest.fixture
-def dq(hops, first_ward):
-    """Return `hops dq …` on the ward, only to be read."""
-    return lambda *arguments: hops("dq", *arguments, "--state", first_ward.state)
-
-
-@pytest.fixture
-def own_ward(first_ward, tmp_path):
-    """Return the ward to write to; afterwards it is put back."""
-    with put_back(first_ward.state, tmp_path / "kept"):
-        yield first_ward
-
+from e2e.ward import BY, NO_ESCAPES, RULES, SHORT, TRIAGE, is_inert
 
 # whatif
 

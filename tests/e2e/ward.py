@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from e2e.command import run_hops
-from e2e.conftest import Desk, lay_out
 from e2e.deliveries import HOSTILE, csv_text, visit
+from e2e.desk import Desk, lay_out
 
 TRIAGE, SHORT = "encounters.triage_level.complete", "stay.short"
 # Of 24 visits a day, so many come without a triage level; the rule wants 80 %.
