@@ -17,7 +17,7 @@ from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_
 
 if TYPE_CHECKING:
     from healthcare_ops.core.errors import OpsError
-    from healthcare_ops.operations.rules import Tried
+    from healthcare_ops.operations.what_if import Tried
     from healthcare_ops.pipeline.quality.rules.lint import Verdict
 
 app = typer.Typer(help="The rules of data quality, and the site's own.", no_args_is_help=True, rich_markup_mode=None)
@@ -163,7 +163,7 @@ def whatif(
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.jobs.quality_reports import runs_spoken_of
     from healthcare_ops.operations.reading import newest_reports, reports_before
-    from healthcare_ops.operations.rules import what_if
+    from healthcare_ops.operations.what_if import what_if
 
     with open_platform(state, exclusive=False) as platform:
         shown = newest_reports(platform, runs)

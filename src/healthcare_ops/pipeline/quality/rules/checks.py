@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Literal
 
 from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.tables import TABLES, Table
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.parser import parse
 from healthcare_ops.pipeline.quality.dqdl.syntax import Analyzer, Node, Rule, Ruleset, leaves
@@ -89,6 +90,12 @@ def shipped_rules() -> dict[str, str]:
         for file in folder.iterdir()
         if file.name.endswith(".dqdl")
     }
+
+
+def judged_tables() -> list[Table]:
+    """Return the tables that are judged at all: those that the product has rules for."""
+    shipped = shipped_rules()
+    return [table for table in TABLES if table.id in shipped]
 
 
 def version_of(text: str) -> str:
