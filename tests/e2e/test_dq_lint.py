@@ -28,9 +28,12 @@ def lines_of(*cases):
 
 
 def test_sound_rules_are_said_to_be_sound(hops, laid):
-    outcome = hops("dq", "lint", laid("encounters.dqdl", SOUND), laid("stays.dqdl", SOUND))
+    encounters, stays = laid("encounters.dqdl", SOUND), laid("stays.dqdl", SOUND)
 
-    assert (outcome.exit_code, outcome.out) == (0, "All 2 files are sound.\n")
+    outcome = hops("dq", "lint", encounters, stays)
+
+    said = "sound; its columns are of no table (--table TABLE)."
+    assert (outcome.exit_code, outcome.out) == (0, f"{encounters}: {said}\n{stays}: {said}\n")
 
 
 def test_a_fault_is_told_with_file_line_and_column(hops, laid):
@@ -39,7 +42,7 @@ def test_a_fault_is_told_with_file_line_and_column(hops, laid):
     outcome = hops("dq", "lint", sound, misspelt)
 
     assert outcome.exit_code == 4
-    assert outcome.out == f"{misspelt}:3:3: there is no rule type IsComplet; IsComplete is the nearest.\n"
+    assert outcome.out.splitlines()[1] == f"{misspelt}:3:3: there is no rule type IsComplet; IsComplete is the nearest."
     assert outcome.message == "1 of 2 files of rules cannot be used."
 
 
@@ -51,6 +54,30 @@ def test_files_are_told_to_machines_one_by_one(hops, laid):
     assert document["invalid"] == 1
     told = [(one["file"], one["parses"], one["compiles"], one["line"], one["column"]) for one in document["files"]]
     assert told == [(str(sound), True, True, None, None), (str(elsewhere), True, False, 1, 11)]
+    assert [one["table"] for one in document["files"]] == [None, None]
+
+
+def test_a_file_that_is_named_after_a_table_is_held_against_it_which_is_said(hops, laid):
+    named, other = laid("silver.encounters.dqdl", SOUND), laid("silver.stays.dqdl", SOUND)
+
+    outcome = hops("dq", "lint", named, other)
+    document = hops("dq", "lint", named, other, "--json").document
+
+    fault = "Completeness: there is no column 'triage_level'; there are: encounter_id, facility_id, sector_id, bed_id"
+    lines = outcome.out.splitlines()
+    assert lines[0] == f"{named}: sound for silver.encounters."
+    assert lines[1].startswith(f"{other}:1:38: {fault}")
+    assert "(silver.stays)" in outcome.out
+    assert [one["table"] for one in document["files"]] == ["silver.encounters", "silver.stays"]
+    assert [one["compiles"] for one in document["files"]] == [True, False]
+
+
+def test_a_file_of_any_name_is_held_against_the_table_that_is_named(hops, laid):
+    file = laid("silver.stays.dqdl", SOUND)
+
+    assert hops("dq", "lint", file, "--table", "silver.encounters").out == f"{file}: sound for silver.encounters.\n"
+    assert hops("dq", "lint", file, "--table", "silver.stays").exit_code == 4
+    assert hops("dq", "lint", file, "--table", "silver.stay").exit_code == 3
 
 
 def test_a_file_of_windows_is_read_as_any_other(hops, laid):
@@ -87,6 +114,18 @@ def test_cases_are_checked_one_by_one_whatever_becomes_of_the_others(hops, laid)
     assert results[1]["message"].startswith("line 3 is not JSON")
     assert results[4]["message"] == 'line 6 is not {"id": ..., "text": "..."}.'
     assert hops("dq", "lint", "--batch", cases, "--json").document["cases"] == results
+
+
+def test_a_case_may_name_the_table_of_its_rules_and_results_keep_their_form(hops, laid):
+    tables = ("silver.encounters", "silver.stays", None)
+    cases = laid("cases.jsonl", lines_of(*({"id": name, "text": SOUND, "table": name} for name in tables)))
+
+    alone = [json.loads(line) for line in hops("dq", "lint", "--batch", cases).out.splitlines()]
+    of_stays = hops("dq", "lint", "--batch", cases, "--table", "silver.stays", "--json").document["cases"]
+
+    assert [(one["id"], one["compiles"]) for one in alone] == [(tables[0], True), (tables[1], False), (None, True)]
+    assert [one["compiles"] for one in of_stays] == [True, False, False]
+    assert set(alone[0]) == {"id", "parses", "compiles", "line", "column", "message"}
 
 
 def test_cases_that_are_all_sound_end_well(hops, laid):

@@ -17,7 +17,7 @@ from pyarrow import csv
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.bootstrap.platform import scratch_engine
 from healthcare_ops.core.errors import ConfigError, DataError, NotFoundError, QualityError
-from healthcare_ops.operations.rules import rules_text
+from healthcare_ops.operations.rule_lint import rules_text
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
 from healthcare_ops.pipeline.quality.rules.checks import read_rules

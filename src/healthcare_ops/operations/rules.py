@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-
-import ibis
 
 from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.adapters.state_lock import NO_PATIENCE, Patience, lock_state
 from healthcare_ops.bootstrap.configuration import adopt_rules, adopted_rules, read_rule_files, require_state
-from healthcare_ops.bootstrap.platform import Platform, scratch_engine
+from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.clock import SystemClock
 from healthcare_ops.core.errors import ConfigError, NotFoundError
-from healthcare_ops.core.feed import ENCOUNTER_COLUMNS, EVENT_COLUMNS
-from healthcare_ops.core.reasons import Reason
 from healthcare_ops.core.tables import Table
 from healthcare_ops.jobs.audit_log import rules_adopted
 from healthcare_ops.jobs.quality_rules import rule_files
 from healthcare_ops.operations import audit
+from healthcare_ops.operations.rule_lint import fitted, rules_text, table_named
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
-from healthcare_ops.pipeline.quality.evaluate import evaluate
 from healthcare_ops.pipeline.quality.rules.checks import (
     Check,
     RuleFile,
@@ -32,10 +27,6 @@ from healthcare_ops.pipeline.quality.rules.checks import (
     shipped_rules,
     version_of,
 )
-from healthcare_ops.pipeline.quality.rules.measures import Scope
-from healthcare_ops.pipeline.quality.rules.where import PRIMARY
-
-_REASONS = frozenset(reason.value for reason in Reason)
 
 
 @dataclass(frozen=True)
@@ -76,7 +67,10 @@ def adopt(state: Path, file: Path, *, by: str, reason: str, patience: Patience =
     require_state(state)
     table = _table_of(file)
     text = rules_text(file)
-    rules = _judged(text, table, str(file))
+    try:
+        rules = fitted(text, table)
+    except DqdlError as error:
+        raise error.about(str(file)) from error
     with lock_state(state, wait_s=patience.wait_s, tell=patience.tell):
         _require_own_ids(rules, _holding_elsewhere(state, table), str(file))
         _record(state, table.id, rules.version, by=by, reason=reason, action="dq.rules.adopt")
@@ -121,22 +115,10 @@ def drop(state: Path, table_id: str, *, by: str, reason: str, patience: Patience
         adopt_rules(state, table_id, None)
 
 
-def rules_text(file: Path) -> str:
-    """Return a file of rules, less its byte order mark; `NotFoundError` or `ConfigError` if it is none."""
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {file}.", next_step="Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8: {error.reason}.", next_step="Save it as UTF-8.") from error
-
-
 def _table_of(file: Path) -> Table:
-    judged = judged_tables()
-    for table in judged:
-        if file.name == f"{table.id}.dqdl":
-            return table
-    known = ", ".join(f"{table.id}.dqdl" for table in judged)
+    if table := table_named(file):
+        return table
+    known = ", ".join(f"{table.id}.dqdl" for table in judged_tables())
     raise ConfigError(f"{file.name!r} is of no table that is judged.", next_step=f"Name it as one of: {known}.")
 
 
@@ -154,28 +136,6 @@ def _holding_elsewhere(state: Path, table: Table) -> dict[str, str]:
     return found
 
 
-def _judged(text: str, table: Table, name: str) -> RuleFile:
-    """Return the rules if every one of them can be judged: they are, on tables without rows."""
-    try:
-        rules = read_rules(text, table.id)
-        for check in rules.checks:
-            _require_no_reason_code(check)
-            _require_deliverable(check)
-        with scratch_engine() as engine:
-            empty = {one.id: engine.empty(ibis.schema(one.types()).to_pyarrow()) for one in judged_tables()}
-            judged = empty[table.id]
-            evaluate(
-                rules.checks,
-                Scope(judged, empty),
-                collect=engine.collect,
-                ask=lambda sql: engine.query(sql, {PRIMARY: judged}),
-                history={},
-            )
-    except ConfigError as error:
-        raise error.about(name) from error
-    return rules
-
-
 def _require_own_ids(rules: RuleFile, elsewhere: Mapping[str, str], name: str) -> None:
     for check in rules.checks:
         if check.is_quarantining and check.rule_id in elsewhere:
@@ -185,29 +145,6 @@ def _require_own_ids(rules: RuleFile, elsewhere: Mapping[str, str], name: str) -
                 check.node.position,
                 next_step="Give the rule another id.",
             ).about(name)
-
-
-def _require_no_reason_code(check: Check) -> None:
-    """Refuse an id that is a reason code; in rules that count already it is left alone, or no job would run."""
-    if check.rule_id in _REASONS:
-        raise DqdlError(
-            f"id {check.rule_id!r} is a reason code, by which records are held that break no rule",
-            check.node.position,
-            next_step="Give the rule another id.",
-        )
-
-
-def _require_deliverable(check: Check) -> None:
-    """Refuse a rule that waits for a column which no feed can ever deliver: it would never be judged."""
-    known = sorted({*ENCOUNTER_COLUMNS, *EVENT_COLUMNS})
-    if not check.needs or check.needs in known:
-        return
-    near = get_close_matches(check.needs.lower(), known, n=1)
-    raise DqdlError(
-        f"needs is {check.needs!r}, which no feed delivers{f'; did you mean {near[0]!r}?' if near else ''}",
-        check.node.position,
-        next_step=f"Correct the label; feeds deliver {', '.join(known)}.",
-    )
 
 
 def _shipped_version(table_id: str) -> str:

@@ -17,6 +17,7 @@ from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_
 
 if TYPE_CHECKING:
     from healthcare_ops.core.errors import OpsError
+    from healthcare_ops.core.tables import Table
     from healthcare_ops.operations.what_if import Tried
     from healthcare_ops.pipeline.quality.rules.lint import Verdict
 
@@ -198,6 +199,14 @@ def _other(tried: Tried) -> str | None:
 
 def lint(
     files: Annotated[list[Path] | None, typer.Argument(help="Files of rules.", show_default=False)] = None,
+    table_id: Annotated[
+        str,
+        typer.Option(
+            "--table",
+            metavar="TABLE",
+            help="Table of the rules; default: the one that a file is named after.",
+        ),
+    ] = "",
     batch: Annotated[
         Path | None, typer.Option("--batch", help="Cases, one JSON object a line; - reads stdin.", show_default=False)
     ] = None,
@@ -205,41 +214,54 @@ def lint(
 ) -> None:
     """Check rules written in DQDL; exit 4 if any cannot be read, or not be judged here.
 
-    A case of --batch is {"id", "text"}; a result is one JSON line {"id", "parses", "compiles", "line", "column",
-    "message"}. Whatever is wrong with one, the others are checked all the same.
+    Of a file that is named after a table (silver.encounters.dqdl), or with --table, what `hops dq rules adopt` would
+    refuse is refused. A case of --batch is {"id", "text"}, and may name its "table"; a result is one JSON line {"id",
+    "parses", "compiles", "line", "column", "message"}. Whatever is wrong with one, the others are checked all the same.
 
     Example: hops dq lint rules/silver.encounters.dqdl
     """
     if bool(files) == bool(batch):
         raise typer.BadParameter("name files of rules, or --batch and one file of cases.", param_hint="FILES")
+    from healthcare_ops.operations.rule_lint import table_of_id
+
+    named = table_of_id(table_id) if table_id else None
     if batch:
-        _lint_cases(batch, as_json=as_json)
+        _lint_cases(batch, named, as_json=as_json)
     else:
-        _lint_files(files or [], as_json=as_json)
+        _lint_files(files or [], named, as_json=as_json)
 
 
-def _lint_files(files: Sequence[Path], *, as_json: bool) -> None:
-    from healthcare_ops.operations.rules import rules_text
-    from healthcare_ops.pipeline.quality.rules.lint import lint as verdict_of
+def _lint_files(files: Sequence[Path], named: Table | None, *, as_json: bool) -> None:
+    from healthcare_ops.operations.rule_lint import lint as verdict_of
+    from healthcare_ops.operations.rule_lint import rules_text, table_named
 
-    verdicts = [(file, verdict_of(rules_text(file))) for file in files]
-    bad = [f"{file}:{v.line}:{v.column}: {v.message}" for file, v in verdicts if not v.compiles]
+    fields, told = [], []
+    for file in files:
+        of = named or table_named(file)
+        verdict = verdict_of(rules_text(file), of)
+        found = verdict.to_json()
+        del found["id"]
+        fields.append({"file": str(file), "table": of.id if of else None, **found})
+        told.append(_told(file, of, verdict))
+    bad = sum(not one["compiles"] for one in fields)
 
-    def show_faults(_: object) -> None:
-        for fault in bad or [_sound(len(files))]:
-            console().print(fault, markup=False, soft_wrap=True)
+    def show_verdicts(_: object) -> None:
+        for line in told:
+            console().print(line, markup=False, soft_wrap=True)
 
-    fields = [{"file": str(file), **verdict.to_json()} for file, verdict in verdicts]
-    for one in fields:
-        del one["id"]
-    document = {"files": fields, "invalid": len(bad)}
-    failure = _rules_failure(f"{len(bad)} of {len(files)} files of rules cannot be used.") if bad else None
-    show_result(document, failure, as_json=as_json, show=show_faults)
+    failure = _rules_failure(f"{bad} of {len(files)} files of rules cannot be used.") if bad else None
+    show_result({"files": fields, "invalid": bad}, failure, as_json=as_json, show=show_verdicts)
 
 
-def _lint_cases(cases: Path, *, as_json: bool) -> None:
+def _told(file: Path, of: Table | None, verdict: Verdict) -> str:
+    if verdict.compiles:
+        return f"{file}: sound for {of.id}." if of else f"{file}: sound; its columns are of no table (--table TABLE)."
+    return f"{file}:{verdict.line}:{verdict.column}: {verdict.message}{f' ({of.id})' if of else ''}"
+
+
+def _lint_cases(cases: Path, named: Table | None, *, as_json: bool) -> None:
     verdicts = []
-    for verdict in _verdicts(cases):
+    for verdict in _verdicts(cases, named):
         verdicts.append(verdict)
         if not as_json:
             sys.stdout.write(json.dumps(verdict.to_json()) + "\n")
@@ -249,18 +271,13 @@ def _lint_cases(cases: Path, *, as_json: bool) -> None:
     show_result(document, failure, as_json=as_json, show=lambda _: None)
 
 
-def _verdicts(cases: Path) -> Iterator[Verdict]:
-    from healthcare_ops.operations.rules import rules_text
-    from healthcare_ops.pipeline.quality.rules.lint import lint_line
+def _verdicts(cases: Path, named: Table | None) -> Iterator[Verdict]:
+    from healthcare_ops.operations.rule_lint import lint_line, rules_text
 
     text = sys.stdin.read() if str(cases) == "-" else rules_text(cases)
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            yield lint_line(line, number)
-
-
-def _sound(count: int) -> str:
-    return "The file is sound." if count == 1 else f"All {count} files are sound."
+            yield lint_line(line, number, named)
 
 
 def _rules_failure(message: str) -> OpsError:

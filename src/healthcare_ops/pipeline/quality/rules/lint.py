@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -41,28 +40,23 @@ class Verdict:
         return asdict(self)
 
 
-def lint(text: str, case_id: Any = None) -> Verdict:
-    """Return what there is to say of a text."""
+def lint(text: str, case_id: Any = None, *, fits: Callable[[str], object] | None = None) -> Verdict:
+    """Return what there is to say of a text.
+
+    `fits` raises `DqdlError` for what cannot be judged on the table of which the rules are to be; without it, what
+    can be judged on no table is refused.
+    """
     parses = False
     try:
         ruleset = parse(text)
         parses = True
-        require_compilable(ruleset)
+        if fits:
+            fits(text)
+        else:
+            require_compilable(ruleset)
     except DqdlError as error:
         return Verdict(case_id, parses, False, error.line, error.column, error.fault)
     return Verdict(case_id, True, True)
-
-
-def lint_line(line: str, number: int) -> Verdict:
-    """Lint the case `{id, text}` on one line of JSON; whatever is wrong with the case is in its verdict."""
-    try:
-        case = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return Verdict(None, False, False, message=f"line {number} is not JSON: {error}")
-    case_id = case.get("id") if isinstance(case, dict) else None
-    if not isinstance(case, dict) or not isinstance(case.get("text"), str):
-        return Verdict(case_id, False, False, message=f'line {number} is not {{"id": ..., "text": "..."}}.')
-    return lint(case["text"], case_id)
 
 
 # Of what kind columns are, lint does not know: a rule that fits some of these can be judged.

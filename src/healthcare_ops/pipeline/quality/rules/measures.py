@@ -16,7 +16,7 @@ from healthcare_ops.pipeline.quality.rules.checks import column_names
 from healthcare_ops.pipeline.quality.rules.conditions import require_numbers
 from healthcare_ops.pipeline.quality.rules.custom_sql import at, require_query_of
 from healthcare_ops.pipeline.quality.rules.patterns import require_plain_regex
-from healthcare_ops.pipeline.quality.rules.refusals import NotCompilableError
+from healthcare_ops.pipeline.quality.rules.refusals import NotCompilableError, no_column
 from healthcare_ops.pipeline.quality.rules.values import as_number, fulfils, is_as_fresh, is_of_type
 from healthcare_ops.pipeline.quality.rules.where import PRIMARY, where
 
@@ -97,7 +97,7 @@ class Scope:
 
 def _require_column(name: str, table: ir.Table) -> None:
     if name not in table.columns:
-        raise NotCompilableError(f"there is no column {name!r}; there are: {', '.join(table.columns)}")
+        raise NotCompilableError(no_column(name, table.columns))
 
 
 def _scope_of(leaf: Rule, scope: Scope) -> Any:

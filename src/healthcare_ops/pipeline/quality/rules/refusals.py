@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 
 class NotCompilableError(Exception):
     """A rule of the language that this product cannot judge; the message says what stands in the way."""
@@ -13,3 +16,11 @@ class SqlRefusedError(NotCompilableError):
 
 class NoHistoryError(Exception):
     """A condition needs what the rule measured before, and it has not measured often enough."""
+
+
+def no_column(written: str, columns: Sequence[str]) -> str:
+    """Return what is wrong with the name of a column that the table lacks: the nearest that it has, or all."""
+    by_lower = {name.lower(): name for name in columns}
+    near = get_close_matches(written.lower(), by_lower, n=1)
+    known = f"{by_lower[near[0]]!r} is the nearest" if near else f"there are: {', '.join(columns)}"
+    return f"there is no column {written!r}; {known}"

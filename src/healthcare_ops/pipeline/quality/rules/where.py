@@ -18,7 +18,7 @@ from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
 
 from healthcare_ops.pipeline.quality.rules.patterns import require_plain_regex
-from healthcare_ops.pipeline.quality.rules.refusals import NotCompilableError, SqlRefusedError
+from healthcare_ops.pipeline.quality.rules.refusals import NotCompilableError, SqlRefusedError, no_column
 
 DIALECT = "spark"
 PRIMARY = "primary"
@@ -229,8 +229,10 @@ def _cast(node: exp.Expr, table: ir.Table) -> Any:
 
 
 def _column(node: exp.Expr, table: ir.Table) -> Any:
-    if node.text("table") not in ("", PRIMARY) or node.name not in table.columns:
-        raise SqlRefusedError(f"there is no column {shortened(node.sql(DIALECT))}")
+    if node.text("table") not in ("", PRIMARY):
+        raise SqlRefusedError(f"there is no column {shortened(node.sql(DIALECT))}; a condition is about its own table")
+    if node.name not in table.columns:
+        raise SqlRefusedError(no_column(node.name, table.columns))
     return table[node.name]
 
 
