@@ -1,10 +1,11 @@
-"""Input that cannot be used: one message that names the place and the next step, and nothing written."""
+"""Input that cannot be used: one message that names the place and the next step, and nothing written but a note."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import os
+import shutil
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,14 @@ from e2e.deliveries import COLUMNS, FEED, NOW, SITE, changed, visits
 CONFIG, DATA, NOT_FOUND = 4, 5, 3
 GOOD = visits()
 HEADER = ",".join(COLUMNS) + "\n"
+
+
+def take_notes(state: Path) -> list[str]:
+    """Take away what a state directory notes of refused files; return the texts."""
+    folder = state / "ops" / "refused_files"
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*")]
+    shutil.rmtree(folder, ignore_errors=True)
+    return texts
 
 
 @pytest.fixture
@@ -39,6 +48,7 @@ def assert_refused(hops, desk, loaded):
         assert for_machines.document["error"]["message"] == for_people.message
         assert expected["says"] in for_people.message
         assert not desk.state.exists()
+        assert "PATIENT" not in "".join(take_notes(loaded.state))
         assert contents(loaded.state) == before
         return for_people
 
@@ -335,16 +345,18 @@ def test_a_file_name_that_is_no_text_is_refused(assert_refused, desk):
 
 
 @pytest.mark.parametrize("command", ["load", "ingest"])
-def test_ingest_refuses_like_load_and_leaves_the_state_as_it_was(hops, desk, loaded, command):
+def test_ingest_refuses_like_load_and_only_notes_in_the_state_that_it_did(hops, desk, own_loaded, command):
     bad = desk.write("v.csv", GOOD.encode() + b"V-99\n")
     feed = desk.feed if command == "load" else "visits"
-    before = contents(loaded.state)
+    before = contents(own_loaded.state)
 
-    outcome = hops(command, bad, "--feed", feed, "--state", loaded.state)
+    outcome = hops(command, bad, "--feed", feed, "--state", own_loaded.state)
 
     assert outcome.exit_code == DATA
     assert outcome.message.startswith("v.csv, line 67: 1 values")
-    assert contents(loaded.state) == before
+    (note,) = take_notes(own_loaded.state)
+    assert '"reason_code": "FILE_RECORD_UNREADABLE"' in note
+    assert contents(own_loaded.state) == before
 
 
 def test_ingest_into_a_feed_that_is_not_there_names_those_that_are(hops, desk, loaded):

@@ -224,6 +224,43 @@ def test_history_counts_a_clock_or_a_figure_once_as_the_score_does(hops, past_wa
     assert [(run["verdict"], run["measured"]) for run in of_clock] == [("fail", None)]
 
 
+# files that were refused at the door
+
+
+def test_a_refused_file_stands_in_the_next_report_until_one_of_its_name_is_taken(hops, own_ward, tmp_path):
+    state = ("--state", own_ward.state)
+    start = datetime(2026, 3, 15, 0, 5)  # noqa: DTZ001  # the hospital's wall clock
+    good = csv_text([visit(number, start) for number in range(9000, 9024)])
+    file = own_ward.write("visits 15.csv", good + "V-9999,PATIENT-9999\n")
+    page = tmp_path / "quality.html"
+
+    refused = hops("ingest", file, "--feed", "visits", *state, "--as-of", "2026-03-16T04:00:00-03:00")
+    hops("run", "--date", "2026-03-15", *state, "--as-of", "2026-03-16T12:00:00-03:00")
+    shown, told = hops("dq", "show", *state, "--html", page), hops("dq", "show", *state, "--json").document
+    explained = hops("dq", "explain", "refused.visits", *state)
+    file.write_text(good, encoding="utf-8")
+    hops("ingest", file, "--feed", "visits", *state, "--as-of", "2026-03-16T13:00:00-03:00")
+    hops("run", "--date", "2026-03-15", *state, "--as-of", "2026-03-16T14:00:00-03:00")
+    after = hops("dq", "show", *state, "--json").document
+
+    (of_feed,) = told["feeds"]
+    sentence = "file visits 15.csv was refused on 2026-03-16 07:00 UTC: line 26: a record in it cannot be read"
+    assert refused.exit_code == 5
+    assert [(one["reason_code"], one["line"]) for one in of_feed["refused_files"]] == [("FILE_RECORD_UNREADABLE", 26)]
+    assert sentence[1:] in of_feed["diagnosis"]
+    assert "for visits 15.csv again" in of_feed["next_step"]
+    assert told["verdict"] == "warn"
+    assert told["contributions"]["refused.visits"] > 10
+    assert f"▲ refused.visits 2026-03-16: {sentence}" in shown.out
+    assert sentence in page.read_text(encoding="utf-8")
+    assert "evidence: FILE_RECORD_UNREADABLE; SHA-256 " in explained.out
+    assert "next:     Ask the owner of feed visits for the file again" in explained.out
+    assert is_inert(shown.out + explained.out)
+    assert "PATIENT-9999" not in json.dumps(told) + page.read_text(encoding="utf-8")
+    assert [feed["refused_files"] for feed in after["feeds"]] == [[]]
+    assert "refused.visits" not in after["contributions"]
+
+
 # reports that are not what they were
 
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 
+from healthcare_ops.core.reasons import FileFault
+
 
 class ExitCode(IntEnum):
     """Exit codes of every `hops` command."""
@@ -76,7 +78,7 @@ class OpsError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default exception protocol between processes.
-        return (_rebuild, (type(self), self.message, self.next_step, self.reason))
+        return (_rebuild, (type(self), self.message, self.next_step, self.reason), self.__dict__)
 
     def about(self, what: str) -> OpsError:
         """Return the same error with what it is about before its message."""
@@ -105,10 +107,27 @@ class BusyError(TransientError):
 
 
 class DataError(OpsError):
-    """Delivered data cannot be used as it is; opens INC-02."""
+    """Delivered data cannot be used as it is; opens INC-02.
+
+    Of a file that is refused whole, `fault` says why and `line` (from 1) where, if in one line: unlike the message,
+    neither can hold what stands in the file.
+    """
 
     exit_code = ExitCode.STEP_FAILED
     code = Reason.DATA
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        next_step: str = "",
+        reason: Reason | None = None,
+        fault: FileFault | None = None,
+        line: int | None = None,
+    ) -> None:
+        super().__init__(message, next_step=next_step, reason=reason)
+        self.fault = fault
+        self.line = line
 
 
 class QualityError(DataError):

@@ -1,4 +1,4 @@
-"""Why a record is kept out of silver: codes that alarms, reports and people match on."""
+"""Why a record is kept out of silver, or a whole file out of raw: codes that alarms, reports and people match on."""
 
 from __future__ import annotations
 
@@ -41,4 +41,29 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.EVENTS_REVERSED: "an event precedes the one it must follow; a wait or stay would be negative",
     Reason.STAY_TOO_LONG: "the stay exceeds the site's max_stay_days",
     Reason.RULE_BROKEN: "a data-quality rule that holds rows back is broken; rule_ids names it",
+}
+
+
+class FileFault(StrEnum):
+    """Why a delivered file is refused whole; `FILE_FAULTS` has its meaning, which quotes nothing of the file."""
+
+    FILE_NAME_UNREADABLE = "FILE_NAME_UNREADABLE"
+    FILE_EMPTY = "FILE_EMPTY"
+    FILE_FORMAT_OTHER = "FILE_FORMAT_OTHER"
+    FILE_NOT_WHOLE = "FILE_NOT_WHOLE"
+    FILE_ENCODING_OTHER = "FILE_ENCODING_OTHER"
+    FILE_HEADER_UNUSABLE = "FILE_HEADER_UNUSABLE"
+    FILE_COLUMN_UNUSABLE = "FILE_COLUMN_UNUSABLE"
+    FILE_RECORD_UNREADABLE = "FILE_RECORD_UNREADABLE"
+
+
+FILE_FAULTS: dict[FileFault, str] = {
+    FileFault.FILE_NAME_UNREADABLE: "its name is not UTF-8",
+    FileFault.FILE_EMPTY: "it is empty",
+    FileFault.FILE_FORMAT_OTHER: "its first bytes are not of the format that its name and the feed file say",
+    FileFault.FILE_NOT_WHOLE: "it is cut short or damaged",
+    FileFault.FILE_ENCODING_OTHER: "it holds bytes that are no text in the feed's encoding",
+    FileFault.FILE_HEADER_UNUSABLE: "its header cannot be read, or names a column twice",
+    FileFault.FILE_COLUMN_UNUSABLE: "a column that the feed maps is not in it, or has no single values",
+    FileFault.FILE_RECORD_UNREADABLE: "a record in it cannot be read: it has too many or too few values or quotes",
 }

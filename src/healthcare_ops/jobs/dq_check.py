@@ -31,6 +31,7 @@ from healthcare_ops.jobs.quality_history import clocks, deviations
 from healthcare_ops.jobs.quality_reports import past_reports, source_records, write_metrics, write_report
 from healthcare_ops.jobs.quality_rules import read_decisions, rule_files
 from healthcare_ops.jobs.quality_shifts import shifts
+from healthcare_ops.jobs.refusals import with_refused
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.bronze import bronze_table
 from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
@@ -66,7 +67,7 @@ def run(context: Context, request: Request) -> Outcome:
         report.clocks = clocks(context, days)
         report.shifts = shifts(context, days)
         report.records = source_records(context, report.sampled, days)
-        report.accounts = read_accounts(context, days)
+        report.accounts = [with_refused(context, account) for account in read_accounts(context, days)]
     except BaseException as error:
         report.error = error
         raise

@@ -8,9 +8,9 @@ from bisect import bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 import pyarrow.compute as pc
@@ -30,15 +30,24 @@ from healthcare_ops.core.tables import (
     QUARANTINE,
     TABLES,
 )
-from healthcare_ops.jobs import REFINE_JOBS, load_job
+from healthcare_ops.jobs import REFINE_JOBS, load_job, refusals
 from healthcare_ops.jobs.context import Request
 from healthcare_ops.jobs.dq_check import read_accounts
 from healthcare_ops.jobs.ingest_bronze import ingest_marker
 from healthcare_ops.pipeline.bronze import bronze_table
+from healthcare_ops.pipeline.quality.report.refusals import RefusedFile
 from healthcare_ops.pipeline.sources.readers import read_records
 
 Progress = Callable[[str], None]
 _BRONZE = (ENCOUNTERS_RAW, EVENTS_RAW)
+
+
+class Refused(NamedTuple):
+    """A file that cannot be used, with the SHA-256 of what was read (empty if it is no file), and why."""
+
+    path: Path
+    sha256: str
+    fault: DataError
 
 
 @dataclass(frozen=True)
@@ -47,19 +56,19 @@ class Verified:
 
     sound: dict[Path, str]
     places: set[str]
-    refused: list[tuple[Path, DataError]]
+    refused: list[Refused]
 
     def require_some(self) -> None:
         """Raise the fault of the first file, if there are files and not one is sound."""
         if self.refused and not self.sound:
-            raise self.refused[0][1]
+            raise self.refused[0].fault
 
     @property
     def failure(self) -> DataError | None:
         """Return what a command ends with once the sound files are taken; None if every file is sound."""
         if not self.refused:
             return None
-        _, first = self.refused[0]
+        first = self.refused[0].fault
         which = f"{len(self.refused)} of {len(self.refused) + len(self.sound)} files refused, the others are taken"
         return DataError(f"{which}; the first: {first.message}", next_step=first.next_step)
 
@@ -67,7 +76,8 @@ class Verified:
     def document(self) -> list[dict[str, str]]:
         """Return the refused files as plain values."""
         return [
-            {"file": str(path), "reason": fault.message, "next_step": fault.next_step} for path, fault in self.refused
+            {"file": str(path), "reason": fault.message, "next_step": fault.next_step}
+            for path, _, fault in self.refused
         ]
 
 
@@ -104,20 +114,32 @@ def verify_each(paths: Iterable[Path], feed: Feed, progress: Progress) -> Verifi
     """
     found = Verified({}, set(), [])
     for path in paths:
+        # Before it is read: somebody may still be writing it.
+        digest = sha256_of(path) if path.is_file() else ""
         try:
-            # Before it is read: somebody may still be writing it.
-            digest = sha256_of(path) if path.is_file() else ""
             found.places.update(verify([path], feed, progress))
             found.sound[path] = digest
         except DataError as fault:
-            found.refused.append((path, fault))
+            found.refused.append(Refused(path, digest, fault))
     return found
+
+
+def keep_refused(platform: Platform, feed: Feed, verified: Verified) -> None:
+    """Keep which files were refused, for the reports to tell of; a folder and the like are no delivered file."""
+    now = platform.context.clock.now().astimezone(UTC)
+    files = [
+        RefusedFile(path.name.encode(errors="backslashreplace").decode(), sha256, now, error.fault, error.line)
+        for path, sha256, error in verified.refused
+        if error.fault
+    ]
+    refusals.keep_refused(platform.context.objects, feed.feed_id, files)
 
 
 def land(platform: Platform, feed: Feed, files: Mapping[Path, str]) -> list[dict[str, Any]]:
     """Keep the files, given with their SHA-256, in raw; one whose bytes were delivered before is not kept twice.
 
-    Of such a one it is told how many deliveries came after it, but for those that come after it here as well.
+    Of such a one it is told how many deliveries came after it, but for those that come after it here as well. That
+    one of these files was refused before, by its name or its bytes, is told no more.
 
     Raises
     ------
@@ -148,6 +170,8 @@ def land(platform: Platform, feed: Feed, files: Mapping[Path, str]) -> list[dict
                 "later_deliveries": later,
             }
         )
+    names, digests = {path.name for path in files}, set(files.values())
+    refusals.forget_refused(platform.context.objects, feed.feed_id, names, digests)
     return landed
 
 

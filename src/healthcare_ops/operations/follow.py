@@ -234,8 +234,11 @@ def _land(platform: Platform, feed_id: str, paths: Iterable[Path]) -> list[dict[
     """Take files into raw, as `hops ingest` does; return those that cannot be read, and why."""
     feed = bulk.feed_of(platform, feed_id)
     verified = bulk.verify_each(paths, feed, lambda step: None)
+    bulk.keep_refused(platform, feed, verified)
     bulk.land(platform, feed, verified.sound)
-    return [{"feed_id": feed_id, "source_file": path.name, "reason": fault.message} for path, fault in verified.refused]
+    return [
+        {"feed_id": feed_id, "source_file": path.name, "reason": fault.message} for path, _, fault in verified.refused
+    ]
 
 
 def _repair_faults(folder: Path, since: datetime) -> None:

@@ -45,10 +45,10 @@ def load(
 ) -> Loaded:
     """Take files into the lake and build every day they hold.
 
-    Every file is read to its end before anything is written: a bad one leaves no trace, and the others are taken. A
-    new state directory without a site file gets a site made from the feed, which its `site.toml` says. A feed or site
-    file that differs from the state's copy takes its place, and the days that the old one built are built again; from
-    bronze, where the new feed file cannot read all that was delivered before.
+    Every file is read to its end before anything is written: of a bad one nothing is kept but that it was refused, and
+    the others are taken. A new state directory without a site file gets a site made from the feed, which its
+    `site.toml` says. A feed or site file that differs from the state's copy takes its place, and the days that the old
+    one built are built again; from bronze, where the new feed file cannot read all that was delivered before.
 
     Raises
     ------
@@ -60,6 +60,8 @@ def load(
     if site_file or known.exists():
         require_known_sectors(feed, read_toml(known, Site))
     verified = bulk.verify_each(paths, feed, progress)
+    if verified.refused and not verified.sound:
+        _keep_refused(state, feed, verified, clock, patience)
     verified.require_some()
     if site_file:
         create_state(state, site_file, clock, feed_files=[feed_file], patience=patience)
@@ -68,6 +70,7 @@ def load(
     else:
         _create_state_from_feed(state, feed_file, verified.places, clock)
     with open_platform(state, clock, patience=patience) as platform:
+        bulk.keep_refused(platform, feed, verified)
         landed = bulk.land(platform, feed, verified.sound)
         changes = find_changes(state)
         days = bulk.days_to_rebuild(platform, changes)
@@ -95,6 +98,15 @@ def load(
             **bulk.summary(platform),
         }
     return Loaded(document, failure)
+
+
+def _keep_refused(state: Path, feed: Feed, verified: bulk.Verified, clock: Clock, patience: Patience) -> None:
+    """Keep for the reports of a state that knows the feed that all files were refused; another is left alone."""
+    if not (state / SITE_FILE).exists():
+        return
+    with open_platform(state, clock, patience=patience) as platform:
+        if feed.feed_id in platform.context.feeds:
+            bulk.keep_refused(platform, feed, verified)
 
 
 def _create_state_from_feed(state: Path, feed_file: Path, places: set[str], clock: Clock) -> None:

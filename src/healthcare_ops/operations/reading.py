@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.jobs.quality_reports import MOST_READ, PAST_DAYS
 from healthcare_ops.pipeline.quality.report.past import kind_of
+from healthcare_ops.pipeline.quality.report.refusals import refusal_sentence, refusals_id
 from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION as REPORT_VERSION
 from healthcare_ops.pipeline.quality.rules.checks import own_id
@@ -128,12 +129,12 @@ def _keys_of(keys: Sequence[str], run_id: str) -> list[str]:
 
 
 def sections_of(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return what a report says by rule, then what the site's own past says of its figures and of its clocks."""
-    return [*report["rules"], *told_by_the_past(report)]
+    """Return what a report says by rule, then of files that were refused, of clocks and of figures."""
+    return [*report["rules"], *told_in_words(report)]
 
 
 def findings_of(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return what a report says as its score counts it: of each rule, clock and figure the worst section, once."""
+    """Return what a report says as its score counts it: of each rule, clock, figure and feed's files the worst."""
     worst: dict[str, Mapping[str, Any]] = {}
     for section in sections_of(report):
         if _severity(section) > _severity(worst.setdefault(section["rule_id"], section)):
@@ -145,9 +146,25 @@ def _severity(section: Mapping[str, Any]) -> int:
     return {"fail": 2, "warn": 1}.get(section["verdict"], 0)
 
 
-def told_by_the_past(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what of a report is a sentence: clocks that are wrong, then figures that are too far off."""
-    return [section for name in ("shifts", "clocks", "expectations") for section in report.get(name, ())]
+def told_in_words(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what of a report is a sentence: refused files, clocks that are wrong, figures that are too far off."""
+    others = [section for name in ("shifts", "clocks", "expectations") for section in report.get(name, ())]
+    return [*_refused(report), *others]
+
+
+def _refused(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a section for each refused file; reports of before this was told have none."""
+    for feed in report.get("feeds", ()):
+        for file in feed.get("refused_files", ()):
+            yield {
+                **file,
+                "rule_id": refusals_id(feed["feed_id"]),
+                "rule": "refused",
+                "feed_id": feed["feed_id"],
+                "day": file["refused_at"][:10],
+                "verdict": "warn",
+                "sentence": refusal_sentence(file),
+            }
 
 
 def newest_reports(platform: Platform, count: int) -> list[dict[str, Any]]:

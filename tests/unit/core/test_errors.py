@@ -10,6 +10,7 @@ import pytest
 
 from healthcare_ops.core import errors
 from healthcare_ops.core.errors import ExitCode, OpsError
+from healthcare_ops.core.reasons import FileFault
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, OpsError)]
 # As documented for every `hops` command.
@@ -73,6 +74,14 @@ def test_an_error_survives_the_way_between_processes(kind):
     assert type(received) is kind
     assert (received.message, received.next_step) == ("`null_count` 41 exceeds 20.", "See runbook INC-02.")
     assert str(received) == str(sent)
+
+
+def test_why_a_file_is_refused_survives_the_way_between_processes_as_well():
+    sent = errors.DataError("v.csv, line 7: 2 values.", fault=FileFault.FILE_RECORD_UNREADABLE, line=7)
+
+    received = pickle.loads(pickle.dumps(sent))
+
+    assert (received.fault, received.line) == (FileFault.FILE_RECORD_UNREADABLE, 7)
 
 
 def test_an_error_raised_in_a_worker_arrives_whole():

@@ -2,20 +2,28 @@ from __future__ import annotations
 
 import re
 
-from healthcare_ops.core.reasons import EXPLANATIONS, Reason
+import pytest
+
+from healthcare_ops.core.reasons import EXPLANATIONS, FILE_FAULTS, FileFault, Reason
+
+of_both_kinds = pytest.mark.parametrize(("kind", "words"), [(Reason, EXPLANATIONS), (FileFault, FILE_FAULTS)])
 
 
-def test_every_reason_is_explained_and_nothing_else_is():
-    assert set(EXPLANATIONS) == set(Reason)
+@of_both_kinds
+def test_every_reason_is_explained_and_nothing_else_is(kind, words):
+    assert set(words) == set(kind)
 
 
-def test_no_two_reasons_are_explained_alike():
-    assert len(set(EXPLANATIONS.values())) == len(Reason)
+@of_both_kinds
+def test_no_two_reasons_are_explained_alike(kind, words):
+    assert len(set(words.values())) == len(kind)
 
 
-def test_an_explanation_ends_a_sentence_that_says_because():
-    assert [text for text in EXPLANATIONS.values() if not re.fullmatch(r"[a-z].*[^.\s]", text)] == []
+@of_both_kinds
+def test_an_explanation_ends_a_sentence_that_says_because(kind, words):
+    assert [text for text in words.values() if not re.fullmatch(r"[a-z].*[^.\s]", text)] == []
 
 
-def test_a_reason_reads_in_reports_as_it_is_named():
-    assert [reason for reason in Reason if reason.value != reason.name] == []
+@of_both_kinds
+def test_a_reason_reads_in_reports_as_it_is_named(kind, words):
+    assert [reason for reason in kind if reason.value != reason.name] == []

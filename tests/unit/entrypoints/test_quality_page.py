@@ -323,7 +323,7 @@ FOUND = ["clock.flow.visits", "expected.nulls.silver.encounters.ED.care_start", 
 
 
 def test_a_clock_or_a_figure_that_adds_to_the_score_is_no_record_in_quarantine():
-    made_of = Page(render_quality(make_past())).part("What the risk is made of", "What the site's own past says")
+    made_of = Page(render_quality(make_past())).part("What the risk is made of", "Files, clocks and figures")
 
     assert all(name in made_of for name in FOUND)
     assert "records held in quarantine" not in made_of
@@ -333,11 +333,14 @@ def test_a_report_that_failed_by_clocks_and_figures_does_not_say_that_nothing_is
     page = Page(render_quality(make_past()))
 
     assert "No rule is broken" not in page.text
-    assert "3rules that had something to judge, and findings of the site's own past✗ 2 failed ▲ 1 warned" in page.text
+    assert (
+        "3rules that had something to judge, and what was found of files, clocks and figures✗ 2 failed ▲ 1 warned"
+        in page.text
+    )
 
 
 def test_a_clock_or_a_figure_stands_once_the_worst_first_with_its_days_and_what_to_do():
-    past = Page(render_quality(make_past())).part("What the site's own past says", "Feeds")
+    past = Page(render_quality(make_past())).part("Files, clocks and figures", "Feeds")
 
     assert [past.count(f" {name}") for name in FOUND] == [1, 1, 1]
     assert sorted(FOUND, key=past.index) == FOUND
@@ -354,7 +357,7 @@ def test_a_clock_or_a_figure_stands_once_the_worst_first_with_its_days_and_what_
 def test_who_looks_into_a_clock_or_a_figure_stands_beside_it(name):
     page = Page(render_quality(make_past(assignments=[given("data corrupted", "disk") | {"rule_id": name}])))
 
-    card = page.part("What the site's own past says", "Feeds").split(f" {name}")[1].split("Steward")[1]
+    card = page.part("Files, clocks and figures", "Feeds").split(f" {name}")[1].split("Steward")[1]
     assert card.startswith("Ana: the data are corrupted – disk")
     assert page.text.count("Steward") == 1
 

@@ -193,6 +193,16 @@ def test_what_the_past_says_and_wrong_clocks_are_findings_as_well():
     assert names == ["stay.short", "bed.known", "clock.visits", "expected.volume.ED"]
 
 
+def test_the_refused_files_of_a_feed_are_one_finding_and_reports_of_before_have_none():
+    file = {"source_file": "a.csv", "refused_at": "2026-03-02T04:00:00+00:00", "message": "it is empty"}
+    feeds = [{"feed_id": "visits", "refused_files": [file, file]}, {"feed_id": "flow"}]
+
+    found = findings_of({"rules": [], "feeds": feeds})
+
+    assert [(one["rule_id"], one["verdict"], one["day"]) for one in found] == [("refused.visits", "warn", "2026-03-02")]
+    assert found[0]["sentence"] == "file a.csv was refused on 2026-03-02 04:00 UTC: it is empty"
+
+
 def test_a_figure_of_several_days_is_one_finding_as_bad_as_its_worst_day():
     days = [
         {"rule_id": "expected.volume.ED", "verdict": verdict, "day": verdict} for verdict in ("warn", "fail", "warn")

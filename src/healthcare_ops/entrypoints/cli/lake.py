@@ -72,6 +72,7 @@ def ingest(
     ):
         mapping = bulk.feed_of(platform, feed)
         verified = bulk.verify_each(paths, mapping, progress)
+        bulk.keep_refused(platform, mapping, verified)
         verified.require_some()
         landed = bulk.land(platform, mapping, verified.sound)
         result = bulk.refine(platform, progress, jobs=("ingest_bronze",))

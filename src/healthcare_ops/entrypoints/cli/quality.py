@@ -287,7 +287,7 @@ def verdict_text(verdict: str) -> str:
 
 
 def _print_report(report: Mapping[str, Any]) -> None:
-    from healthcare_ops.operations.reading import told_by_the_past
+    from healthcare_ops.operations.reading import told_in_words
 
     out = console()
     days = report["days"]
@@ -299,7 +299,7 @@ def _print_report(report: Mapping[str, Any]) -> None:
     if report.get("error"):
         out.print(f"the job ended early: {report['error']}", markup=False)
     _print_rules(report)
-    for told in told_by_the_past(report):
+    for told in told_in_words(report):
         out.print(f"{_MARKS[told['verdict']]} {told['rule_id']} {told['day']}: {told['sentence']}", markup=False)
     for given in report.get("assignments", ()):
         said = f"{given['judgement']}: {given['reason']}" if given["judgement"] else "looks into it"

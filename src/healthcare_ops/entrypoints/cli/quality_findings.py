@@ -9,6 +9,7 @@ from healthcare_ops.entrypoints.cli.output import console, display, table
 
 _BARS = "▁▂▃▄▅▆▇█"
 _EVIDENCE = {
+    "refused": "{reason_code}; SHA-256 {sha256}",
     "shift": "{pairs} encounters that both tell of; median difference {median_h} h, quartiles {spread_h} h apart",
     "figure": "{observed} seen, {expected} expected, {lower} to {upper} usual; score {score}, told beyond {limit}",
     "clock": "the lag of records is {lag_q50_h} h (median; 5 % below {lag_q05_h} h); the hours of {arrivals} arrivals, "
@@ -20,11 +21,11 @@ def explanation(report: Mapping[str, Any], section: Mapping[str, Any]) -> Mappin
     """Return a finding with its next step and, of a clock or a figure, what each day says of it: `findings`."""
     from healthcare_ops.entrypoints.page.quality_views import next_step
     from healthcare_ops.entrypoints.page.texts import Words
-    from healthcare_ops.operations.reading import told_by_the_past
+    from healthcare_ops.operations.reading import told_in_words
 
     if "sentence" not in section:
         return section
-    found = [one for one in told_by_the_past(report) if one["rule_id"] == section["rule_id"]]
+    found = [one for one in told_in_words(report) if one["rule_id"] == section["rule_id"]]
     return {**section, "next_step": next_step(section, Words("en")), "findings": found}
 
 
@@ -53,6 +54,8 @@ def _print_found_by_the_past(section: Mapping[str, Any]) -> None:
 def _evidence(section: Mapping[str, Any]) -> str:
     """Return the numbers behind a sentence of the report."""
     kind = "shift" if "other_feed_id" in section else "figure" if "rule" in section else "clock"
+    if section.get("rule") == "refused":
+        return _EVIDENCE["refused"].format(**section)
     told = {name: shown(value) for name, value in section.items() if value is None or isinstance(value, int | float)}
     return _EVIDENCE[kind].format(**told)
 

@@ -21,8 +21,8 @@ QUALITY_PAIRS: Mapping[str, tuple[str, str]] = {
     ),
     "rules_judged": ("rules that had something to judge", "regras com algo a avaliar"),
     "rules_and_past": (
-        "rules that had something to judge, and findings of the site's own past",
-        "regras com algo a avaliar e achados do histórico da própria unidade",
+        "rules that had something to judge, and what was found of files, clocks and figures",
+        "regras com algo a avaliar e achados sobre arquivos, relógios e números",
     ),
     "counted_fail": ("{count} failed", "reprovadas: {count}"),
     "counted_warn": ("{count} warned", "com alerta: {count}"),
@@ -41,7 +41,13 @@ QUALITY_PAIRS: Mapping[str, tuple[str, str]] = {
     "why_score": ("What the risk is made of", "De que o risco é feito"),
     "points": ("Points", "Pontos"),
     "held_share": ("records held in quarantine", "registros retidos em quarentena"),
-    "own_past": ("What the site's own past says", "O que diz o histórico da própria unidade"),
+    "own_past": ("Files, clocks and figures", "Arquivos, relógios e números"),
+    "next_refused": (
+        "Ask the owner of feed {feed_id} for the file again; if the feed file is wrong, correct it and load the file "
+        "anew.",
+        "Peça o arquivo de novo ao proprietário da fonte {feed_id}; se o arquivo da fonte estiver errado, corrija-o e "
+        "carregue o arquivo outra vez.",
+    ),
     "next_clock": (
         "Ask the owner of feed {feed_id} what its clock says, and compare `zone` and `times` in the feed file.",
         "Pergunte ao proprietário da fonte {feed_id} que hora marca o relógio e compare `zone` e `times` no arquivo "

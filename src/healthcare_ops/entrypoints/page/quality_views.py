@@ -12,7 +12,7 @@ from markupsafe import Markup
 from healthcare_ops.core.tables import FATES
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.texts import Words
-from healthcare_ops.operations.reading import findings_of, told_by_the_past
+from healthcare_ops.operations.reading import findings_of, told_in_words
 
 # The worst first; a verdict is told by shape and word, never by colour alone.
 MARKS = {"error": "◆", "fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
@@ -38,7 +38,7 @@ class RuleView:
 
 @dataclass(frozen=True)
 class PastView:
-    """A clock or a figure that the site's own past finds wrong: its worst verdict, and a sentence of each day."""
+    """A clock or a figure that is wrong, or refused files of a feed: the worst verdict, and a sentence of each."""
 
     rule_id: str
     verdict: str
@@ -103,8 +103,8 @@ def _assignments(report: Mapping[str, Any], rule_id: str) -> tuple[Mapping[str, 
 
 
 def past_views(report: Mapping[str, Any], words: Words) -> list[PastView]:
-    """Return the clocks and figures that are wrong, each once, the worst first."""
-    told = told_by_the_past(report)
+    """Return refused files by feed, and the clocks and figures that are wrong, each once, the worst first."""
+    told = told_in_words(report)
     names = {section["rule_id"] for section in told}
     views = [
         PastView(
@@ -125,7 +125,7 @@ def past_views(report: Mapping[str, Any], words: Words) -> list[PastView]:
 
 
 def next_step(section: Mapping[str, Any], words: Words) -> str:
-    """Return what to do about a clock, two clocks that disagree, or a figure that is too far off."""
+    """Return what to do about refused files, a clock, two clocks that disagree, or a figure that is too far off."""
     kind = "shift" if "other_feed_id" in section else section.get("rule", "clock")
     return words(f"next_{kind}", **{name: section.get(name, "") for name in ("feed_id", "other_feed_id", "column")})
 

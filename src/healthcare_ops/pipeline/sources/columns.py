@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.core.feed import Feed
+from healthcare_ops.core.reasons import FileFault
 
 RECORD_NO = "record_no"
 _SHOWN = 40
@@ -32,12 +33,17 @@ def required_source_columns(feed: Feed) -> tuple[str, ...]:
 
 
 def check_header(file_name: str, feed: Feed, present: Sequence[str]) -> None:
-    """Raise `DataError` if a column stands twice in the header, or a mapped one is not in it."""
+    """Raise `DataError` if a column stands twice in the header, or a mapped one is not in it.
+
+    As `check_present` has it, nothing is shown of what may be no header.
+    """
     repeated = [name for name, count in Counter(present).items() if count > 1]
-    if repeated:
+    if repeated and set(present) & set(source_columns(feed)):
         raise DataError(
             f"{file_name}: column {repeated[0]!r} stands twice in the header.",
             next_step="Ask the supplier to rename one.",
+            fault=FileFault.FILE_HEADER_UNUSABLE,
+            line=1,
         )
     check_present(file_name, feed, source_columns(feed), present)
 
@@ -59,6 +65,7 @@ def check_present(file_name: str, feed: Feed, needed: Iterable[str], present: Se
     raise DataError(
         f"{file_name} has no column {missing[0]!r}{hint}, which feed {feed.feed_id} maps{shown}",
         next_step="Correct `columns`, `delimiter` or `encoding` in the feed file, or ask the supplier.",
+        fault=FileFault.FILE_COLUMN_UNUSABLE,
     )
 
 

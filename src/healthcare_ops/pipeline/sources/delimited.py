@@ -13,6 +13,7 @@ import pyarrow.csv as pa_csv
 
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.core.feed import Feed
+from healthcare_ops.core.reasons import FileFault
 from healthcare_ops.pipeline.sources.columns import check_header
 from healthcare_ops.pipeline.sources.streams import BLOCK_BYTES, MAX_LINE_CHARS, line_blocks, text_blocks
 
@@ -56,11 +57,15 @@ def _split_header(path: Path, blocks: Iterator[str], delimiter: str) -> tuple[li
         raise DataError(
             f"{path.name}, line 1: the header cannot be read: {error}.",
             next_step="Check `delimiter` in the feed file, and quotes in the header.",
+            fault=FileFault.FILE_HEADER_UNUSABLE,
+            line=1,
         ) from error
     if not any(name.strip() for name in names):
         raise DataError(
             f"{path.name}, line 1 is blank where the header should be.",
             next_step="Ask the supplier for a first line that names the columns.",
+            fault=FileFault.FILE_HEADER_UNUSABLE,
+            line=1,
         )
     header = [name if name.strip() else f"unnamed_{position}" for position, name in enumerate(names, 1)]
     return header, chain([start[text.tell() :]], blocks)
@@ -139,6 +144,8 @@ def _fault(path: Path, line: int, what: str) -> DataError:
     return DataError(
         f"{path.name}, line {line}: {what}.",
         next_step="Check `delimiter` in the feed file and quotes in the file, or ask the supplier.",
+        fault=FileFault.FILE_RECORD_UNREADABLE,
+        line=line,
     )
 
 
@@ -146,4 +153,5 @@ def _unknown_fault(path: Path, width: int) -> DataError:
     return DataError(
         f"{path.name} cannot be split into records of {width} columns.",
         next_step="Check `delimiter` in the feed file and quotes in the file, or ask the supplier.",
+        fault=FileFault.FILE_RECORD_UNREADABLE,
     )

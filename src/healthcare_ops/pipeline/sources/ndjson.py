@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.core.feed import Feed
+from healthcare_ops.core.reasons import FileFault
 from healthcare_ops.pipeline.sources.columns import check_present, required_source_columns, source_columns
 from healthcare_ops.pipeline.sources.streams import line_blocks, text_blocks
 
@@ -107,4 +108,6 @@ def _fault(path: Path, number: int, what: str) -> DataError:
     return DataError(
         f"{path.name}, line {number} {what}.",
         next_step="Ask the supplier for one JSON object a line, or correct `format` in the feed file.",
+        fault=FileFault.FILE_RECORD_UNREADABLE,
+        line=number,
     )

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.core.feed import Feed
+from healthcare_ops.core.reasons import FileFault
 from healthcare_ops.pipeline.sources.columns import check_header, source_columns
 
 _BATCH_RECORDS = 65_536
@@ -29,6 +30,7 @@ def read_parquet(path: Path, feed: Feed) -> Iterator[pa.RecordBatch]:
         raise DataError(
             f"{path.name} is not a whole Parquet file: {str(error).splitlines()[0].rstrip('.')}.",
             next_step="Ask the supplier to send it again.",
+            fault=FileFault.FILE_NOT_WHOLE,
         ) from error
 
 
@@ -45,6 +47,7 @@ def _batches(path: Path, feed: Feed, file: Any) -> Iterator[pa.RecordBatch]:
                     raise DataError(
                         f"{path.name}: column {name!r} is {array.type}, which has no text of one value.",
                         next_step="Map another column, or ask the supplier for one value a record.",
+                        fault=FileFault.FILE_COLUMN_UNUSABLE,
                     ) from error
         yield pa.record_batch(list(texts.values()), list(texts))
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from healthcare_ops.core.errors import ConfigError, DataError, NotFoundError
 from healthcare_ops.core.feed import Feed
+from healthcare_ops.core.reasons import FileFault
 from healthcare_ops.pipeline.sources.columns import RECORD_NO, source_columns
 from healthcare_ops.pipeline.sources.delimited import read_delimited
 from healthcare_ops.pipeline.sources.ndjson import read_ndjson
@@ -81,9 +82,17 @@ def _check_file(path: Path, feed: Feed) -> None:
     if not path.is_file():
         raise DataError(f"{path} is not a file.", next_step="Name the files in it one by one.")
     if not _is_utf8(path.name):  # it is stored as text, and Linux lets a name be any bytes
-        raise DataError(f"the file name {path.name!a} is not UTF-8.", next_step="Rename the file.")
+        raise DataError(
+            f"the file name {path.name!a} is not UTF-8.",
+            next_step="Rename the file.",
+            fault=FileFault.FILE_NAME_UNREADABLE,
+        )
     if path.stat().st_size == 0:
-        raise DataError(f"{path.name} is empty (0 bytes).", next_step="Ask the supplier to send it again.")
+        raise DataError(
+            f"{path.name} is empty (0 bytes).",
+            next_step="Ask the supplier to send it again.",
+            fault=FileFault.FILE_EMPTY,
+        )
     _check_magic(path, feed)
 
 
@@ -106,4 +115,5 @@ def _check_magic(path: Path, feed: Feed) -> None:
             f"{path.name} is {found or 'not ' + expected}, by its first bytes; its name and feed {feed.feed_id} "
             f"say {expected or feed.format}.",
             next_step="Correct the file name's ending or `format` in the feed file, or ask the supplier.",
+            fault=FileFault.FILE_FORMAT_OTHER,
         )

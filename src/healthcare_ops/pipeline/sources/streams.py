@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from healthcare_ops.core.errors import DataError
+from healthcare_ops.core.reasons import FileFault
 
 BLOCK_BYTES = 4 << 20
 MAX_LINE_CHARS = 1 << 20
@@ -34,6 +35,8 @@ def text_blocks(path: Path, encoding: str) -> Iterator[str]:
             raise DataError(
                 f"{path.name}, line {line}: byte 0x{error.object[error.start]:02x} is not {encoding}.",
                 next_step="Correct `encoding` in the feed file, or ask the supplier for one encoding throughout.",
+                fault=FileFault.FILE_ENCODING_OTHER,
+                line=line,
             ) from error
         lines.check(text)
         yield text
@@ -64,6 +67,7 @@ def _plain_blocks(path: Path) -> Iterator[bytes]:
                 raise DataError(
                     f"{path.name} is not a whole {codec} file: {error}.",
                     next_step="Ask the supplier to send it again.",
+                    fault=FileFault.FILE_NOT_WHOLE,
                 ) from error
             yield block
 
@@ -78,7 +82,8 @@ class _LineCheck:
 
     def check(self, text: str) -> None:
         if "\0" in text:
-            raise self._error(text, text.index("\0"), "holds a NUL byte", "Ask the supplier for a text file.")
+            step = "Ask the supplier for a text file."
+            raise self._error(text, text.index("\0"), "holds a NUL byte", step, FileFault.FILE_ENCODING_OTHER)
         self._check_lengths(text)
         self.number += text.count("\n")
 
@@ -89,11 +94,12 @@ class _LineCheck:
             line_feed = text.rfind("\n", position, position + room + 1)
             if line_feed < 0:
                 what = f"is longer than {MAX_LINE_CHARS} characters"
-                raise self._error(text, position, what, "Check that the file is of the declared format.")
+                step = "Check that the file is of the declared format."
+                raise self._error(text, position, what, step, FileFault.FILE_RECORD_UNREADABLE)
             position, room = line_feed + 1, MAX_LINE_CHARS
         last = text.rfind("\n")
         self._open_chars = len(text) - last - 1 if last >= 0 else self._open_chars + len(text)
 
-    def _error(self, text: str, position: int, what: str, next_step: str) -> DataError:
+    def _error(self, text: str, position: int, what: str, next_step: str, fault: FileFault) -> DataError:
         line = self.number + text.count("\n", 0, position)
-        return DataError(f"{self._file_name}, line {line} {what}.", next_step=next_step)
+        return DataError(f"{self._file_name}, line {line} {what}.", next_step=next_step, fault=fault, line=line)

@@ -8,6 +8,7 @@ import pytest
 import zstandard
 
 from healthcare_ops.core.errors import ConfigError, DataError, NotFoundError
+from healthcare_ops.core.reasons import FileFault
 from healthcare_ops.pipeline.sources import streams
 from healthcare_ops.pipeline.sources.readers import read_records, source_columns
 
@@ -37,6 +38,39 @@ def test_an_empty_file_is_refused(make_feed, deliver, read_all):
 
     with pytest.raises(DataError, match=r"visits\.csv is empty \(0 bytes\)"):
         read_all(path, make_feed())
+
+
+@pytest.mark.parametrize(
+    ("content", "fault", "line"),
+    [
+        (b"", FileFault.FILE_EMPTY, None),
+        (b"PK\x03\x04", FileFault.FILE_FORMAT_OTHER, None),
+        (b"\narrival,place\n", FileFault.FILE_HEADER_UNUSABLE, 1),
+        (b"arrival,place,place\n", FileFault.FILE_HEADER_UNUSABLE, 1),
+        (b"when,place\n1,ED\n", FileFault.FILE_COLUMN_UNUSABLE, None),
+        (b"arrival,place\n1,ED\n2,S\xe3o\n", FileFault.FILE_ENCODING_OTHER, 3),
+        (b"arrival,place\n1,\0\n", FileFault.FILE_ENCODING_OTHER, 2),
+        (b"arrival,place\n1,ED\n2\n", FileFault.FILE_RECORD_UNREADABLE, 3),
+        (b'arrival,place\n1,"ED\n', FileFault.FILE_RECORD_UNREADABLE, 2),
+        (b"arrival,place\n" + b"x" * (2 << 20), FileFault.FILE_RECORD_UNREADABLE, 2),
+    ],
+)
+def test_why_a_file_is_refused_has_a_code_and_a_line(make_feed, deliver, read_all, content, fault, line):
+    path = deliver(content)
+
+    with pytest.raises(DataError) as caught:
+        read_all(path, make_feed())
+
+    assert (caught.value.fault, caught.value.line) == (fault, line)
+
+
+def test_of_a_file_without_a_header_no_value_is_shown_though_it_stands_twice(make_feed, deliver, read_all):
+    path = deliver("PATIENT-7,PATIENT-7,ED\n")
+
+    with pytest.raises(DataError, match="is its first line a header") as caught:
+        read_all(path, make_feed())
+
+    assert "PATIENT-7" not in str(caught.value)
 
 
 def test_a_missing_column_is_named_with_its_nearest_and_with_those_there_are(make_feed, deliver, read_all):

@@ -12,18 +12,25 @@ from healthcare_ops.core.reasons import EXPLANATIONS, Reason
 from healthcare_ops.pipeline.quality.clocks.clock import Diagnosis
 from healthcare_ops.pipeline.quality.clocks.shift import FeedShift
 from healthcare_ops.pipeline.quality.history.deviations import Deviation
+from healthcare_ops.pipeline.quality.report.refusals import RefusedFile, refusal_sentence
 
 _TOLD = 3
 
 
 @dataclass(frozen=True)
 class FeedAccount:
-    """What became of a feed's records on the days of the report, and when it last delivered any (null: long ago)."""
+    """What became of a feed's records on the days of the report, and when it last delivered any (null: long ago).
+
+    `refused` are its files that were refused lately and not taken since, the newest first, `taken` how many others were
+    taken in that time.
+    """
 
     feed: Feed
     counts: Mapping[str, int]
     reasons: Mapping[str, int]
     last_ingested_at: datetime | None = None
+    refused: Sequence[RefusedFile] = ()
+    taken: int = 0
 
     @property
     def worst_reason(self) -> str | None:
@@ -55,6 +62,7 @@ def feed_section(
         "contact": account.feed.owner.email,
         "counts": dict(account.counts),
         "quarantined_by_reason": dict(account.reasons),
+        "refused_files": [file.document for file in account.refused],
         "delay": {
             "last_ingested_at": last.isoformat() if last else None,
             "since_min": round((as_of - last).total_seconds() / 60) if last else None,
@@ -71,6 +79,7 @@ def _diagnosis(
 ) -> Iterator[str]:
     yield from (f"On {found.day.isoformat()} {found.sentence}." for found in wrong[:_TOLD])
     yield from (f"On {found.day.isoformat()}: {found.sentence.rstrip('.')}." for found in odd[:_TOLD])
+    yield from _refusals(account)
     if account.is_late(as_of):
         last = account.last_ingested_at
         yield f"Nothing has come since {last:%Y-%m-%d %H:%M} UTC." if last else "Nothing has come for long."
@@ -84,12 +93,28 @@ def _diagnosis(
         yield "In these days no record was delivered."
 
 
+def _refusals(account: FeedAccount) -> Iterator[str]:
+    for file in account.refused[:_TOLD]:
+        sentence = refusal_sentence(file.document)
+        yield f"{sentence[:1].upper()}{sentence[1:]}."
+    if (more := len(account.refused) - _TOLD) > 0:
+        yield f"{more:,} more file{' was' if more == 1 else 's were'} refused."
+
+
 def _next_steps(
     account: FeedAccount, as_of: datetime, wrong: Sequence[Diagnosis | FeedShift], odd: Sequence[Deviation]
 ) -> Iterator[str]:
     owner = account.feed.owner
     if wrong:
         yield f"Compare `zone` and the times of {account.feed.feed_id} with {owner.name}'s clock."
+    if account.refused:
+        files = "the file" if len(account.refused) == 1 else "the files"
+        names = ", ".join(file.source_file for file in account.refused[:_TOLD])
+        more = ", …" if len(account.refused) > _TOLD else ""
+        yield (
+            f"Ask {owner.name} ({owner.email}) for {names}{more} again; if the feed file is wrong, correct it and load "
+            f"{files} anew."
+        )
     if account.is_late(as_of):
         yield f"Ask {owner.name} ({owner.email}) why nothing comes."
     elif odd:

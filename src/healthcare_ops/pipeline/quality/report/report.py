@@ -20,6 +20,7 @@ from healthcare_ops.pipeline.quality.history.deviations import Deviation
 from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount, feed_section
 from healthcare_ops.pipeline.quality.report.notice import missing_of, notice
 from healthcare_ops.pipeline.quality.report.past import Identity, Told, grows, identity_of, told_by_rule, values_of
+from healthcare_ops.pipeline.quality.report.refusals import refusals_id
 from healthcare_ops.pipeline.quality.report.score import Scored, risk_score
 from healthcare_ops.pipeline.quality.rules.checks import Check
 
@@ -80,7 +81,7 @@ class Report:
 
     @property
     def scored(self) -> list[Scored]:
-        """Return what was found by rules, by the site's past and of its feeds' clocks, of each kind the worst once."""
+        """Return what was found by rules, by the site's past and of its feeds' clocks and files, the worst of each."""
         of_the_past: dict[str, Outlier] = {}
         for found in (
             *map(_of_deviation, self.deviations),
@@ -90,7 +91,8 @@ class Report:
             before = of_the_past.setdefault(found.rule_id, found)
             if (found.verdict, -found.share) < (before.verdict, -before.share):  # "fail" sorts before "warn"
                 of_the_past[found.rule_id] = found
-        return [*self.findings, *of_the_past.values()]
+        refused = [_of_refused(account) for account in self.accounts if account.refused]
+        return [*self.findings, *of_the_past.values(), *refused]
 
     def history(self, checks: Iterable[Check]) -> Mapping[str, Sequence[Sequence[float | None]]]:
         """Return by rule what its parts measured in the runs before, the newest first; counts, of as many days."""
@@ -222,7 +224,7 @@ def verdict_of(findings: Sequence[Scored]) -> Verdict:
 
 @dataclass(frozen=True)
 class Outlier:
-    """What the site's past says, as the score counts it."""
+    """What no rule says, as the score counts it: a figure, a clock, or files that were refused."""
 
     rule_id: str
     verdict: Verdict
@@ -273,6 +275,11 @@ def _clock_section(found: Diagnosis) -> dict[str, Any]:
         "arrivals": found.hours.arrivals_used,
         "sentence": found.sentence,
     }
+
+
+def _of_refused(account: FeedAccount) -> Outlier:
+    share = len(account.refused) / (len(account.refused) + account.taken)
+    return Outlier(refusals_id(account.feed.feed_id), "warn", share)
 
 
 def _of_shift(found: FeedShift) -> Outlier:

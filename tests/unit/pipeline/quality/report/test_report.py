@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from healthcare_ops.core.errors import DataError
-from healthcare_ops.core.reasons import Reason
+from healthcare_ops.core.reasons import FileFault, Reason
 from healthcare_ops.core.tables import ACCOUNT
 from healthcare_ops.pipeline.quality.clocks.clock import Diagnosis, FeedClock, LagEvidence
 from healthcare_ops.pipeline.quality.clocks.hour_profile import HourEvidence
@@ -18,6 +18,7 @@ from healthcare_ops.pipeline.quality.evaluate import Finding, Measured, Place
 from healthcare_ops.pipeline.quality.history.deviations import Deviation
 from healthcare_ops.pipeline.quality.history.observations import Series
 from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount
+from healthcare_ops.pipeline.quality.report.refusals import RefusedFile, refused_file
 from healthcare_ops.pipeline.quality.report.report import (
     COMPARE,
     SCHEMA_VERSION,
@@ -42,8 +43,12 @@ def finding(verdict="warn", *, rule=LOS, violations=1, checked=8, **different):
     return Finding(check, verdict, checked, violations, measured, **different)
 
 
-def account(reasons=None, last=None, **counts):
-    return FeedAccount(encounter_feed(), dict.fromkeys(ACCOUNT, 0) | counts, reasons or {}, last)
+def account(reasons=None, last=None, *, refused=(), taken=0, **counts):
+    return FeedAccount(encounter_feed(), dict.fromkeys(ACCOUNT, 0) | counts, reasons or {}, last, refused, taken)
+
+
+def refused(name="v.csv", fault=FileFault.FILE_RECORD_UNREADABLE, line=67):
+    return RefusedFile(name, "0" * 64, datetime(2026, 3, 2, 3, tzinfo=UTC), fault, line)
 
 
 def report(findings=(), accounts=(), days=(DAY,), **different):
@@ -297,6 +302,52 @@ def test_a_feed_is_late_when_nothing_has_come_for_longer_than_its_file_allows(la
     assert ("why nothing comes" in section["next_step"]) is is_late
 
 
+def test_a_refused_file_is_told_with_its_reason_and_whom_to_ask_for_it():
+    found = report([], [account(refused=[refused()], delivered=3, applied=3)])
+    (section,) = found["feeds"]
+
+    assert section["refused_files"] == [
+        {
+            "source_file": "v.csv",
+            "sha256": "0" * 64,
+            "refused_at": "2026-03-02T03:00:00+00:00",
+            "reason_code": "FILE_RECORD_UNREADABLE",
+            "line": 67,
+            "message": "line 67: a record in it cannot be read: it has too many or too few values or quotes",
+        }
+    ]
+    assert section["diagnosis"].startswith("File v.csv was refused on 2026-03-02 03:00 UTC: line 67: a record in it")
+    assert " for v.csv again; " in section["next_step"]
+    assert (found["verdict"], found["contributions"]) == ("warn", {"refused.ed": 20.0})
+
+
+@pytest.mark.parametrize(
+    ("files", "asked_for", "told"), [(3, "c, c, c again", 0), (4, "c, c, c, … again", 1), (9, "c, c, c, … again", 1)]
+)
+def test_of_many_refused_files_three_are_named_and_the_others_counted(files, asked_for, told):
+    (section,) = report([], [account(refused=[refused("c")] * files)])["feeds"]
+
+    assert len(section["refused_files"]) == files
+    assert asked_for in section["next_step"]
+    assert section["diagnosis"].count(f"{files - 3} more file{'s were' if files > 4 else ' was'} refused.") == told
+
+
+def test_the_risk_never_falls_with_another_refused_file():
+    risks = [
+        report([finding()], [account(refused=[refused()] * files, taken=7)])["dq_risk_score"] for files in range(40)
+    ]
+
+    assert risks == sorted(risks)
+    assert len(set(risks)) == len(risks)
+
+
+@pytest.mark.parametrize("line", [None, 7])
+def test_a_refused_file_is_read_as_it_was_kept(line):
+    file = refused(line=line)
+
+    assert refused_file(json.loads(json.dumps(file.document))) == file
+
+
 def test_no_record_at_all_is_no_risk_and_no_pass():
     found = report([finding("not_applicable", violations=0, checked=0)], [account()])
 
@@ -450,9 +501,20 @@ def test_the_schema_is_one_and_describes_every_field():
         full_report("fail", error=DataError("the file ends in the middle", next_step="Send it again.")),
         report([], error=KeyError("feed")),
         report([unjudged()], [account()]),
+        report([], [account(refused=[refused(), refused("w.csv", FileFault.FILE_EMPTY, None)])]),
         report(),
     ],
-    ids=["pass", "warn", "much that warns", "fail", "fail and error", "error", "nothing to judge", "no rules"],
+    ids=[
+        "pass",
+        "warn",
+        "much that warns",
+        "fail",
+        "fail and error",
+        "error",
+        "nothing to judge",
+        "refused files",
+        "no rules",
+    ],
 )
 def test_a_report_is_as_its_schema_says(document):
     assert faults(document) == []

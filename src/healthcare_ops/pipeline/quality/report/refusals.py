@@ -1,0 +1,64 @@
+"""A delivered file that was refused whole, as it is kept and told: nothing of it quotes what stands in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from healthcare_ops.core.reasons import FILE_FAULTS, FileFault
+
+
+@dataclass(frozen=True)
+class RefusedFile:
+    """A file by its name and the SHA-256 of its bytes, when it was refused (aware), and why.
+
+    `line` (from 1) is where; null if it is no one line that is at fault.
+    """
+
+    source_file: str
+    sha256: str
+    refused_at: datetime
+    fault: FileFault
+    line: int | None = None
+
+    @property
+    def message(self) -> str:
+        """Return why it was refused; the words are the product's own, and no value of the file is among them."""
+        place = f"line {self.line}: " if self.line else ""
+        return place + FILE_FAULTS[self.fault]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return it as plain values, as reports hold it and as it is kept."""
+        return {
+            "source_file": self.source_file,
+            "sha256": self.sha256,
+            "refused_at": self.refused_at.isoformat(),
+            "reason_code": self.fault.value,
+            "line": self.line,
+            "message": self.message,
+        }
+
+
+def refused_file(document: Mapping[str, Any]) -> RefusedFile:
+    """Return what a `document` says; `KeyError`, `TypeError` or `ValueError` if it is none."""
+    return RefusedFile(
+        str(document["source_file"]),
+        str(document["sha256"]),
+        datetime.fromisoformat(document["refused_at"]),
+        FileFault(document["reason_code"]),
+        document["line"],
+    )
+
+
+def refusals_id(feed_id: str) -> str:
+    """Return under what name the score counts the refused files of a feed."""
+    return f"refused.{feed_id}"
+
+
+def refusal_sentence(document: Mapping[str, Any]) -> str:
+    """Return what a report says of a refused file, as a sentence without a full stop."""
+    at = datetime.fromisoformat(document["refused_at"])
+    return f"file {document['source_file']} was refused on {at:%Y-%m-%d %H:%M} UTC: {document['message']}"
