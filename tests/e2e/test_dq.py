@@ -397,7 +397,7 @@ def test_rejected_records_stay_out_and_say_so(hops, own_ward):
 
     outcome = hops("dq", "reject", "--rule", SHORT, "--batch", LAST_DELIVERY, *BY, *state)
 
-    shown = hops("dq", "show", "--quarantine", *state, "--json").document["quarantine"]
+    shown = hops("dq", "quarantine", *state, "--json").document["records"]
     assert outcome.exit_code == 0
     assert "they stay out, and are marked as rejected" in outcome.out
     assert [record["state"] for record in shown] == ["rejected", "rejected"]

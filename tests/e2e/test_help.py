@@ -79,6 +79,7 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("doctor",): "--state {state}",
     ("dq", "check"): "--state {state} --as-of {now}",
     ("dq", "history"): "--state {state}",
+    ("dq", "quarantine"): "--state {state}",
     ("dq", "rules", "list"): "--state {state}",
     ("dq", "show"): "--quarantine --state {state}",
     ("export",): "silver.encounters --out {folder}/encounters.csv --state {state}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -120,6 +120,47 @@ class _Window:
 
 @contextmanager
 def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.Silver]:
+    decisions = read_decisions(context)
+    with _assembled(context, runs, decisions) as found, ExitStack() as stack:
+        checks = _judged_checks(context, ENCOUNTERS)
+        rows = with_held(found.encounters, [rows for _, rows in found.judged], checks, decisions)
+        encounters = stack.enter_context(context.engine.stage(rows))
+        tables = silver.silver(found.judged, found.events, found.placed, encounters, runs)
+        yield replace(tables, quarantine=with_rejections(tables.quarantine, decisions))
+
+
+@contextmanager
+def told_encounters(context: Context, wanted: ir.Table, days: Collection[date]) -> Iterator[ir.Table]:
+    """Yield what the records tell of some encounters, those that are held too: the columns of `silver.encounters`.
+
+    Parameters
+    ----------
+    wanted
+        `encounter_id` of each of them.
+    days
+        Days under which bronze has records of theirs; at least one.
+    """
+    with _assembled(context, list(day_runs(days)), read_decisions(context), wanted) as found:
+        yield found.encounters.select(*ENCOUNTERS.column_names)
+
+
+@dataclass(frozen=True)
+class _Assembled:
+    """Judged records by bronze table, and what they tell: events, changes of place, encounters."""
+
+    judged: list[tuple[str, ir.Table]]
+    events: ir.Table
+    placed: ir.Table
+    encounters: ir.Table
+
+
+@contextmanager
+def _assembled(
+    context: Context,
+    runs: Sequence[tuple[date, date]],
+    decisions: Sequence[Decision],
+    wanted: ir.Table | None = None,
+) -> Iterator[_Assembled]:
     reach = timedelta(days=context.site.max_stay_days + 1)
     window = _Window(tuple((first - reach, last + reach) for first, last in runs))
     with ExitStack() as stack:
@@ -127,9 +168,8 @@ def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.
         def stage(rows: ir.Table) -> ir.Table:
             return stack.enter_context(context.engine.stage(rows))
 
-        decisions = read_decisions(context)
         judged, parts = [], []
-        for table, typed, events_of in _typed_records(context, window, reach, decisions):
+        for table, typed, events_of in _typed_records(context, window, reach, decisions, wanted):
             rows = stage(records.judge(typed))
             _require_own_days(context, rows)
             judged.append((table.id, rows))
@@ -142,16 +182,7 @@ def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.
         events = ibis.union(*parts)
         placed = stage(silver.places(events))
         spans = window.spans(context.site.zone, reach)
-        encounters = stage(
-            with_held(
-                silver.assemble(events, placed, context.site, spans),
-                [rows for _, rows in judged],
-                _judged_checks(context, ENCOUNTERS),
-                decisions,
-            )
-        )
-        tables = silver.silver(judged, events, placed, encounters, runs)
-        yield replace(tables, quarantine=with_rejections(tables.quarantine, decisions))
+        yield _Assembled(judged, events, placed, silver.assemble(events, placed, context.site, spans))
 
 
 def _require_own_days(context: Context, judged: ir.Table) -> None:
@@ -177,9 +208,16 @@ _Stage = Callable[..., ir.Table]
 
 
 def _typed_records(
-    context: Context, window: _Window, reach: timedelta, decisions: Sequence[Decision]
+    context: Context,
+    window: _Window,
+    reach: timedelta,
+    decisions: Sequence[Decision],
+    wanted: ir.Table | None,
 ) -> Iterator[tuple[Table, ir.Table, _Stage]]:
-    """Yield per bronze table that has a feed: the table, its typed records, and how they become events."""
+    """Yield per bronze table that has a feed: the table, its typed records, and how they become events.
+
+    `wanted` names the encounters of which records are read; null: all.
+    """
     shapes: tuple[tuple[Table, _Stage, _Stage], ...] = (
         (ENCOUNTERS_RAW, records.type_encounters, silver.events_of_encounters),
         (EVENTS_RAW, records.type_events, silver.events_of_events),
@@ -195,6 +233,8 @@ def _typed_records(
             for rule, decided in released_rules(decisions).items()
         }
         raw = hold(raw, _judged_checks(context, table), released)
+        if wanted is not None:
+            raw = raw.semi_join(wanted, "encounter_id")
         parts = [
             typer(
                 raw.filter(raw.feed_id == feed.feed_id),

@@ -65,8 +65,13 @@ def read_decisions(context: Context) -> list[Decision]:
 
 def holding_rules(context: Context) -> dict[str, str]:
     """Return what each rule says that holds rows back, by its id."""
+    return {rule_id: check.rule for rule_id, check in holding_checks(context).items()}
+
+
+def holding_checks(context: Context) -> dict[str, Check]:
+    """Return the rules that hold rows back, by id; raises as `rule_files` does."""
     checks = (check for rules in rule_files(context).values() for check in rules.checks)
-    return {check.rule_id: check.rule for check in checks if check.is_quarantining}
+    return {check.rule_id: check for check in checks if check.is_quarantining}
 
 
 def _tells_of(entry: Entry | None, decision: Decision) -> bool:

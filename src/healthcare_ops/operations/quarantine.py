@@ -15,7 +15,9 @@ from healthcare_ops.core.tables import QUARANTINE
 from healthcare_ops.jobs.audit_log import newest_decisions
 from healthcare_ops.jobs.quality_rules import DECISIONS, holding_rules, kept_decisions
 from healthcare_ops.operations import audit, bulk
+from healthcare_ops.operations.held import of_rule
 from healthcare_ops.pipeline.quality.quarantine import Decision, Kind
+from healthcare_ops.pipeline.quality.report.past import DECISION
 
 _REASONS = {reason.value for reason in Reason}
 
@@ -43,8 +45,9 @@ class Decided:
 
 
 def held_records(platform: Platform) -> list[dict[str, Any]]:
-    """Return the records in quarantine by file and number, with what became of them."""
-    rows = platform.lake.read(QUARANTINE).order_by("feed_id", "delivery_seq", "record_no")
+    """Return the records that are held by file and number; those that were released or rejected are not."""
+    rows = platform.lake.read(QUARANTINE)
+    rows = rows.filter(rows.state == "held").order_by("feed_id", "delivery_seq", "record_no")
     names = ("feed_id", "batch_id", "source_file", "record_no", "reason_code", "column", "rule_ids", "state")
     found: list[dict[str, Any]] = platform.context.engine.collect(rows.select(*names)).to_pylist()
     return found
@@ -78,7 +81,8 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
     audit.record(context.objects, decision.decided_at, who=by, action=f"dq.{kind}", reason=reason, details=details)
     _keep(platform, decision)
     try:
-        jobs = bulk.refine(platform, lambda name: None, days=frozenset(days))["jobs"]
+        run_id = bulk.new_run_id(decision.decided_at, DECISION)
+        jobs = bulk.refine(platform, lambda name: None, days=frozenset(days), run_id=run_id)["jobs"]
         failure = None
     except QualityError as error:
         jobs, failure = {}, error
@@ -119,7 +123,7 @@ def _concerned(platform: Platform, rule: str, batch_id: str) -> dict[date, int]:
     if not found:
         raise NotFoundError(
             f"rule {rule!r} holds no record of delivery {batch_id!r}.",
-            next_step="`hops dq show --quarantine` lists rules and deliveries.",
+            next_step="`hops dq quarantine` lists rules and deliveries.",
         )
     return found
 
@@ -131,7 +135,7 @@ def _held_by_day(
     rows = platform.lake.read(QUARANTINE)
     mine = rows.filter((rows.batch_id == batch_id) & rows.state.isin(states))
     if rule is not None:
-        mine = mine.filter(("," + mine.rule_ids + ",").contains(f",{rule},"))
+        mine = mine.filter(of_rule(mine, rule))
     days = mine.group_by("dt").aggregate(records=mine.count()).order_by("dt")
     return {row["dt"]: row["records"] for row in platform.context.engine.collect(days).to_pylist()}
 

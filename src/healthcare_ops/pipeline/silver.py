@@ -36,6 +36,22 @@ _TIME_OF = {
     "discharge": "discharge_time",
 }
 _OUTCOME_RANK = {name: len(DISPOSITIONS) - number for number, name in enumerate(DISPOSITIONS)}
+# Of each pair the first is not later than the second; else the encounter's events are reversed.
+ORDERED = (
+    ("arrival_time", "triage_start"),
+    ("triage_start", "triage_end"),
+    ("arrival_time", "triage_end"),
+    ("triage_end", "care_start"),
+    ("arrival_time", "care_start"),
+    ("arrival_time", "admit_time"),
+    ("arrival_time", "first_placed"),
+    ("arrival_time", "discharge_time"),
+    ("triage_start", "discharge_time"),
+    ("triage_end", "discharge_time"),
+    ("care_start", "discharge_time"),
+    ("admit_time", "discharge_time"),
+    ("last_placed", "discharge_time"),
+)
 
 
 @dataclass(frozen=True)
@@ -200,22 +216,7 @@ def _code(value: Any, mapping: Mapping[Any, Any]) -> Any:
 
 
 def _encounter_reason(rows: ir.Table, site: Site) -> Any:
-    ordered = (
-        ("arrival_time", "triage_start"),
-        ("triage_start", "triage_end"),
-        ("arrival_time", "triage_end"),
-        ("triage_end", "care_start"),
-        ("arrival_time", "care_start"),
-        ("arrival_time", "admit_time"),
-        ("arrival_time", "first_placed"),
-        ("arrival_time", "discharge_time"),
-        ("triage_start", "discharge_time"),
-        ("triage_end", "discharge_time"),
-        ("care_start", "discharge_time"),
-        ("admit_time", "discharge_time"),
-        ("last_placed", "discharge_time"),
-    )
-    reversed_ = reduce(lambda left, right: left | right, ((rows[b] < rows[a]).fill_null(False) for a, b in ordered))
+    reversed_ = reduce(lambda left, right: left | right, ((rows[b] < rows[a]).fill_null(False) for a, b in ORDERED))
     return ibis.cases(
         (rows.arrival_time.isnull(), Reason.ARRIVAL_MISSING.value),
         (rows.sector_id.isnull(), Reason.SECTOR_MISSING.value),

@@ -148,7 +148,7 @@ def _decide(
         told = f"{decided.let_in} of them are let in" if kind == "release" else _DONE[kind]
         out.print(f"Records of {batch} that {rule} holds: {decided.records} ({days}); {told}.", markup=False)
         if decided.let_in < decided.records and kind == "release":
-            out.print("Other rules hold the rest: hops dq show --quarantine", markup=False)
+            out.print("Other rules hold the rest: hops dq quarantine", markup=False)
         if kind != "hold":
             out.print(f"undo: hops dq hold --rule {rule} --batch {batch} --by NAME --reason WHY", markup=False)
 
