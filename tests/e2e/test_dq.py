@@ -392,6 +392,41 @@ def test_a_release_lets_records_in_as_if_they_had_never_been_held_and_can_be_und
     assert after_release != without
 
 
+def test_after_a_decision_the_report_of_the_run_is_still_the_one_that_people_see(hops, own_ward):
+    state = ("--state", own_ward.state)
+    before = hops("dq", "show", *state, "--json").document
+
+    hops("dq", "release", "--rule", SHORT, "--batch", LAST_DELIVERY, *BY, *state)
+    hops("dq", "check", "--from", "2026-03-05", "--to", "2026-03-08", *state, "--as-of", "2026-03-10T12:00:00-03:00")
+    shown = hops("dq", "show", before["run_id"], *state)
+    runs = hops("dq", "history", *state, "--json").document["runs"]
+
+    made = {run["made_by"]: run for run in runs}
+    assert [run["made_by"] for run in runs].count("run") == len(MISSING)
+    assert (made["decision"]["days"], made["check"]["days"]) == (3, 2)
+    assert made["check"]["run_id"].startswith("check-20260310T150000Z-")
+    assert "later:" not in shown.out  # who names a run wants no other
+
+
+def test_a_decision_leaves_its_own_report_beside_the_newest_and_says_so(hops, own_ward):
+    state = ("--state", own_ward.state)
+    before = hops("dq", "show", *state, "--json").document
+
+    hops("dq", "release", "--rule", SHORT, "--batch", LAST_DELIVERY, *BY, *state)
+    after = hops("dq", "show", *state, "--json").document
+    shown, given = hops("dq", "show", *state), hops("dq", "assign", TRIAGE, "--to", "Rui", "--by", "Ana", *state)
+    noticed = hops("dq", "notice", "visits", *state)
+    history = hops("dq", "history", *state)
+
+    later = after["later_decision"]
+    assert (before["later_decision"], after["run_id"], later["days"]) == (None, before["run_id"], 3)
+    assert f"later:  a report of 3 days after a decision: hops dq show {later['run_id']}" in shown.out
+    assert f"looks into {TRIAGE} of run {before['run_id']}" in given.out.replace("\n", " ")
+    assert noticed.exit_code == 0
+    assert "made by" in history.out
+    assert hops("dq", "show", later["run_id"], *state, "--json").document["days"]["count"] == 3
+
+
 def test_rejected_records_stay_out_and_say_so(hops, own_ward):
     state = ("--state", own_ward.state)
 

@@ -175,9 +175,9 @@ def land(platform: Platform, feed: Feed, files: Mapping[Path, str]) -> list[dict
     return landed
 
 
-def new_run_id(now: datetime) -> str:
-    """Return a name for work in bulk."""
-    return f"bulk-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+def new_run_id(now: datetime, kind: str = "bulk") -> str:
+    """Return a name for work in bulk, or for what is like it."""
+    return f"{kind}-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def refine(

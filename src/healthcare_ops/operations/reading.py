@@ -17,7 +17,7 @@ from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.jobs.quality_reports import MOST_READ, PAST_DAYS
-from healthcare_ops.pipeline.quality.report.past import kind_of
+from healthcare_ops.pipeline.quality.report.past import DECISION, kind_of, made_by
 from healthcare_ops.pipeline.quality.report.refusals import refusal_sentence, refusals_id
 from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION as REPORT_VERSION
@@ -48,6 +48,9 @@ def newest_predictions(platform: Platform) -> list[dict[str, Any]]:
 def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
     """Return the newest data-quality report, or that of a run (as much of its id as no other has), with its `path`.
 
+    Newest is the one that was written last, but for those of a few days that decisions about held records left: these
+    are found by their run alone, or if there is no other.
+
     Raises
     ------
     NotFoundError
@@ -76,6 +79,8 @@ def newest_outline(platform: Platform) -> dict[str, Any]:
 def _last_written(platform: Platform, run_id: str = "") -> dict[str, Any]:
     objects = platform.context.objects
     keys = _keys_of(objects.list(REPORTS_PREFIX), run_id)
+    if not run_id:
+        keys = [key for key in keys if not _is_of_decision(key)] or keys
     reports = [_read(objects, key) for key in _newest_first(keys)[:_LATEST]]
     if not reports:
         raise NotFoundError(
@@ -83,6 +88,20 @@ def _last_written(platform: Platform, run_id: str = "") -> dict[str, Any]:
             next_step="Run `hops dq check`.",
         )
     return max(reports, key=lambda report: str(report["written_at"]))
+
+
+def later_decision(platform: Platform, report: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return run and number of days of the newest report that a decision left after this one; null if none did."""
+    objects = platform.context.objects
+    keys = [key for key in objects.list(REPORTS_PREFIX) if _is_of_decision(key)]
+    found = [_read(objects, key) for key in _newest_first(keys)[:_LATEST]]
+    later = [one for one in found if str(one["written_at"]) > str(report["written_at"])]
+    newest = max(later, key=lambda one: str(one["written_at"]), default=None)
+    return {"run_id": newest["run_id"], "days": newest["days"]["count"]} if newest else None
+
+
+def _is_of_decision(key: str) -> bool:
+    return made_by(Path(key).stem) == DECISION
 
 
 def _of_another_form(report: Mapping[str, Any]) -> ConfigError:

@@ -11,6 +11,7 @@ from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.operations import stewards
 from healthcare_ops.operations.reading import (
     findings_of,
+    later_decision,
     newest_outline,
     newest_report,
     newest_reports,
@@ -53,6 +54,25 @@ def test_the_newest_report_is_the_one_that_was_written_last_whatever_day_it_is_o
     keep(platform, "daily-20260311T120000Z-b", "2026-03-13")  # a replay of the day before
 
     assert newest_report(platform)["run_id"] == "daily-20260311T120000Z-b"
+
+
+def test_a_report_of_a_few_days_that_a_decision_left_is_found_by_its_name_and_is_not_the_newest(platform):
+    keep(platform, "daily-20260312T120000Z-a", "2026-03-12")
+    keep(platform, "decision-20260313T120000Z-b", "2026-03-13", days={"count": 2})
+    keep(platform, "decision-20260311T120000Z-c", "2026-03-11", days={"count": 1})
+
+    newest = newest_report(platform)
+
+    assert newest["run_id"] == "daily-20260312T120000Z-a"
+    assert newest_report(platform, "decision-20260313")["run_id"] == "decision-20260313T120000Z-b"
+    assert later_decision(platform, newest) == {"run_id": "decision-20260313T120000Z-b", "days": 2}
+    assert later_decision(platform, newest | {"written_at": "2026-03-14"}) is None
+
+
+def test_a_report_that_a_decision_left_is_shown_if_there_is_no_other(platform):
+    keep(platform, "decision-20260313T120000Z-b", "2026-03-13")
+
+    assert newest_report(platform)["run_id"] == "decision-20260313T120000Z-b"
 
 
 def test_a_run_is_named_by_as_much_of_its_id_as_no_other_has(platform):

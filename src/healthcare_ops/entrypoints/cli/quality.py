@@ -48,11 +48,12 @@ def show(
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.operations.quarantine import held_records
-    from healthcare_ops.operations.reading import newest_report
+    from healthcare_ops.operations.reading import later_decision, newest_report
     from healthcare_ops.operations.stewards import assignments
 
     with open_platform(state, exclusive=False) as platform:
         report = newest_report(platform, run_id)
+        report["later_decision"] = None if run_id else later_decision(platform, report)
         report["assignments"] = [vars(one) for one in assignments(platform) if one.run_id == report["run_id"]]
         records = held_records(platform) if held else []
     if html:
@@ -112,7 +113,9 @@ def history(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Show scores and verdicts of past runs, or what one rule measured in them.
+    """Show scores and verdicts of past runs, or what one rule measured in them, with how many days each judged.
+
+    A report is made by a run (or a load), by a decision about held records, or by `hops dq check`.
 
     Example: hops dq history encounters.triage_level.complete
     """
@@ -124,10 +127,10 @@ def history(
         reports = newest_reports(platform, runs)
     if rule:
         rows = [_measured(report, section) for report, section in told_of(rule, reports)]
-        columns = ["run_id", "as_of", "verdict", "measured", "broken", "checked"]
+        columns = ["run_id", "as_of", "verdict", "measured", "broken", "checked", "days", "made_by"]
     else:
         rows = [_scored(report, findings_of(report)) for report in reports]
-        columns = ["run_id", "as_of", "verdict", "score", "failed", "warned"]
+        columns = ["run_id", "as_of", "verdict", "score", "failed", "warned", "days", "made_by"]
     if not rows:
         raise NotFoundError("there is no report of today's form.", next_step="Run `hops dq check`.")
     if as_json:
@@ -135,7 +138,8 @@ def history(
         return
     out = console()
     shown = [[run_id, as_of[:16], *others] for run_id, as_of, *others in rows]
-    out.print(table(rule or "Data quality", ["run", "as of", *columns[2:]], shown))
+    titles = [name.replace("_", " ") for name in columns[2:]]
+    out.print(table(rule or "Data quality", ["run", "as of", *titles], shown))
     if len(rows) > 1:
         out.print(f"oldest {sparkline([row[3] for row in reversed(rows)])} newest", markup=False)
 
@@ -254,6 +258,7 @@ def _check_lake(first: str, last: str, state: Path, as_of: str, wait: float, *, 
     from healthcare_ops.core.tables import ENCOUNTERS
     from healthcare_ops.operations import bulk
     from healthcare_ops.operations.reading import report_keys, report_since
+    from healthcare_ops.pipeline.quality.report.past import CHECK
 
     start, end = (day(text, option) if text else None for text, option in ((first, "--from"), (last, "--to")))
     if start and end and end < start:
@@ -272,7 +277,8 @@ def _check_lake(first: str, last: str, state: Path, as_of: str, wait: float, *, 
         before = report_keys(platform)
         failure: QualityError | None = None
         try:
-            bulk.refine(platform, lambda name: None, jobs=("dq_check",), days=days)
+            run_id = bulk.new_run_id(platform.context.clock.now(), CHECK)
+            bulk.refine(platform, lambda name: None, jobs=("dq_check",), days=days, run_id=run_id)
         except QualityError as error:
             failure = error
         report = report_since(platform, before)
@@ -307,6 +313,9 @@ def _print_report(report: Mapping[str, Any]) -> None:
     for feed in report["feeds"]:
         out.print(f"{feed['feed_id']} ({feed['owner']}): {feed['diagnosis']}", markup=False)
     out.print(f"report: {report['path']}", markup=False)
+    if later := report.get("later_decision"):
+        days = f"{later['days']:,} day{'' if later['days'] == 1 else 's'}"
+        out.print(f"later:  a report of {days} after a decision: hops dq show {later['run_id']}", markup=False)
     if report["verdict"] in ("warn", "fail"):
         out.print(
             "next:   hops dq explain RULE · hops dq notice FEED · hops dq whatif RULE --threshold X", markup=False
@@ -343,10 +352,18 @@ def _print_held(records: Sequence[Mapping[str, Any]]) -> None:
 
 def _measured(report: Mapping[str, Any], section: Mapping[str, Any]) -> list[Any]:
     value = next(iter(section.get("values", ())), section.get("observed"))
-    return [report["run_id"], report["as_of"], section["verdict"], value, counted(section), section.get("checked")]
+    figures = [section["verdict"], value, counted(section), section.get("checked")]
+    return [report["run_id"], report["as_of"], *figures, *_extent(report)]
 
 
 def _scored(report: Mapping[str, Any], sections: Sequence[Mapping[str, Any]]) -> list[Any]:
     verdicts = [section["verdict"] for section in sections]
     counts = [verdicts.count("fail"), verdicts.count("warn")]
-    return [report["run_id"], report["as_of"], report["verdict"], report["dq_risk_score"], *counts]
+    return [report["run_id"], report["as_of"], report["verdict"], report["dq_risk_score"], *counts, *_extent(report)]
+
+
+def _extent(report: Mapping[str, Any]) -> list[Any]:
+    """Return how many days a report judged, and what made it."""
+    from healthcare_ops.pipeline.quality.report.past import made_by
+
+    return [report["days"]["count"], made_by(report["run_id"])]
