@@ -294,6 +294,27 @@ def test_without_a_day_to_judge_a_check_shows_no_report_of_others(hops, own_ward
     assert why in outcome.err
 
 
+def test_a_day_of_which_every_record_is_held_is_judged_and_one_without_a_record_is_named(hops, own_ward):
+    state = ("--state", own_ward.state)
+    start = datetime(2026, 3, 20, 8)  # noqa: DTZ001  # the hospital's wall clock
+    rows = [visit(number, start, place="nowhere") for number in range(9100, 9110)]
+    file = own_ward.write("nowhere.csv", csv_text(rows))
+    hops("ingest", file, "--feed", "visits", *state, "--as-of", "2026-03-21T04:00:00-03:00")
+    hops("run", "--date", "2026-03-20", *state, "--as-of", "2026-03-21T06:00:00-03:00")
+
+    days = ("--from", "2026-03-20", "--to", "2026-03-22")
+    check = ("dq", "check", *days, *state, "--as-of", "2026-03-23T06:00:00-03:00")
+    checked, said = hops(*check, "--json"), hops(*check)
+
+    (feed,) = checked.document["feeds"]
+    (warning,) = checked.document["warnings"]
+    assert (checked.exit_code, checked.document["verdict"]) == (6, "fail")
+    assert (feed["counts"]["delivered"], feed["counts"]["quarantined"]) == (10, 10)
+    assert warning["code"] == "NO_RECORDS"
+    assert "no delivery has a record of 2026-03-21 to 2026-03-22" in warning["message"]
+    assert warning["message"] in said.err
+
+
 @pytest.mark.parametrize("text", ["{}", '{"run_id": "x', "[]"])
 @pytest.mark.parametrize("words", [("show",), ("history",), ("explain",)])
 def test_a_damaged_report_is_named_with_what_to_do(hops, own_ward, words, text):

@@ -218,6 +218,11 @@ def days_to_rebuild(platform: Platform, changes: Changes) -> frozenset[date]:
     return frozenset(platform.context.engine.collect(days)["dt"].to_pylist())
 
 
+def days_with_records(platform: Platform) -> frozenset[date]:
+    """Return the days of which silver has an encounter, or an account at least: every record may be held."""
+    return frozenset().union(*(platform.lake.changes(table, "").days for table in (ENCOUNTERS, BATCH_ACCOUNTS)))
+
+
 def forget_feeds(platform: Platform, feed_ids: Collection[str]) -> None:
     """Empty bronze of these feeds, so that the next ingest reads their raw files again."""
     lake = platform.lake

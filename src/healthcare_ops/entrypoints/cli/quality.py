@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from healthcare_ops.entrypoints.cli import quality_rules, quarantine
-from healthcare_ops.entrypoints.cli.failures import show_result
+from healthcare_ops.entrypoints.cli.failures import show_result, warn
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
 from healthcare_ops.entrypoints.cli.quality_findings import (
@@ -197,6 +197,8 @@ def check(
 ) -> None:
     """Judge silver now and write a report, or judge any file by any rules; exit 6 if a `fail` rule is broken.
 
+    Days of which every record is held are judged as well; a warning names those of which there is none.
+
     Example: hops dq check --rules stays.dqdl --data stays.parquet
     """
     if rules or data or reference:
@@ -254,9 +256,10 @@ def _plain(finding: Finding) -> dict[str, Any]:
 
 def _check_lake(first: str, last: str, state: Path, as_of: str, wait: float, *, as_json: bool) -> None:
     from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.core.days import days_between
     from healthcare_ops.core.errors import NotFoundError, QualityError
-    from healthcare_ops.core.tables import ENCOUNTERS
     from healthcare_ops.operations import bulk
+    from healthcare_ops.operations.cautions import days_without_records
     from healthcare_ops.operations.reading import report_keys, report_since
     from healthcare_ops.pipeline.quality.report.past import CHECK
 
@@ -264,7 +267,7 @@ def _check_lake(first: str, last: str, state: Path, as_of: str, wait: float, *, 
     if start and end and end < start:
         raise typer.BadParameter(f"{last} is before {first}.", param_hint="--to")
     with open_platform(state, clock_at(as_of), patience=patience_of(wait)) as platform:
-        there = platform.lake.changes(ENCOUNTERS, "").days
+        there = bulk.days_with_records(platform)
         lowest, highest = start or min(there, default=None), end or max(there, default=None)
         if lowest is None or highest is None:
             raise NotFoundError("silver holds no day yet.", next_step="Run `hops load`.")
@@ -282,9 +285,13 @@ def _check_lake(first: str, last: str, state: Path, as_of: str, wait: float, *, 
         except QualityError as error:
             failure = error
         report = report_since(platform, before)
+        asked = days_between(lowest, highest) if start or end else ()
+        cautions = [caution.document for caution in days_without_records(platform, asked)]
     if report is None:
         raise failure or NotFoundError("nothing was judged.", next_step="Run `hops load`.")
-    show_result(report, failure, as_json=as_json, show=_print_report)
+    if not as_json:
+        warn(cautions)
+    show_result({**report, "warnings": cautions}, failure, as_json=as_json, show=_print_report)
 
 
 def verdict_text(verdict: str) -> str:
