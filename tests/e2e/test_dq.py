@@ -77,6 +77,44 @@ def test_what_is_explained_by_default_is_the_worst_finding(dq):
     assert document["contribution"] == max(contributions.values())
 
 
+@pytest.fixture
+def passed_ward(hops, own_ward):
+    """Return the ward with a newest report that passed, though a few records of very many are held."""
+    path = report_file(hops, own_ward)
+    report = json.loads(path.read_text(encoding="utf-8"))
+    for rule in report["rules"]:
+        rule["verdict"] = "pass"
+    changed = report | {"verdict": "pass", "dq_risk_score": 0.0, "contributions": {"quarantine": 0.0}}
+    path.write_text(json.dumps(changed), encoding="utf-8")
+    return own_ward
+
+
+def test_of_a_report_that_passed_nothing_is_explained_but_what_is_asked_for(hops, passed_ward):
+    explain = ("dq", "explain", "--state", passed_ward.state)
+
+    worst, held, rule = hops(*explain), hops(*explain, "quarantine"), hops(*explain, TRIAGE)
+
+    assert (worst.exit_code, worst.message, worst.out) == (3, "no rule is broken.", "")
+    assert held.out.startswith("quarantine: no points of risk\nRecords held in quarantine: `hops dq")
+    assert rule.out.startswith(f"{TRIAGE}: no points of risk\n")
+
+
+def test_where_no_record_is_held_that_is_said(dq):
+    first = dq("history", "--json").document["runs"][-1]["run_id"]
+
+    outcome = dq("explain", "quarantine", "--run", first)
+
+    assert (outcome.exit_code, outcome.message) == (3, f"in the days of run {first} no record is held.")
+
+
+def test_one_run_before_is_one(dq):
+    second = dq("history", "--json").document["runs"][-2]["run_id"]
+
+    outcome = dq("explain", TRIAGE, "--run", second)
+
+    assert "share of rows that break it, 1 run before: " in outcome.out
+
+
 def test_history_tells_what_a_rule_measured_in_every_run(dq):
     runs = dq("history", TRIAGE, "--json").document["runs"]
     outcome = dq("history", TRIAGE, "--runs", "2")
@@ -374,6 +412,13 @@ def test_a_notice_tells_the_supplier_what_is_missing_where_and_when(dq, language
     assert outcome.out.startswith("To: it@hospital.example\nSubject: visits: level\n")
     assert not [word for word in [*words, "2026-03-13 (to|a) 2026-03-15"] if not re.search(word, outcome.out)]
     assert is_inert(outcome.out)
+
+
+def test_a_notice_to_a_feed_that_is_not_there_names_those_that_are(dq):
+    outcome = dq("notice", "nofeed")
+
+    assert outcome.exit_code == 3
+    assert outcome.message.endswith(" tells of no feed 'nofeed'; it tells of: visits.")
 
 
 def test_a_notice_for_machines_has_both_languages(dq):

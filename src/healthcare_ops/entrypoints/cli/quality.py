@@ -88,17 +88,22 @@ def explain(
     with open_platform(state, exclusive=False) as platform:
         report = newest_report(platform, run_id)
     sections = {section["rule_id"]: section for section in findings_of(report)}
-    name = rule or max(report["contributions"], key=report["contributions"].get, default="")
-    if name not in sections and name != "quarantine":
+    # Records held among very many add less than is shown.
+    points_of = {finding: points for finding, points in report["contributions"].items() if points}
+    name = rule or max(points_of, key=lambda finding: points_of[finding], default="")
+    is_of_held = name == "quarantine" and any(feed["counts"]["quarantined"] for feed in report["feeds"])
+    if name not in sections and not is_of_held:
         raise NotFoundError(
-            f"run {report['run_id']} judged no rule {rule!r}."
+            f"in the days of run {report['run_id']} no record is held."
+            if rule == "quarantine"
+            else f"run {report['run_id']} judged no rule {rule!r}."
             if rule
             else "the job ended before all rules were judged."
             if report["error"]
             else "no rule is broken.",
             next_step=which_of(rule, sections, "`hops dq show` lists the rules."),
         )
-    points = report["contributions"].get(name, 0.0)
+    points = points_of.get(name, 0.0)
     section = explanation(report, sections[name]) if name in sections else {}
     if as_json:
         emit_json({"run_id": report["run_id"], "contribution": points, "rule_id": name, **section})
@@ -163,6 +168,12 @@ def notice(
     with open_platform(state, exclusive=False) as platform:
         report = newest_report(platform, run_id)
     found = next((section.get("notice") for section in report["feeds"] if section["feed_id"] == feed), None)
+    feeds = [section["feed_id"] for section in report["feeds"]]
+    if feed not in feeds:
+        raise NotFoundError(
+            f"run {report['run_id']} tells of no feed {feed!r}; it tells of: {', '.join(feeds) or 'none'}.",
+            next_step="Name one of them.",
+        )
     if found is None:
         raise NotFoundError(
             f"run {report['run_id']} found no missing values of feed {feed!r} beyond a rule's threshold.",

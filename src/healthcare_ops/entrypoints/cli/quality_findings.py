@@ -32,7 +32,9 @@ def explanation(report: Mapping[str, Any], section: Mapping[str, Any]) -> Mappin
 def print_explanation(report: Mapping[str, Any], name: str, section: Mapping[str, Any], points: float) -> None:
     """Print an `explanation`, or of records in quarantine where they are."""
     out = console()
-    out.print(f"{name}: {points:.2f} of the {report['dq_risk_score'] or 0:.2f} points of risk", markup=False)
+    score = report["dq_risk_score"] or 0
+    added = f"{points:.2f} of the {score:.2f} points of risk" if points or score else "no points of risk"
+    out.print(f"{name}: {added}", markup=False)
     if not section:
         out.print("Records held in quarantine: `hops dq show --quarantine` lists them.", markup=False)
         return
@@ -82,7 +84,8 @@ def _print_rule(section: Mapping[str, Any]) -> None:
         out.print(table("Some of the records", ["file", "record", "encounter (pseudonym)"], rows))
     if section["trend"]:
         past = [one["share"] for one in reversed(section["trend"])]
-        out.print(f"share of rows that break it, {len(past)} runs before: {sparkline(past)}", markup=False)
+        runs = "1 run" if len(past) == 1 else f"{len(past)} runs"
+        out.print(f"share of rows that break it, {runs} before: {sparkline(past)}", markup=False)
 
 
 def shown(value: float | None) -> str:
