@@ -86,6 +86,7 @@ clean:  ## Remove the virtual environments and caches; state directories stay
 $(CORE): requirements/core.lock
 	$(call new_venv,$(PYTHON),>= (3, 11),Python 3.11 or newer is needed. Install it or set PYTHON=...,$(VENV))
 	$(call step,core,$(BIN)/python $(INSTALL_LOCK) requirements/core.lock)
+	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || $(call apt_install,libgomp1,LightGBM needs libgomp)
 	@touch $@
 
 $(CODE): $(CORE)

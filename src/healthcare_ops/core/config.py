@@ -39,7 +39,7 @@ class Settings(Strict):
     keep_runs_days: int = Field(default=30, ge=15, description="Days for which runs and their logs are kept.")
     keep_snapshots: int = Field(default=20, ge=2, description="Untagged snapshots kept per table.")
     horizon_h: int = Field(default=48, ge=1, le=48, description="Farthest hour of a forecast.")
-    train_days: int = Field(default=728, ge=21, description="Longest history a model is trained on.")
+    train_days: int = Field(default=1826, ge=21, description="Longest history a model is trained on, in days.")
 
     @model_validator(mode="after")
     def _keeps_no_password(self) -> Self:

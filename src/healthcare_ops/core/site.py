@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo
@@ -50,6 +50,27 @@ class Holidays(Strict):
         return self
 
 
+class LocalEvent(Strict):
+    """What may move arrivals on some days: school holidays, a match, carnival."""
+
+    name: str = Field(min_length=1, max_length=64)
+    days: tuple[str, ...] = Field(
+        min_length=1, description="Days as 2026-07-01, or from the first to the last as 2026-07-01/2026-07-31."
+    )
+    value: float = Field(default=1.0, allow_inf_nan=False, description="Its size, where days differ.")
+
+    @model_validator(mode="after")
+    def _are_days(self) -> LocalEvent:
+        if not self.dates:
+            raise ValueError(f"event {self.name!r} has no day")
+        return self
+
+    @cached_property
+    def dates(self) -> tuple[date, ...]:
+        """Return its days, in order."""
+        return tuple(sorted({day for text in self.days for day in _days_of(text)}))
+
+
 class Triage(Strict):
     """The triage scale and its targets."""
 
@@ -76,6 +97,20 @@ class Sector(Strict):
     functional_capacity: int | None = Field(default=None, ge=1, le=_MOST_BEDS, description="Beds that can be staffed.")
 
 
+_MOST_EVENT_DAYS = 3700
+
+
+def _days_of(text: str) -> list[date]:
+    first, _, last = text.partition("/")
+    try:
+        start, end = date.fromisoformat(first), date.fromisoformat(last or first)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is neither a day (2026-07-01) nor a span (2026-07-01/2026-07-31)") from error
+    if not 0 <= (end - start).days <= _MOST_EVENT_DAYS:
+        raise ValueError(f"{text!r} is not a span from a day to a later one, of at most ten years")
+    return [start + timedelta(days=day) for day in range((end - start).days + 1)]
+
+
 class Site(Strict):
     """One facility."""
 
@@ -89,6 +124,7 @@ class Site(Strict):
     )
     max_stay_days: int = Field(default=60, ge=1, le=400, description="Longer stays are quarantined.")
     holidays: Holidays | None = None
+    events: tuple[LocalEvent, ...] = Field(default=(), description="School holidays and local events.")
     triage: Triage = Triage()
     nedocs: Nedocs = Nedocs()
     sectors: tuple[Sector, ...] = Field(min_length=1)
@@ -99,6 +135,9 @@ class Site(Strict):
         repeated = sorted({name for name in ids if ids.count(name) > 1})
         if repeated:
             raise ValueError(f"sector_id {', '.join(repeated)} is declared twice")
+        names = [event.name for event in self.events]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"event {', '.join(twice)} is declared twice; list all its days together")
         first_days = [datetime(year, month, 1, tzinfo=UTC) for year in range(2000, 2038) for month in range(1, 13)]
         offsets = {day.astimezone(self.tz).utcoffset() for day in first_days}
         if len({offset % timedelta(hours=1) for offset in offsets if offset is not None}) > 1:

@@ -1,76 +1,47 @@
-"""Walk-forward backtest and the measures of a count forecast."""
+"""Walk-forward backtest: every forecast by a model, and from hours, of the time before it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from healthcare_ops.core.site import Holidays
-from healthcare_ops.core.tables import QUANTILES
 from healthcare_ops.forecasting import counts
-from healthcare_ops.forecasting.calendar import civil_hours
-from healthcare_ops.forecasting.forecasters import (
-    MAX_LEAD_H,
-    MIN_HOURS,
-    ArrivalsModel,
-    HourlySeries,
-    fit_arrivals,
-    seasonal_naive,
-)
+from healthcare_ops.forecasting.arrivals import MIN_HOURS, ArrivalsModel, fit_arrivals
+from healthcare_ops.forecasting.measures import LEVELS, Forecasts, Measures, better_probability, measure, pinball
+from healthcare_ops.forecasting.pairs import MAX_LEAD_H
+from healthcare_ops.forecasting.regressors import Covariates
+from healthcare_ops.forecasting.series import HourlySeries, same_as_yesterday, seasonal_naive
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LEVELS = tuple(int(name[1:]) / 100 for name in QUANTILES)
 SHOWN_LEADS = (1, 4, 24)
 # Of a forecast, the next full hour as well.
 SHOWN_AHEAD = (0, *SHOWN_LEADS)
 EVERY_H = 5
 _MIN_ORIGINS = 8
-_BOOTSTRAPS = 500
-# A count of zero would say "certainly nobody": the naive rule gets the benefit of a small rate.
+# A count of zero would say "certainly nobody": a naive rule gets the benefit of a small rate.
 _NAIVE_RATE = 0.25
-
-
-@dataclass(frozen=True)
-class Measures:
-    """How good a forecast was; errors in arrivals per hour, shares 0–1.
-
-    `mape` leaves out hours without arrivals (`zero_hours` of them) and is null if there is no other;
-    `mape_floor` is what a forecaster who knew the true rate would get. `mase` is the error ÷ the error of the
-    same civil hour last week before the test, null if that is zero; `wape` is null if nobody arrived.
-    `coverage_pit` corrects the coverage of q05 to q95 for the steps of counts.
-    """
-
-    hours: int
-    mae: float
-    rmse: float
-    bias: float
-    wape: float | None
-    mase: float | None
-    mape: float | None
-    mape_floor: float
-    zero_hours: int
-    pinball: float
-    coverage_90: float
-    coverage_pit: float
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Model and seasonal-naive over the same hours; `lead_h` null means all leads together.
+    """The model beside the same hour last week (`naive`) and yesterday; `lead_h` null means all leads together.
 
-    `better_probability` is the share of resampled test days whose pinball loss is lower with the model.
+    `better_probability` is the share of resampled test days whose pinball loss is lower with the model than
+    with last week.
     """
 
     lead_h: int | None
     model: Measures
     naive: Measures
+    yesterday: Measures
     better_probability: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,53 +71,44 @@ class Backtest:
 
 
 @dataclass(frozen=True)
-class Forecasts:
-    """What was forecast and what came, shape (origins, leads) or (origins, leads, quantiles).
+class Walk:
+    """The forecasts of one series, by origin (hours after its start) and lead (hours)."""
 
-    `pit` are randomised probability integral transforms.
-    """
-
-    actual: Floats
-    mean: Floats
-    quantiles: Floats
-    pit: Floats
+    series: HourlySeries
+    origins: Ints
+    leads: Ints
+    forecasts: Forecasts
+    refits: int
 
 
 def backtest(
-    series: HourlySeries,
-    zone: str,
-    holidays: Holidays | None,
+    known: Sequence[HourlySeries],
+    covariates: Covariates,
     *,
     test_days: int = 56,
     refit_days: int = 28,
     every_h: int = EVERY_H,
     leads: Sequence[int] = SHOWN_LEADS,
-) -> Backtest | None:
-    """Walk over the last `test_days`, refitting as time goes on; None if the history before them is too short.
+    threads: int = 1,
+) -> list[Backtest]:
+    """Walk over the last `test_days` of every series, refitting as time goes on; short ones are left out.
 
-    Every forecast is made with the hours before its origin only, by a model fitted on hours before it. All
-    leads 0–48 are forecast; `leads` get a comparison of their own. Five hours between origins share no
+    All leads 0–48 are forecast; `leads` get a comparison of their own. Five hours between origins share no
     divisor with the day: otherwise each lead would always fall on the same hours.
     """
-    origins = held_out_origins(series, len(series.values) - test_days * 24, every_h)
-    if not len(origins):
-        return None
-    blocks = _blocks(origins, refit_days * 24)
-    model = walk_forward(series, zone, holidays, blocks)
-    naive = _naive_forecast(series, zone, origins, np.arange(MAX_LEAD_H + 1))
-    days = civil_hours(series.start, len(series.values), zone, None).day_number[origins]
-    scale = _naive_error(series.first(int(origins[0])), zone)
-    return Backtest(
-        sector_id=series.sector_id,
-        first_origin=str(series.start + timedelta(hours=int(origins[0]))),
-        last_origin=str(series.start + timedelta(hours=int(origins[-1]))),
-        origins=len(origins),
-        refits=len(blocks),
-        comparisons=tuple(_compare(model, naive, lead, days, scale) for lead in (*leads, None)),
-    )
+    if not known:
+        return []
+    start = max(series.end for series in known) - timedelta(days=test_days)
+    origins = {
+        series.sector_id: held_out_origins(series, series.hours_before(start), every_h=every_h) for series in known
+    }
+    judged = [series for series in known if len(origins[series.sector_id])]
+    blocks = _blocks(judged, origins, timedelta(days=refit_days))
+    walks = walk_forward(judged, covariates, blocks, np.arange(MAX_LEAD_H + 1), threads=threads)
+    return [judge(walk, covariates, leads) for walk in walks]
 
 
-def held_out_origins(series: HourlySeries, first: int, every_h: int = EVERY_H) -> Ints:
+def held_out_origins(series: HourlySeries, first: int, *, every_h: int = EVERY_H) -> Ints:
     """Return origins from hour `first` on (later if there is not enough to learn from before it).
 
     Empty where fewer than eight fit before the last 48 hours, which are no basis for a judgement.
@@ -155,96 +117,127 @@ def held_out_origins(series: HourlySeries, first: int, every_h: int = EVERY_H) -
     return origins if len(origins) >= _MIN_ORIGINS else origins[:0]
 
 
-def walk_forward(series: HourlySeries, zone: str, holidays: Holidays | None, blocks: Sequence[Ints]) -> Forecasts:
-    """Forecast leads 0–48 from every origin, each block of origins by a model of the hours before its first one."""
-    leads = np.arange(MAX_LEAD_H + 1)
-    parts = [
-        forecast(fit_arrivals(series.first(int(block[0])), zone, holidays), series, block, leads) for block in blocks
+def walk_forward(
+    known: Sequence[HourlySeries],
+    covariates: Covariates,
+    blocks: Iterable[tuple[datetime, Mapping[str, Ints]]],
+    leads: Ints,
+    *,
+    levels: tuple[float, ...] = LEVELS,
+    threads: int = 1,
+) -> list[Walk]:
+    """Forecast from origins in blocks, each by models of all hours before the instant that the block begins with.
+
+    A block names its origins by sector, in hours after the start of the series.
+    """
+    parts: dict[str, list[tuple[Ints, Forecasts]]] = {series.sector_id: [] for series in known}
+    for until, origins in blocks:
+        wanted = [series for series in known if len(origins.get(series.sector_id, ()))]
+        models = fit_arrivals([series.until(until) for series in wanted], covariates, threads=threads)
+        for series in wanted:
+            at = origins[series.sector_id]
+            found = forecast(models[series.sector_id], series, at, leads, covariates, levels=levels)
+            parts[series.sector_id].append((at, found))
+    return [
+        Walk(series, np.concatenate([at for at, _ in mine]), leads, _joined([part for _, part in mine]), len(mine))
+        for series in known
+        if (mine := parts[series.sector_id])
     ]
-    return Forecasts(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Forecasts)))
 
 
-def forecast(model: ArrivalsModel, series: HourlySeries, origins: Ints, leads: Ints) -> Forecasts:
+def forecast(
+    model: ArrivalsModel,
+    series: HourlySeries,
+    origins: Ints,
+    leads: Ints,
+    covariates: Covariates,
+    *,
+    levels: tuple[float, ...] = LEVELS,
+) -> Forecasts:
     """Return the model's forecasts at origins of the series, each from the hours before it."""
-    mean = model.predict_from(series, origins, leads)
-    return _forecasts(series, mean, mean, model.dispersion, origins, leads)
+    mean = model.predict_from(series, origins, leads, covariates)
+    return _forecasts(series, mean, mean, model.dispersion, origins, leads, levels)
 
 
-def _naive_forecast(series: HourlySeries, zone: str, origins: Ints, leads: Ints) -> Forecasts:
-    mean = seasonal_naive(series, zone, origins, leads)
-    return _forecasts(series, mean, np.maximum(mean, _NAIVE_RATE), 0.0, origins, leads)
+def judge(walk: Walk, covariates: Covariates, leads: Sequence[int], *, levels: tuple[float, ...] = LEVELS) -> Backtest:
+    """Compare forecasts with what came, at each of `leads` and at all together, beside last week and yesterday."""
+    series, origins = walk.series, walk.origins
+    zone = covariates.calendar.zone
+    days = covariates.calendar.hours(series.start, int(origins.max()) + 1).day_number[origins]
+    rivals = [
+        _forecasts(series, mean, np.maximum(mean, _NAIVE_RATE), 0.0, origins, walk.leads, levels)
+        for mean in (rule(series, zone, origins, walk.leads) for rule in (seasonal_naive, same_as_yesterday))
+    ]
+    scale = _naive_error(series.first(int(origins[0])), zone)
+
+    def compare(lead: int | None) -> Comparison:
+        model, naive, yesterday = (_at(found, walk.leads, lead) for found in (walk.forecasts, *rivals))
+        gain = pinball(naive.actual, naive.quantiles, levels) - pinball(model.actual, model.quantiles, levels)
+        found = [measure(one, scale, rate=model.mean, levels=levels) for one in (model, naive, yesterday)]
+        return Comparison(lead, found[0], found[1], found[2], better_probability(_row_means(gain), days))
+
+    return Backtest(
+        sector_id=series.sector_id,
+        first_origin=str(series.start + int(origins[0]) * _HOUR),
+        last_origin=str(series.start + int(origins[-1]) * _HOUR),
+        origins=len(origins),
+        refits=walk.refits,
+        comparisons=tuple(compare(lead) for lead in (*leads, None)),
+    )
+
+
+def _blocks(
+    known: Sequence[HourlySeries], origins: Mapping[str, Ints], length: timedelta
+) -> Iterator[tuple[datetime, dict[str, Ints]]]:
+    """Yield the first instant of each block, with the origins by sector; a young sector joins with a later block."""
+    starts = {series.sector_id: series.start for series in known}
+    instants = sorted({starts[sector] + int(at) * _HOUR for sector in starts for at in origins[sector]})
+    while instants:
+        begin, end = instants[0], instants[0] + length
+        inside = {
+            sector: np.array([at for at in origins[sector] if begin <= start + int(at) * _HOUR < end], dtype=np.int64)
+            for sector, start in starts.items()
+            if begin >= start + MIN_HOURS * _HOUR
+        }
+        yield begin, inside
+        instants = [instant for instant in instants if instant >= end]
 
 
 def _forecasts(
-    series: HourlySeries, mean: Floats, rate: Floats, dispersion: float, origins: Ints, leads: Ints
+    series: HourlySeries,
+    mean: Floats,
+    rate: Floats,
+    dispersion: float,
+    origins: Ints,
+    leads: Ints,
+    levels: tuple[float, ...],
 ) -> Forecasts:
-    actual = series.values[origins[:, None] + leads]
+    targets = origins[:, None] + leads
+    is_known = targets < len(series.values)
+    actual = np.where(is_known, series.values[np.minimum(targets, len(series.values) - 1)], np.nan)
+    seen = np.nan_to_num(actual).ravel()
+    pit = counts.randomised_pit(seen, rate.ravel(), dispersion, seed=int(origins[0])).reshape(rate.shape)
     return Forecasts(
         actual=actual,
         mean=mean,
-        quantiles=counts.quantiles(rate.ravel(), dispersion, LEVELS).reshape(*rate.shape, len(LEVELS)),
-        pit=counts.randomised_pit(actual.ravel(), rate.ravel(), dispersion, seed=int(origins[0])).reshape(rate.shape),
+        quantiles=counts.quantiles(rate.ravel(), dispersion, levels).reshape(*rate.shape, len(levels)),
+        pit=np.where(is_known, pit, np.nan),
     )
 
 
-def _blocks(origins: Ints, hours: int) -> list[Ints]:
-    """Return the origins in runs of that many hours."""
-    return np.split(origins, np.flatnonzero(np.diff((origins - origins[0]) // hours)) + 1)
+def _joined(parts: Sequence[Forecasts]) -> Forecasts:
+    return Forecasts(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Forecasts)))
 
 
-def _compare(model: Forecasts, naive: Forecasts, lead: int | None, days: Ints, scale: float) -> Comparison:
-    model, naive = _at(model, lead), _at(naive, lead)
-    gain = pinball(naive.actual, naive.quantiles) - pinball(model.actual, model.quantiles)
-    return Comparison(
-        lead_h=lead,
-        model=measure(model, scale, rate=model.mean),
-        naive=measure(naive, scale, rate=model.mean),
-        better_probability=_better_probability(gain.mean(axis=1), days),
-    )
+def _at(found: Forecasts, leads: Ints, lead: int | None) -> Forecasts:
+    pick = np.full(len(leads), fill_value=True) if lead is None else leads == lead
+    return Forecasts(found.actual[:, pick], found.mean[:, pick], found.quantiles[:, pick], found.pit[:, pick])
 
 
-def _at(walk: Forecasts, lead: int | None) -> Forecasts:
-    pick = slice(None) if lead is None else slice(lead, lead + 1)
-    return Forecasts(walk.actual[:, pick], walk.mean[:, pick], walk.quantiles[:, pick], walk.pit[:, pick])
-
-
-def measure(walk: Forecasts, scale: float, *, rate: Floats) -> Measures:
-    """Return the measures of forecasts.
-
-    `scale` is the error that MASE divides by (0 = none); `rate` is the best guess of the true rates, for the
-    floor of MAPE: the floor belongs to the hours, whoever forecasts them.
-    """
-    actual, error = walk.actual, walk.mean - walk.actual
-    arrivals, positive = float(actual.sum()), actual > 0
-    floor = counts.mape_floor(rate[positive] if positive.any() else rate.ravel())
-    return Measures(
-        hours=actual.size,
-        mae=float(np.abs(error).mean()),
-        rmse=float(np.sqrt((error**2).mean())),
-        bias=float(error.mean()),
-        wape=float(np.abs(error).sum() / arrivals) if arrivals else None,
-        mase=float(np.abs(error).mean() / scale) if scale else None,
-        mape=float((np.abs(error)[positive] / actual[positive]).mean()) if positive.any() else None,
-        mape_floor=float(floor.mean()),
-        zero_hours=int((~positive).sum()),
-        pinball=float(pinball(actual, walk.quantiles).mean()),
-        coverage_90=float(((actual >= walk.quantiles[..., 0]) & (actual <= walk.quantiles[..., -1])).mean()),
-        coverage_pit=float(((walk.pit >= LEVELS[0]) & (walk.pit <= LEVELS[-1])).mean()),
-    )
-
-
-def pinball(actual: Floats, quantiles: Floats) -> Floats:
-    """Return the pinball loss averaged over the seven quantiles, in the shape of `actual`."""
-    gap = actual[..., None] - quantiles
-    levels = np.array(LEVELS)
-    return np.asarray(np.maximum(levels * gap, (levels - 1.0) * gap).mean(axis=-1))
-
-
-def _better_probability(gains: Floats, days: Ints) -> float:
-    """Return how often days drawn with replacement say that the model is better; origins of a day stay together."""
-    by_day = np.array([gains[days == day].mean() for day in np.unique(days)])
-    drawn = np.random.default_rng(0).choice(by_day, size=(_BOOTSTRAPS, len(by_day)))
-    return float((drawn.mean(axis=1) > 0).mean())
+def _row_means(values: Floats) -> Floats:
+    known = np.isfinite(values)
+    total, count = np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _naive_error(series: HourlySeries, zone: str) -> float:

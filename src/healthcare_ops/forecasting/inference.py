@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from healthcare_ops.core.errors import DataError, NotFoundError
 from healthcare_ops.core.tables import QUANTILES
-from healthcare_ops.forecasting.evaluation import LEVELS
-from healthcare_ops.forecasting.forecasters import MAX_LEAD_H, HourlySeries, require_full_hour
+from healthcare_ops.forecasting.measures import LEVELS
+from healthcare_ops.forecasting.pairs import MAX_LEAD_H
 from healthcare_ops.forecasting.registry import StoredModel
+from healthcare_ops.forecasting.regressors import Covariates
+from healthcare_ops.forecasting.series import HourlySeries, require_full_hour
 
 _HOUR = timedelta(hours=1)
 
@@ -55,6 +57,7 @@ def predict(
     series: HourlySeries,
     origin: datetime,
     leads: Sequence[int],
+    covariates: Covariates,
     *,
     prediction_ts: datetime | None = None,
 ) -> Forecast:
@@ -88,7 +91,7 @@ def predict(
         )
     forecaster = model.sectors[series.sector_id]
     horizons = np.asarray(leads, dtype=np.int64)
-    mean = forecaster.predict(known, horizons + (origin - known.end) // _HOUR)
+    mean = forecaster.predict(known, horizons + (origin - known.end) // _HOUR, covariates)
     return Forecast(
         sector_id=series.sector_id,
         prediction_ts=made_at.astimezone(UTC),

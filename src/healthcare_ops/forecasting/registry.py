@@ -1,4 +1,4 @@
-"""Models as JSON with a manifest of hashes, and a pointer to the one in use.
+"""Models as JSON and LightGBM text with a manifest of hashes, and a pointer to the one in use.
 
 The pointer holds the hash of the manifest, the manifest those of its files: a changed byte anywhere is seen.
 """
@@ -15,16 +15,24 @@ from typing import Any
 
 from healthcare_ops import __version__
 from healthcare_ops.core.errors import ConfigError, NotFoundError
-from healthcare_ops.forecasting.forecasters import ArrivalsModel
+from healthcare_ops.forecasting.arrivals import ArrivalsModel
+from healthcare_ops.forecasting.boosted import BoostedModel
 from healthcare_ops.forecasting.training import TrainedModel
 from healthcare_ops.ports import ObjectStore
 
 _ROOT = "models/arrivals"
 _CHAMPION = f"{_ROOT}/champion.json"
 _MODEL = "model.json"
+_TREES = "trees.txt"
 _MANIFEST = "manifest.json"
 _POINTER_FIELDS = ("version", "reason", "manifest_sha256")
-_LIBRARIES = ("holidays", "numpy", "tzdata")
+_LIBRARIES = ("holidays", "lightgbm", "numpy", "tzdata")
+# 2: a boosted model beside the linear ones.
+_SCHEMA_VERSION = 2
+
+
+class OutdatedModelError(ConfigError):
+    """A stored model has a form that this version of the product does not read."""
 
 
 @dataclass(frozen=True)
@@ -63,19 +71,20 @@ def save_model(
 
     A version that is there and whole stays as it is, with the facts of its first training.
     """
-    content = json.dumps({name: model.to_dict() for name, model in sorted(sectors.items())}, sort_keys=True).encode()
-    digest = _sha256(content)
-    version = f"arrivals-glm-{trained_until.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest[:8]}"
+    files = _files(sectors)
+    hashes = {name: _sha256(content) for name, content in files.items()}
+    version = f"arrivals-{trained_until.astimezone(UTC):%Y%m%dT%H%M%SZ}-{_seal(hashes)}"
     manifest = {
         **facts,
-        "schema_version": 1,
+        "schema_version": _SCHEMA_VERSION,
         "version": version,
-        "files": {_MODEL: digest},
+        "files": hashes,
         "trained_until": trained_until.astimezone(UTC).isoformat(),
         "libraries": {"healthcare-ops": __version__} | {name: installed_version(name) for name in _LIBRARIES},
     }
     if not _is_whole(objects, version):
-        objects.write(_key(version, _MODEL), content)
+        for name, content in files.items():
+            objects.write(_key(version, name), content)
         objects.write(_key(version, _MANIFEST), json.dumps(manifest, indent=1, sort_keys=True).encode())
     return version
 
@@ -149,24 +158,57 @@ def load_model(objects: ObjectStore, version: str) -> StoredModel:
     ConfigError
         If one of its files was changed.
     """
-    manifest_key, model_key = _key(version, _MANIFEST), _key(version, _MODEL)
-    sealed, content = objects.read(manifest_key), objects.read(model_key)
-    digest = _sha256(content)
+    manifest_key = _key(version, _MANIFEST)
+    sealed = objects.read(manifest_key)
     try:
         manifest = json.loads(sealed)
-        is_listed = manifest["files"][_MODEL] == digest
-    except (KeyError, TypeError, ValueError) as error:
+        files = {str(name): str(digest) for name, digest in manifest["files"].items()}
+        schema_version = manifest["schema_version"]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _changed(objects, manifest_key, "what was stored") from error
-    if not is_listed or not version.endswith(f"-{digest[:8]}"):
-        raise _changed(objects, model_key, "its manifest")
+    if schema_version != _SCHEMA_VERSION:
+        raise OutdatedModelError(
+            f"{objects.path(manifest_key)} describes a model of form {schema_version}; this version of the product "
+            f"reads form {_SCHEMA_VERSION}.",
+            next_step="Run `hops run --type weekly_train`.",
+        )
+    if not version.endswith(f"-{_seal(files)}"):
+        raise _changed(objects, manifest_key, "the version that it stands under")
+    contents = {name: objects.read(_key(version, name)) for name in files}
+    for name, content in contents.items():
+        if _sha256(content) != files[name]:
+            raise _changed(objects, _key(version, name), "its manifest")
     try:
-        sectors = {name: ArrivalsModel.from_dict(model) for name, model in json.loads(content).items()}
+        return StoredModel(version, _sectors(contents), manifest)
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"{objects.path(model_key)} is not a model of this version of the product: {error}.",
+            f"{objects.path(_key(version, _MODEL))} is not a model of this version of the product: {error}.",
             next_step="Train again.",
         ) from error
-    return StoredModel(version, sectors, manifest)
+
+
+def _files(sectors: Mapping[str, ArrivalsModel]) -> dict[str, bytes]:
+    """Return the files of a version: the sectors, and the boosted model that they share if there is one."""
+    boosted = next((model.boosted for model in sectors.values() if model.boosted is not None), None)
+    content = {
+        "sectors": {name: model.to_dict() for name, model in sorted(sectors.items())},
+        "boosted": boosted and {"events": boosted.events, "regressors": boosted.regressors},
+    }
+    files = {_MODEL: json.dumps(content, sort_keys=True).encode()}
+    return files | ({_TREES: boosted.trees.encode()} if boosted else {})
+
+
+def _sectors(files: Mapping[str, bytes]) -> dict[str, ArrivalsModel]:
+    """Return the sectors that `_files` wrote."""
+    content = json.loads(files[_MODEL])
+    about = content["boosted"]
+    boosted = about and BoostedModel(files[_TREES].decode(), tuple(about["events"]), tuple(about["regressors"]))
+    return {name: ArrivalsModel.from_dict(model, boosted) for name, model in content["sectors"].items()}
+
+
+def _seal(hashes: Mapping[str, str]) -> str:
+    """Return the end of a version's name, which follows from the content of all its files."""
+    return _sha256(json.dumps(dict(hashes), sort_keys=True).encode())[:8]
 
 
 def _is_whole(objects: ObjectStore, version: str) -> bool:

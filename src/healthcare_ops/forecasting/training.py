@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healthcare_ops.core.errors import DataError
-from healthcare_ops.core.site import Holidays
-from healthcare_ops.forecasting.evaluation import Backtest, backtest, forecast, held_out_origins, pinball
-from healthcare_ops.forecasting.forecasters import MAX_LEAD_H, MIN_HOURS, ArrivalsModel, HourlySeries, fit_arrivals
+from healthcare_ops.forecasting.arrivals import MIN_HOURS, ArrivalsModel, fit_arrivals
+from healthcare_ops.forecasting.evaluation import Backtest, backtest, forecast, held_out_origins
+from healthcare_ops.forecasting.measures import pinball
+from healthcare_ops.forecasting.pairs import MAX_LEAD_H
+from healthcare_ops.forecasting.regressors import Covariates
+from healthcare_ops.forecasting.series import HourlySeries
 
 Ints = NDArray[np.int64]
 
@@ -72,10 +75,10 @@ class TrainedModel:
 
 def train(
     series_by_sector: Iterable[HourlySeries],
-    zone: str,
-    holidays: Holidays | None,
+    covariates: Covariates,
     *,
     champion: Mapping[str, ArrivalsModel] | None = None,
+    threads: int = 1,
 ) -> TrainedModel:
     """Fit a model for each sector (one series each), walk over its last eight weeks, compare it with the champion.
 
@@ -90,39 +93,50 @@ def train(
     if not trainable:
         found = "; ".join(f"{sector}: {reason}" for sector, reason in without.items()) or "no sector has any hour"
         raise DataError(f"no sector can be learnt: {found}.", next_step="Load more history.")
-    walks = [backtest(series, zone, holidays, test_days=_TEST_DAYS) for series in trainable]
-    old = champion or {}
-    rivals = [
-        challenge(series, zone, holidays, old[series.sector_id]) for series in trainable if series.sector_id in old
-    ]
-    backtests = tuple(walk for walk in walks if walk is not None)
-    challenges = tuple(rival for rival in rivals if rival is not None)
+    backtests = tuple(backtest(trainable, covariates, test_days=_TEST_DAYS, threads=threads))
+    challenges = tuple(challenge(trainable, covariates, champion or {}, threads=threads))
     return TrainedModel(
-        sectors={series.sector_id: fit_arrivals(series, zone, holidays) for series in trainable},
+        sectors=fit_arrivals(trainable, covariates, threads=threads),
         data_as_of=max(series.end for series in trainable),
         backtests=backtests,
         challenges=challenges,
         without_model=without,
-        verdict=_verdict(backtests, challenges, has_champion=bool(old)),
+        verdict=_verdict(backtests, challenges, has_champion=bool(champion)),
     )
 
 
-def challenge(series: HourlySeries, zone: str, holidays: Holidays | None, champion: ArrivalsModel) -> Challenge | None:
-    """Compare a candidate with the champion on hours after both learnt; None if there are too few.
+def challenge(
+    known: Sequence[HourlySeries], covariates: Covariates, champion: Mapping[str, ArrivalsModel], *, threads: int = 1
+) -> list[Challenge]:
+    """Compare a candidate with the champion on hours after both learnt; sectors with too few are left out.
 
     The candidate is fitted on the hours before the first origin: one that had learnt from the test would win.
     """
-    champion_end = (champion.trained_until - series.start) // timedelta(hours=1)
-    origins = held_out_origins(series, max(len(series.values) - _TEST_DAYS * 24, champion_end))
-    if not len(origins):
-        return None
-    candidate = fit_arrivals(series.first(int(origins[0])), zone, holidays)
-    losses = [_mean_pinball(model, series, origins) for model in (candidate, champion)]
-    return Challenge(series.sector_id, len(origins), *losses)
+    rivals = [(series, champion[series.sector_id]) for series in known if series.sector_id in champion]
+    if not rivals:
+        return []
+    begin = max(old.trained_until for _, old in rivals)
+    begin = max(begin, max(series.end for series, _ in rivals) - timedelta(days=_TEST_DAYS))
+    origins = {series.sector_id: held_out_origins(series, series.hours_before(begin)) for series, _ in rivals}
+    judged = [(series, old) for series, old in rivals if len(origins[series.sector_id])]
+    candidates = fit_arrivals(
+        [series.first(int(origins[series.sector_id][0])) for series, _ in judged], covariates, threads=threads
+    )
+    return [
+        Challenge(
+            series.sector_id,
+            len(origins[series.sector_id]),
+            *(
+                _mean_pinball(model, series, origins[series.sector_id], covariates)
+                for model in (candidates[series.sector_id], old)
+            ),
+        )
+        for series, old in judged
+    ]
 
 
-def _mean_pinball(model: ArrivalsModel, series: HourlySeries, origins: Ints) -> float:
-    walk = forecast(model, series, origins, np.arange(MAX_LEAD_H + 1))
+def _mean_pinball(model: ArrivalsModel, series: HourlySeries, origins: Ints, covariates: Covariates) -> float:
+    walk = forecast(model, series, origins, np.arange(MAX_LEAD_H + 1), covariates)
     return float(pinball(walk.actual, walk.quantiles).mean())
 
 

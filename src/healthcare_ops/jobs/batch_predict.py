@@ -13,7 +13,10 @@ from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.forecasting.inference import Forecast, predict
 from healthcare_ops.forecasting.registry import champion_history, load_champion
 from healthcare_ops.jobs.context import Context, Outcome, Request
-from healthcare_ops.jobs.series import arrivals_by_sector
+from healthcare_ops.jobs.series import arrivals_by_sector, covariates
+
+# What a forecast looks back at: 52 weeks, and a day to spare for the change of the clock.
+_HISTORY_DAYS = 366
 
 
 def run(context: Context, request: Request) -> Outcome:
@@ -23,9 +26,10 @@ def run(context: Context, request: Request) -> Outcome:
     model = load_champion(context.objects)
     now = context.clock.now()
     leads = range(context.settings.horizon_h + 1)
+    beside = covariates(context.site)
     forecasts = [
-        predict(model, series, _next_full_hour(now), leads, prediction_ts=now)
-        for series in arrivals_by_sector(context, context.settings.train_days)
+        predict(model, series, _next_full_hour(now), leads, beside, prediction_ts=now)
+        for series in arrivals_by_sector(context, _HISTORY_DAYS)
         if series.sector_id in model.sectors
     ]
     if not forecasts:

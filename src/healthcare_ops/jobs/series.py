@@ -8,8 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import FEATURES, OPS_METRICS_HOURLY
-from healthcare_ops.forecasting.forecasters import HourlySeries
+from healthcare_ops.forecasting.calendar import Calendar, Event
+from healthcare_ops.forecasting.regressors import Covariates
+from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 
@@ -27,6 +30,12 @@ def arrivals_by_sector(context: Context, days: int) -> list[HourlySeries]:
     hours = context.engine.collect(wanted)
     found = [(sector, hours.filter(pc.equal(hours["sector_id"], sector))) for sector in context.site.sector_ids]
     return [_newest_series(sector, mine) for sector, mine in found if mine.num_rows]
+
+
+def covariates(site: Site) -> Covariates:
+    """Return what the site file says of the days to come."""
+    events = tuple(Event(event.name, dict.fromkeys(event.dates, event.value)) for event in site.events)
+    return Covariates(Calendar(site.zone, site.holidays, events))
 
 
 def _newest_series(sector_id: str, hours: pa.Table) -> HourlySeries:

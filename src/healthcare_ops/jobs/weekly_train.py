@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from healthcare_ops.forecasting.registry import champion_history, load_champion, publish
+from collections.abc import Mapping
+
+from healthcare_ops.forecasting.arrivals import ArrivalsModel
+from healthcare_ops.forecasting.registry import OutdatedModelError, champion_history, load_champion, publish
 from healthcare_ops.forecasting.training import train
 from healthcare_ops.jobs.context import Context, Outcome, Request
-from healthcare_ops.jobs.series import arrivals_by_sector
+from healthcare_ops.jobs.series import arrivals_by_sector, covariates
 
 
 def run(context: Context, request: Request) -> Outcome:
     """Train on the known hours, walk over the last eight weeks, store; promote what is not worse than its rivals."""
     known = arrivals_by_sector(context, context.settings.train_days)
-    champion = load_champion(context.objects).sectors if champion_history(context.objects) else None
-    trained = train(known, context.site.zone, context.site.holidays, champion=champion)
+    trained = train(known, covariates(context.site), champion=_champion(context), threads=context.settings.threads)
     published = publish(context.objects, trained)
     return {
         "version": published.version,
@@ -21,3 +23,13 @@ def run(context: Context, request: Request) -> Outcome:
         "sectors": sorted(trained.sectors),
         "sectors_without_model": dict(trained.without_model),
     }
+
+
+def _champion(context: Context) -> Mapping[str, ArrivalsModel] | None:
+    """Return the models in use; None if there are none, or an earlier version of the product wrote them."""
+    if not champion_history(context.objects):
+        return None
+    try:
+        return load_champion(context.objects).sectors
+    except OutdatedModelError:
+        return None

@@ -19,7 +19,7 @@ from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, OPS_METRICS_HOURLY
-from healthcare_ops.forecasting.forecasters import MIN_HOURS
+from healthcare_ops.forecasting.arrivals import MIN_HOURS
 from healthcare_ops.forecasting.registry import champion_history, load_champion
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.operations.bulk import days_to_rebuild

@@ -70,7 +70,7 @@ def make_report(**different):
         ),
         "quality": make_quality("warn", 12.3),
         "backtests": (),
-        "model_version": "arrivals-glm-1",
+        "model_version": "arrivals-1",
         "sectors": (sector,),
         "tables": ({"table": "gold.features", "rows": 36, "path": "/data/lake"},),
     }

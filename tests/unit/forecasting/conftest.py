@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from healthcare_ops.core.errors import NotFoundError
-from healthcare_ops.forecasting.forecasters import ArrivalsModel, HourlySeries, fit_arrivals
+from healthcare_ops.forecasting.arrivals import ArrivalsModel, fit_arrivals
+from healthcare_ops.forecasting.calendar import Calendar
+from healthcare_ops.forecasting.regressors import Covariates
+from healthcare_ops.forecasting.series import HourlySeries
 
 SeriesBuilder = Callable[..., HourlySeries]
-ZONE = "America/Sao_Paulo"
 
 
 class MemoryObjects:
@@ -58,10 +60,16 @@ def poisson_series() -> SeriesBuilder:
 
 
 @pytest.fixture(scope="session")
+def sao_paulo() -> Covariates:
+    """Return São Paulo's clock, without holidays."""
+    return Covariates(Calendar("America/Sao_Paulo"))
+
+
+@pytest.fixture(scope="session")
 def ten_weeks(poisson_series: SeriesBuilder) -> HourlySeries:
     return poisson_series(70)
 
 
 @pytest.fixture(scope="session")
-def model(ten_weeks: HourlySeries) -> ArrivalsModel:
-    return fit_arrivals(ten_weeks, ZONE, None)
+def model(ten_weeks: HourlySeries, sao_paulo: Covariates) -> ArrivalsModel:
+    return fit_arrivals([ten_weeks], sao_paulo)["ED"]

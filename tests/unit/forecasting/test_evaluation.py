@@ -1,27 +1,27 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 
-from healthcare_ops.forecasting.evaluation import (
-    LEVELS,
-    Forecasts,
-    backtest,
-    held_out_origins,
-    measure,
-    pinball,
-    walk_forward,
-)
-from healthcare_ops.forecasting.forecasters import HourlySeries, fit_arrivals
+from healthcare_ops.forecasting.arrivals import fit_arrivals
+from healthcare_ops.forecasting.evaluation import backtest, held_out_origins, walk_forward
+from healthcare_ops.forecasting.measures import LEVELS, Forecasts, measure, pinball
+from healthcare_ops.forecasting.series import HourlySeries
 
-ZONE = "America/Sao_Paulo"
+LEADS = np.arange(49)
 
 
 @pytest.fixture(scope="module")
-def walk(poisson_series):
-    return backtest(poisson_series(120), ZONE, None)
+def walk(poisson_series, sao_paulo):
+    return backtest([poisson_series(120)], sao_paulo)[0]
+
+
+def blocks_of(series, *blocks):
+    """Blocks of origins, each learnt from the hours before its first."""
+    return [(series.start + timedelta(hours=block[0]), {series.sector_id: np.array(block)}) for block in blocks]
 
 
 def certain(actual, mean):
@@ -83,45 +83,60 @@ def test_a_walk_counts_its_origins_and_refits(walk):
     assert walk.overall.model.hours == walk.origins * 49
 
 
-def test_the_same_walk_gives_the_same_document(walk, poisson_series):
-    again = backtest(poisson_series(120), ZONE, None)
+def test_the_same_walk_gives_the_same_document(walk, poisson_series, sao_paulo):
+    again = backtest([poisson_series(120)], sao_paulo)[0]
 
     assert json.dumps(again.to_dict()) == json.dumps(walk.to_dict())
 
 
-def test_a_walk_shows_the_leads_it_is_asked_for(ten_weeks):
-    found = backtest(ten_weeks, ZONE, None, test_days=28, every_h=24, leads=(0, 48))
+def test_a_walk_shows_the_leads_it_is_asked_for(ten_weeks, sao_paulo):
+    (found,) = backtest([ten_weeks], sao_paulo, test_days=28, every_h=24, leads=(0, 48))
 
     assert [item.lead_h for item in found.comparisons] == [0, 48, None]
 
 
-def test_a_walk_learns_nothing_from_the_hours_after_an_origin(ten_weeks):
+def test_a_walk_learns_nothing_from_the_hours_after_an_origin(ten_weeks, sao_paulo):
     cut = 1100
     noisy = ten_weeks.values.copy()
     noisy[cut:] = np.random.default_rng(1).poisson(80.0, len(noisy) - cut)
     other = HourlySeries("ED", ten_weeks.start, noisy)
-    blocks = [np.array([600, 605]), np.array([cut - 5, cut]), np.array([cut + 5])]
+    blocks = blocks_of(ten_weeks, [600, 605], [cut - 5, cut], [cut + 5])
 
-    honest, tried = (walk_forward(series, ZONE, None, blocks) for series in (ten_weeks, other))
+    honest, tried = (walk_forward([series], sao_paulo, blocks, LEADS)[0].forecasts for series in (ten_weeks, other))
 
     assert tried.mean[:4].tolist() == honest.mean[:4].tolist()
     assert tried.quantiles[:4].tolist() == honest.quantiles[:4].tolist()
     assert (tried.mean[4] != honest.mean[4]).all()
 
 
-def test_a_walk_is_refitted_from_block_to_block(ten_weeks):
-    blocks = [np.array([600]), np.array([1200])]
+def test_a_walk_is_refitted_from_block_to_block(ten_weeks, sao_paulo):
+    (walk,) = walk_forward([ten_weeks], sao_paulo, blocks_of(ten_weeks, [600], [1200]), LEADS)
 
-    walk = walk_forward(ten_weeks, ZONE, None, blocks)
-
-    for row, origin in zip(walk.mean, (600, 1200), strict=True):
-        model = fit_arrivals(ten_weeks.first(origin), ZONE, None)
-        assert row.tolist() == model.predict(ten_weeks.first(origin), np.arange(49)).tolist()
+    for row, origin in zip(walk.forecasts.mean, (600, 1200), strict=True):
+        model = fit_arrivals([ten_weeks.first(origin)], sao_paulo)["ED"]
+        assert row.tolist() == model.predict(ten_weeks.first(origin), LEADS, sao_paulo).tolist()
 
 
-def test_too_short_a_history_is_not_judged(poisson_series):
-    assert backtest(poisson_series(24), ZONE, None) is None
-    assert backtest(poisson_series(26), ZONE, None) is not None
+def test_too_short_a_history_is_not_judged(poisson_series, sao_paulo):
+    assert backtest([poisson_series(24)], sao_paulo) == []
+    assert len(backtest([poisson_series(26)], sao_paulo)) == 1
+
+
+def test_sectors_are_walked_together_each_as_long_as_it_knows(poisson_series, sao_paulo):
+    long, short = poisson_series(90), poisson_series(60, sector_id="ICU", mean=2.0, seed=3)
+    late = HourlySeries("ICU", long.start + timedelta(days=30), short.values)
+
+    found = {walk.sector_id: walk for walk in backtest([long, late], sao_paulo, test_days=56)}
+
+    # ICU knows three weeks only 17 days after the walk begins, and joins when all is learnt anew after 28.
+    assert found["ED"].first_origin == str(long.start + timedelta(days=34))
+    assert long.start + timedelta(days=62) <= datetime.fromisoformat(found["ICU"].first_origin)
+    assert (found["ED"].refits, found["ICU"].refits) == (2, 1)
+
+
+def test_the_model_is_compared_with_yesterday_too(walk):
+    for item in walk.comparisons:
+        assert item.model.pinball < item.yesterday.pinball
 
 
 def test_origins_leave_room_for_the_longest_lead(poisson_series):

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 from healthcare_ops.core.errors import DataError
-from healthcare_ops.forecasting.forecasters import HourlySeries, fit_arrivals
+from healthcare_ops.forecasting.arrivals import fit_arrivals
+from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.forecasting.training import challenge, train
-
-ZONE = "America/Sao_Paulo"
 
 
 @pytest.fixture(scope="module")
-def trained(ten_weeks, poisson_series):
-    return train([ten_weeks, poisson_series(70, sector_id="ICU", mean=1.0, seed=9)], ZONE, None)
+def trained(ten_weeks, poisson_series, sao_paulo):
+    return train([ten_weeks, poisson_series(70, sector_id="ICU", mean=1.0, seed=9)], sao_paulo)
 
 
 def test_every_sector_gets_a_model_of_all_its_hours(trained, ten_weeks):
@@ -38,11 +37,11 @@ def test_the_facts_tell_window_features_and_measures(trained, ten_weeks):
     assert [walk["sector_id"] for walk in facts["backtests"]] == ["ED", "ICU"]
 
 
-def test_a_sector_with_too_little_to_learn_from_is_left_out_by_name(ten_weeks, poisson_series):
+def test_a_sector_with_too_little_to_learn_from_is_left_out_by_name(ten_weeks, poisson_series, sao_paulo):
     silent = HourlySeries("ICU", ten_weeks.start, np.zeros(70 * 24))
     young = poisson_series(20, sector_id="WARD")
 
-    found = train([silent, ten_weeks, young], ZONE, None)
+    found = train([silent, ten_weeks, young], sao_paulo)
 
     assert sorted(found.sectors) == ["ED"]
     assert found.without_model == {
@@ -51,60 +50,60 @@ def test_a_sector_with_too_little_to_learn_from_is_left_out_by_name(ten_weeks, p
     }
 
 
-def test_nothing_to_learn_from_says_what_is_missing(poisson_series):
+def test_nothing_to_learn_from_says_what_is_missing(poisson_series, sao_paulo):
     with pytest.raises(DataError, match=r"ED: 480 hours of arrivals; a model needs 504 \(21 days\).*Load more history"):
-        train([poisson_series(20)], ZONE, None)
+        train([poisson_series(20)], sao_paulo)
 
 
-def test_the_first_model_of_a_young_hospital_is_accepted_untested(poisson_series):
-    found = train([poisson_series(22)], ZONE, None)
+def test_the_first_model_of_a_young_hospital_is_accepted_untested(poisson_series, sao_paulo):
+    found = train([poisson_series(22)], sao_paulo)
 
     assert found.backtests == ()
     assert found.verdict.is_accepted
     assert found.verdict.reason == "too little history to test it; there is no other model"
 
 
-def test_an_untested_model_replaces_nothing(poisson_series, model):
-    found = train([poisson_series(22)], ZONE, None, champion={"ED": model})
+def test_an_untested_model_replaces_nothing(poisson_series, model, sao_paulo):
+    found = train([poisson_series(22)], sao_paulo, champion={"ED": model})
 
     assert not found.verdict.is_accepted
 
 
-def test_noise_that_last_week_repeats_exactly_is_not_given_to_a_model(poisson_series):
+def test_noise_that_last_week_repeats_exactly_is_not_given_to_a_model(poisson_series, sao_paulo):
     week = np.random.default_rng(1).choice([0.0, 40.0], 168)
     clockwork = HourlySeries("ED", poisson_series(1).start, np.tile(week, 10))
 
-    found = train([clockwork], ZONE, None)
+    found = train([clockwork], sao_paulo)
 
     assert not found.verdict.is_accepted
 
 
-def test_the_same_recipe_on_the_same_hours_is_no_worse_than_the_model_in_use(ten_weeks):
-    champion = fit_arrivals(ten_weeks.first(60 * 24), ZONE, None)
+def test_the_same_recipe_on_the_same_hours_is_no_worse_than_the_model_in_use(ten_weeks, sao_paulo):
+    champion = fit_arrivals([ten_weeks.first(60 * 24)], sao_paulo)["ED"]
 
-    found = challenge(ten_weeks, ZONE, None, champion)
+    found = challenge([ten_weeks], sao_paulo, {"ED": champion})[0]
 
     assert found.candidate == found.champion
     assert found.origins == len(range(60 * 24, 70 * 24 - 48, 5))
 
 
-def test_a_clearly_better_model_in_use_stays(ten_weeks, poisson_series):
+def test_a_clearly_better_model_in_use_stays(ten_weeks, poisson_series, sao_paulo):
     # The rate halves for good ten days before the end; only the champion was told.
     halved = ten_weeks.values.copy()
     halved[60 * 24 :] = np.random.default_rng(2).binomial(halved[60 * 24 :].astype(int), 0.3)
     series = HourlySeries("ED", ten_weeks.start, halved)
-    told = fit_arrivals(poisson_series(70, mean=1.5), ZONE, None)
+    told = fit_arrivals([poisson_series(70, mean=1.5)], sao_paulo)["ED"]
     champion = dataclasses.replace(told, trained_until=series.first(60 * 24).end)
 
-    found = train([series], ZONE, None, champion={"ED": champion})
+    found = train([series], sao_paulo, champion={"ED": champion})
 
     assert found.challenges[0].champion < found.challenges[0].candidate
     assert not found.verdict.is_accepted
     assert "of the model in use over" in found.verdict.reason
 
 
-def test_a_champion_that_has_seen_all_hours_is_not_compared(ten_weeks, model):
-    found = train([ten_weeks], ZONE, None, champion={"ED": model})
+def test_a_champion_that_has_seen_all_hours_is_not_compared(ten_weeks, model, sao_paulo):
+    found = train([ten_weeks], sao_paulo, champion={"ED": model})
 
     assert found.challenges == ()
     assert found.verdict.is_accepted
