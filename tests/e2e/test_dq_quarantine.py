@@ -128,3 +128,33 @@ def test_of_a_long_list_the_first_records_are_shown_and_how_many_more_there_are(
 @pytest.mark.parametrize("words", [("--only", "lost"), ("--day", "soon"), ("--limit", "0")])
 def test_what_cannot_be_asked_is_refused(dq, words):
     assert dq("quarantine", *words).exit_code == 2
+
+
+def test_who_decides_what_is_decided_already_is_told_so_and_nothing_is_written(hops, own_ward):
+    state = ("--state", own_ward.state)
+    about = ("--rule", SHORT, "--batch", LAST_DELIVERY, *state)
+    held = hops("dq", "hold", *about, *BY)
+    rejected = hops("dq", "reject", *about, *BY)
+    again = hops("dq", "reject", *about, "--by", "Rui", "--reason", "the same")
+    document = hops("dq", "reject", *about, *BY, "--json").document
+
+    entries = hops("audit", "show", *state, "--json").document["entries"]
+    assert [held.exit_code, rejected.exit_code, again.exit_code] == [0, 0, 0]
+    assert f"They are already held by {SHORT} since 2026-03-15T15:00+00:00: nothing was written." in held.out
+    assert "They are already rejected by Ana Souza since 20" in again.out
+    assert "(seen in the [bold]chart[/bold] <b>): nothing was written.\n" in again.out
+    assert (document["already"]["by"], document["jobs"]) == ("Ana Souza", {})
+    assert [entry["action"] for entry in entries] == ["dq.reject", "dq.rules.adopt"]
+
+
+def test_a_decision_counts_equal_records_of_other_deliveries_too(hops, own_ward):
+    state = ("--state", own_ward.state)
+    header, *rows = (own_ward.folder / "visits 14.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    again = own_ward.write("visits 14, again.csv", header + rows[20])
+    hops("load", again, "--feed", own_ward.feed, *state, "--as-of", "2026-03-16T12:00:00-03:00")
+
+    outcome = hops("dq", "release", "--rule", SHORT, "--batch", LAST_DELIVERY, *BY, *state)
+
+    told = f"Records of {LAST_DELIVERY} that {SHORT} holds: 1 (2026-03-14), and 1 equal record of 1 other delivery; "
+    assert (outcome.exit_code, outcome.err) == (0, "")
+    assert outcome.out.startswith(f"{told}2 of them are let in.\nundo: ")

@@ -9,6 +9,8 @@ import pytest
 
 from healthcare_ops.core.errors import ConfigError, QualityError
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, FATES, OPS_METRICS_HOURLY, QUARANTINE, TABLES
+from healthcare_ops.jobs.audit_log import entries
+from healthcare_ops.jobs.quality_rules import DECISIONS
 from healthcare_ops.operations.quarantine import decide
 from hospital import event, open_hospital, visit
 
@@ -295,6 +297,129 @@ def test_of_two_deliveries_that_tell_the_same_the_one_that_was_decided_about_las
         after = len(hospital.rows(ENCOUNTERS))
 
     assert after - before == came_in  # of the first delivery's own visit and the two that both tell
+
+
+def written(hospital):
+    """Return the names and bytes of all that decisions and reports leave."""
+    objects = hospital.context.objects
+    return {key: objects.read(key) for prefix in ("ops/", "gold/") for key in objects.list(prefix)}
+
+
+def of_march(hospital, kind, by="Ana Souza", batch="visits-000001", at="2026-03-13T20:00:00-03:00"):
+    hospital.at(at)
+    return decide(hospital.platform, kind, rule="stay.short", batch_id=batch, by=by, reason="real")
+
+
+@pytest.mark.parametrize("kind", ["release", "reject", "hold"])
+def test_what_was_decided_already_is_not_decided_twice(tmp_path, kind):
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+        of_march(hospital, "reject" if kind == "hold" else "hold")
+        first = of_march(hospital, kind)
+        before = written(hospital)
+        again = of_march(hospital, kind, by="Rui", at="2026-03-13T21:00:00-03:00")
+        after = written(hospital)
+
+    assert first.already is None
+    assert again.already is not None
+    assert (again.already.by, again.already.since) == ("Ana Souza", first.decision.decided_at)
+    assert (again.records, again.let_in, again.jobs) == (2, 2 if kind == "release" else 0, {})
+    assert after == before
+
+
+def test_what_a_rule_holds_need_not_be_held_by_a_person(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+        before = written(hospital)
+        decided = of_march(hospital, "hold")
+        after = written(hospital)
+
+    assert decided.already is not None
+    assert (decided.already.by, decided.already.since.isoformat()) == ("stay.short", "2026-03-13T21:00:00+00:00")
+    assert after == before
+
+
+def test_who_decides_the_other_way_is_written_down_each_time(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+        kinds = ["release", "reject", "release", "hold", "reject"]
+        for kind in kinds:
+            of_march(hospital, kind)
+        told = [entry.action for entry in entries(hospital.context.objects)]
+
+    assert told == [f"dq.{kind}" for kind in kinds]
+
+
+def test_a_decision_whose_days_were_not_built_to_the_end_is_completed_and_not_written_again(tmp_path):
+    few = HELD_STAYS.replace("\n]", ',\n    RowCount <= 2 labels=["id"="few", "severity"="fail"]\n]')
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, few)
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+        stopped = of_march(hospital, "release")
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        completed = of_march(hospital, "release")
+        told = entries(hospital.context.objects)
+        hours = hospital.rows(OPS_METRICS_HOURLY)
+
+    assert (stopped.failure is None, completed.failure) == (False, None)
+    assert len(told) == 1
+    assert sum(row["arrivals_count"] for row in hours) == 4
+
+
+def test_the_same_decision_is_another_one_after_a_newer_one_about_equal_records(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        own = {name: visit(f"V-{name}", "2026-03-12T05:00:00", left="2026-03-12T15:00:00") for name in "xy"}
+        hospital.deliver("visits", [*visits(), own["x"]], "march.csv")
+        hospital.deliver("visits", [*visits(), own["y"]], "again.csv")
+        hospital.refine()
+        released = of_march(hospital, "release")
+        rejected = of_march(hospital, "reject", batch="visits-000002", at="2026-03-13T21:00:00-03:00")
+        again = of_march(hospital, "release", at="2026-03-13T22:00:00-03:00")
+
+    # Of the first delivery one record stands; two of the second have the words of its others.
+    assert (released.records, released.equal, released.equal_deliveries) == (1, 2, ("visits-000002",))
+    assert (released.let_in, again.let_in) == (3, 3)
+    assert (rejected.records, rejected.equal) == (3, 0)
+    assert again.already is None
+
+
+def test_a_decision_about_delivered_records_tells_of_equal_ones_of_others(tmp_path):
+    told = [event("F-1", "IN", "2026-03-12T09:00:00", place="ED"), event("F-1", "MD", "2026-03-12T09:30:00")]
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, "bronze.events_raw", HELD_TYPES)
+        hospital.deliver("flow", [*told, event("F-2", "MD", "2026-03-12T10:30:00")], "f.ndjson")
+        hospital.deliver("flow", told, "g.ndjson")
+        with suppress(QualityError):
+            hospital.refine()
+        decided = decide(
+            hospital.platform, "release", rule="no.doctor", batch_id="flow-000001", by="Ana Souza", reason="real"
+        )
+
+    assert (decided.records, decided.equal, decided.equal_deliveries) == (1, 1, ("flow-000002",))
+
+
+def test_a_decision_that_the_audit_log_does_not_tell_of_can_be_taken_back(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        for name in ("march.csv", "again.csv"):
+            hospital.deliver("visits", [*visits(), visit(f"V-{name}", "2026-03-12T05:00:00")], name)
+        hospital.refine()
+        of_march(hospital, "release", batch="visits-000002")
+        kept = hospital.context.objects.read(DECISIONS)
+        hospital.context.objects.write(DECISIONS, kept.replace(b"Ana Souza", b"Eve"))
+        decided = of_march(hospital, "hold", batch="visits-000002", at="2026-03-13T22:00:00-03:00")
+        states = [row["state"] for row in hospital.rows(QUARANTINE)]
+
+    assert decided.already is None
+    assert states == ["held", "held"]
 
 
 def test_a_release_does_not_count_for_another_rule_of_the_same_name(tmp_path):

@@ -26,7 +26,7 @@ from healthcare_ops.core.tables import (
     Table,
 )
 from healthcare_ops.jobs.context import Context, Outcome, Request
-from healthcare_ops.jobs.quality_rules import checks_of, read_decisions
+from healthcare_ops.jobs.quality_rules import checks_of, kept_decisions, read_decisions
 from healthcare_ops.pipeline import records, silver
 from healthcare_ops.pipeline.bronze import bronze_table
 from healthcare_ops.pipeline.quality.quarantine import (
@@ -34,6 +34,7 @@ from healthcare_ops.pipeline.quality.quarantine import (
     hold,
     let_in,
     released_rules,
+    standing,
     with_held,
     with_rejections,
 )
@@ -140,8 +141,15 @@ def told_encounters(context: Context, wanted: ir.Table, days: Collection[date]) 
     days
         Days under which bronze has records of theirs; at least one.
     """
-    with _assembled(context, list(day_runs(days)), read_decisions(context), wanted) as found:
+    with _assembled(context, list(day_runs(days)), kept_decisions(context), wanted) as found:
         yield found.encounters.select(*ENCOUNTERS.column_names)
+
+
+@contextmanager
+def standing_records(context: Context, wanted: ir.Table, days: Collection[date]) -> Iterator[ir.Table]:
+    """Yield which deliveries told what stands of some encounters; parameters as those of `told_encounters`."""
+    with _assembled(context, list(day_runs(days)), kept_decisions(context), wanted) as found:
+        yield standing([rows for _, rows in found.judged])
 
 
 @dataclass(frozen=True)

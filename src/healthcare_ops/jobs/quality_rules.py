@@ -52,7 +52,7 @@ def read_decisions(context: Context) -> list[Decision]:
     decisions = kept_decisions(context)
     told = newest_decisions(context.objects) if decisions else {}
     for decision in decisions:
-        if not _tells_of(told.get((decision.rule, decision.batch_id)), decision):
+        if not tells_of(told.get((decision.rule, decision.batch_id)), decision):
             about = f"--rule {decision.rule} --batch {decision.batch_id}"
             raise ConfigError(
                 f"{DECISIONS} holds a {decision.kind} of {decision.rule} in {decision.batch_id} that the audit log "
@@ -74,7 +74,8 @@ def holding_checks(context: Context) -> dict[str, Check]:
     return {check.rule_id: check for check in checks if check.is_quarantining}
 
 
-def _tells_of(entry: Entry | None, decision: Decision) -> bool:
+def tells_of(entry: Entry | None, decision: Decision) -> bool:
+    """Tell whether the audit log's entry is of this decision."""
     return (
         entry is not None
         and (entry.action, entry.who, entry.reason) == (f"dq.{decision.kind}", decision.by, decision.reason)

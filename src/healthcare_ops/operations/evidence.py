@@ -35,9 +35,9 @@ _OF_ENCOUNTERS = {
 class Evidence:
     """What a rule, or reason code, found in a column.
 
-    `value` is text or a number; of an `instant` the site's time in ISO 8601 with its offset; of delivered text that is no
-    value of its column, and so might be a patient's name or number, the `shape` alone (`aaaa ##`: letters and digits);
-    null where the column is empty (`missing`), and of an `identifier`.
+    `value` is text or a number; of an `instant` the site's time in ISO 8601 with its offset; of delivered text that is
+    no value of its column, and so might be a patient's name or number, the `shape` alone (`aaaa ##`: letters and
+    digits); null where the column is empty (`missing`), and of an `identifier`.
     """
 
     rule: str

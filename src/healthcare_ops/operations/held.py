@@ -10,8 +10,8 @@ from typing import Any
 import ibis.expr.types as ir
 
 from healthcare_ops.bootstrap.platform import Platform
-from healthcare_ops.core.tables import ENCOUNTERS_RAW, EVENTS_RAW, QUARANTINE
-from healthcare_ops.jobs.bronze_to_silver import told_encounters
+from healthcare_ops.core.tables import ENCOUNTERS, ENCOUNTERS_RAW, EVENTS_RAW, QUARANTINE
+from healthcare_ops.jobs.bronze_to_silver import standing_records, told_encounters
 from healthcare_ops.jobs.quality_rules import holding_checks
 from healthcare_ops.operations.evidence import evidence_of, known_codes, needs_encounter
 from healthcare_ops.pipeline.quality.rules.checks import Check
@@ -106,6 +106,35 @@ def _wanted(rows: ir.Table, wanted: Wanted) -> ir.Table:
 def of_rule(quarantine: ir.Table, rule: str) -> Any:
     """Tell of each record whether the rule, or reason code, is among those that hold it."""
     return ("," + quarantine.rule_ids + ",").contains(f",{rule},")
+
+
+def equal_records(platform: Platform, rule: str, batch_id: str) -> list[dict[str, Any]]:
+    """Return `batch_id` and `state` of the records of other deliveries for which a decision about this one counts too.
+
+    They have the words of a record of this delivery or, of a rule of encounters, belong to an encounter of which this
+    delivery told what stands. By a reason code the records of a delivery are rejected alone.
+    """
+    check = holding_checks(platform.context).get(rule)
+    rows = platform.lake.read(QUARANTINE)
+    others = rows.filter((rows.batch_id != batch_id) & of_rule(rows, rule))
+    days = set(platform.context.engine.collect(others.select("dt").distinct())["dt"].to_pylist())
+    if check is None or not days:
+        return []
+    if check.table == ENCOUNTERS.id:
+        wanted = others.filter(others.encounter_id.notnull()).select("encounter_id").distinct()
+        with standing_records(platform.context, wanted, days) as told:
+            mine = told.filter(told.batch_id == batch_id)
+            return _told(platform, others.semi_join(mine, "encounter_id"))
+    (table,) = [table for table in _BRONZE if table.id == check.table]
+    delivered = platform.lake.read(table)
+    mine = delivered.filter(delivered.batch_id == batch_id)
+    equal = delivered.filter(delivered.batch_id != batch_id).semi_join(mine, "content_hash")
+    return _told(platform, others.semi_join(equal, list(QUARANTINE.key)))
+
+
+def _told(platform: Platform, rows: ir.Table) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = platform.context.engine.collect(rows.select("batch_id", "state")).to_pylist()
+    return found
 
 
 def _groups(counted: Sequence[Mapping[str, Any]], wanted: Wanted) -> list[Group]:

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.errors import ConfigError, NotFoundError, QualityError
 from healthcare_ops.core.reasons import EXPLANATIONS, Reason
-from healthcare_ops.core.tables import QUARANTINE
+from healthcare_ops.core.tables import ENCOUNTERS, QUARANTINE
 from healthcare_ops.jobs.audit_log import newest_decisions
-from healthcare_ops.jobs.quality_rules import DECISIONS, holding_rules, kept_decisions
+from healthcare_ops.jobs.quality_rules import DECISIONS, holding_rules, kept_decisions, tells_of
+from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.operations import audit, bulk
-from healthcare_ops.operations.held import of_rule
+from healthcare_ops.operations.held import equal_records, of_rule
 from healthcare_ops.pipeline.quality.quarantine import Decision, Kind
 from healthcare_ops.pipeline.quality.report.past import DECISION
 
+_STATE_AFTER: Mapping[Kind, str] = {"release": "released", "reject": "rejected", "hold": "held"}
 _REASONS = {reason.value for reason in Reason}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """By whom the same was decided already, when and why; or a rule that holds records since they came."""
+
+    by: str
+    since: datetime
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Decided:
     """What came of a decision: the records and days it is about, the jobs' outcomes, and a rule that stopped them.
 
-    Of the records, `let_in` are in silver now: none but after a release, and then those that no other rule holds.
+    The decision counts for the `records` of its delivery, and for `equal` ones that `equal_deliveries` told as well. Of
+    all of these, `let_in` are in silver now: none but after a release, and then those that no other rule holds. If the
+    same was decided `already`, nothing was written, but for days that were still to be built: then there are `jobs`.
     """
 
     decision: Decision
@@ -35,13 +48,25 @@ class Decided:
     days: tuple[date, ...]
     jobs: dict[str, Any]
     failure: QualityError | None
+    equal: int = 0
+    equal_deliveries: tuple[str, ...] = ()
+    already: Standing | None = None
 
     @property
     def document(self) -> dict[str, Any]:
         """Return it as plain values."""
         decided = asdict(self.decision) | {"decided_at": self.decision.decided_at.isoformat()}
         days = [day.isoformat() for day in self.days]
-        return decided | {"records": self.records, "let_in": self.let_in, "days": days, "jobs": self.jobs}
+        already = self.already and asdict(self.already) | {"since": self.already.since.isoformat()}
+        return decided | {
+            "records": self.records,
+            "equal_records": self.equal,
+            "equal_deliveries": list(self.equal_deliveries),
+            "let_in": self.let_in,
+            "days": days,
+            "jobs": self.jobs,
+            "already": already,
+        }
 
 
 def held_records(platform: Platform) -> list[dict[str, Any]]:
@@ -56,8 +81,8 @@ def held_records(platform: Platform) -> list[dict[str, Any]]:
 def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str, reason: str) -> Decided:
     """Decide about the records of a delivery that a rule holds, and build their days again.
 
-    Decided again, the newest decision counts. A decision is kept before the days are built: where that is cut short,
-    deciding the same once more completes it.
+    Decided again, the newest decision counts; decided the same again, nothing is written. A decision is kept before
+    the days are built: where that is cut short, deciding the same once more completes it.
 
     Raises
     ------
@@ -71,23 +96,83 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
             f"records held as {rule} cannot be let in: {EXPLANATIONS[Reason(rule)]}.",
             next_step="Correct the feed file and run `hops backfill`, or have the supplier deliver them again.",
         )
+    audit.require_said("--by", by)
+    audit.require_said("--reason", reason)
     text = _text_in_force(platform, rule)
     by_day = _concerned(platform, rule, batch_id)
-    records, days = sum(by_day.values()), tuple(by_day)
-    context = platform.context
-    decision = Decision(kind, rule, batch_id, by.strip(), reason.strip(), context.clock.now(), text)
-    counts = {day.isoformat(): count for day, count in by_day.items()}
-    details = {"rule": rule, "batch_id": batch_id, "records": records, "records_by_day": counts, "rule_text": text}
-    audit.record(context.objects, decision.decided_at, who=by, action=f"dq.{kind}", reason=reason, details=details)
+    days = tuple(by_day)
+    equal = equal_records(platform, rule, batch_id)
+    decision = Decision(kind, rule, batch_id, by.strip(), reason.strip(), platform.context.clock.now(), text)
+    already = _standing(platform, decision, equal)
+    if already is None:
+        _write(platform, decision, by_day)
+    is_built = already is not None and not silver_changes(platform.context)[ENCOUNTERS.id].days.intersection(days)
+    jobs, failure = ({}, None) if is_built else _build(platform, days)
+    return Decided(
+        decision,
+        sum(by_day.values()),
+        _let_in(platform, decision) if kind == "release" else 0,
+        days,
+        jobs,
+        failure,
+        len(equal),
+        tuple(sorted({row["batch_id"] for row in equal})),
+        already,
+    )
+
+
+def _write(platform: Platform, decision: Decision, by_day: Mapping[date, int]) -> None:
+    details = {
+        "rule": decision.rule,
+        "batch_id": decision.batch_id,
+        "records": sum(by_day.values()),
+        "records_by_day": {day.isoformat(): count for day, count in by_day.items()},
+        "rule_text": decision.rule_text,
+    }
+    audit.record(
+        platform.context.objects,
+        decision.decided_at,
+        who=decision.by,
+        action=f"dq.{decision.kind}",
+        reason=decision.reason,
+        details=details,
+    )
     _keep(platform, decision)
+
+
+def _build(platform: Platform, days: Sequence[date]) -> tuple[dict[str, Any], QualityError | None]:
+    run_id = bulk.new_run_id(platform.context.clock.now(), DECISION)
     try:
-        run_id = bulk.new_run_id(decision.decided_at, DECISION)
-        jobs = bulk.refine(platform, lambda name: None, days=frozenset(days), run_id=run_id)["jobs"]
-        failure = None
+        return bulk.refine(platform, lambda name: None, days=frozenset(days), run_id=run_id)["jobs"], None
     except QualityError as error:
-        jobs, failure = {}, error
-    let_in = _held_by_day(platform, rule, batch_id, states=("released",)) if kind == "release" else {}
-    return Decided(decision, records, sum(let_in.values()), days, jobs, failure)
+        return {}, error
+
+
+def _let_in(platform: Platform, decision: Decision) -> int:
+    """Return how many records are in silver now of those that a release is about, equal ones of others included."""
+    own = _held_by_day(platform, decision.rule, decision.batch_id, states=("released",))
+    equal = equal_records(platform, decision.rule, decision.batch_id)
+    return sum(own.values()) + len([row for row in equal if row["state"] == "released"])
+
+
+def _standing(platform: Platform, decision: Decision, equal: Sequence[Mapping[str, Any]]) -> Standing | None:
+    """Return by whom the same is decided already, null if deciding it would change anything."""
+    context = platform.context
+    rows = platform.lake.read(QUARANTINE)
+    mine = rows.filter((rows.batch_id == decision.batch_id) & of_rule(rows, decision.rule))
+    own = context.engine.collect(mine.select("state", "ingested_at")).to_pylist()
+    is_so = all(row["state"] == _STATE_AFTER[decision.kind] for row in own) and all(
+        (row["state"] == "released") == (decision.kind == "release") for row in equal
+    )
+    key = (decision.rule, decision.batch_id)
+    kept = next((one for one in kept_decisions(context) if (one.rule, one.batch_id) == key), None)
+    told = newest_decisions(context.objects).get(key)
+    if kept is None and told is None and decision.kind == "hold" and is_so:
+        return Standing(decision.rule, min(row["ingested_at"] for row in own).replace(tzinfo=UTC))
+    is_same = kept is not None and (kept.kind, kept.rule_text) == (decision.kind, decision.rule_text)
+    if kept is None or not is_same or not is_so or not tells_of(told, kept):
+        return None
+    return Standing(kept.by, kept.decided_at, kept.reason)
 
 
 def _text_in_force(platform: Platform, rule: str) -> str:

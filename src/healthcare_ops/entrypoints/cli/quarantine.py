@@ -13,6 +13,7 @@ from healthcare_ops.entrypoints.cli.output import console, emit_json
 from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 if TYPE_CHECKING:
+    from healthcare_ops.operations.quarantine import Decided, Standing
     from healthcare_ops.pipeline.quality.quarantine import Kind
 
 Rule = Annotated[str, typer.Option("--rule", help="Rule that holds the records.", show_default=False)]
@@ -23,6 +24,7 @@ _DONE = {
     "reject": "they stay out, and are marked as rejected",
     "hold": "they are held again",
 }
+_ALREADY = {"release": "released", "reject": "rejected", "hold": "held"}
 
 
 def release(
@@ -141,15 +143,36 @@ def _decide(
 
     with open_platform(state, patience=patience_of(wait)) as platform:
         decided = decide(platform, kind, rule=rule, batch_id=batch, by=by, reason=reason)
+    show_result(decided.document, decided.failure, as_json=as_json, show=lambda _: _print(decided))
+
+
+def _print(decided: Decided) -> None:
+    out, decision = console(), decided.decision
+    rule, batch = decision.rule, decision.batch_id
     days = f"{decided.days[0]} to {decided.days[-1]}" if len(decided.days) > 1 else str(decided.days[0])
+    about = f"Records of {batch} that {rule} holds: {decided.records:,} ({days}){_equal(decided)}"
+    if decided.already:
+        out.print(f"{about}.", markup=False)
+        out.print(_already(decided, decided.already), markup=False, soft_wrap=True)
+        return
+    told = f"{decided.let_in:,} of them are let in" if decision.kind == "release" else _DONE[decision.kind]
+    out.print(f"{about}; {told}.", markup=False)
+    if decided.let_in < decided.records + decided.equal and decision.kind == "release":
+        out.print("Other rules hold the rest: hops dq quarantine", markup=False)
+    if decision.kind != "hold":
+        out.print(f"undo: hops dq hold --rule {rule} --batch {batch} --by NAME --reason WHY", markup=False)
 
-    def show(_: object) -> None:
-        out = console()
-        told = f"{decided.let_in} of them are let in" if kind == "release" else _DONE[kind]
-        out.print(f"Records of {batch} that {rule} holds: {decided.records} ({days}); {told}.", markup=False)
-        if decided.let_in < decided.records and kind == "release":
-            out.print("Other rules hold the rest: hops dq quarantine", markup=False)
-        if kind != "hold":
-            out.print(f"undo: hops dq hold --rule {rule} --batch {batch} --by NAME --reason WHY", markup=False)
 
-    show_result(decided.document, decided.failure, as_json=as_json, show=show)
+def _equal(decided: Decided) -> str:
+    others = len(decided.equal_deliveries)
+    if not others:
+        return ""
+    records, deliveries = "s" * (decided.equal > 1), "deliveries" if others > 1 else "delivery"
+    return f", and {decided.equal:,} equal record{records} of {others:,} other {deliveries}"
+
+
+def _already(decided: Decided, standing: Standing) -> str:
+    why = f" ({standing.reason})" if standing.reason else ""
+    done = "their days were still to be built" if decided.jobs or decided.failure else "nothing was written"
+    since = standing.since.isoformat(timespec="minutes")
+    return f"They are already {_ALREADY[decided.decision.kind]} by {standing.by} since {since}{why}: {done}."

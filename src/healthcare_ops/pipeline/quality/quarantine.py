@@ -121,7 +121,7 @@ def with_held(
     """Return the encounters with `rule_ids` and `rules_released`; those that a check holds back have a reason."""
     decided = released_rules(decisions)
     released = {
-        check.rule_id: encounters.encounter_id.isin(let_in(_standing(judged), "encounter_id", decided[check.rule_id]))
+        check.rule_id: encounters.encounter_id.isin(let_in(standing(judged), "encounter_id", decided[check.rule_id]))
         for check in checks
         if check.rule_id in decided
     }
@@ -133,7 +133,7 @@ def with_held(
     ).drop("rules_broken")
 
 
-def _standing(judged: Sequence[ir.Table]) -> ir.Table:
+def standing(judged: Sequence[ir.Table]) -> ir.Table:
     """Return which deliveries told what stands of each encounter, if only in equal words."""
     records = ibis.union(*(rows.select("encounter_id", "batch_id", "fate") for rows in judged))
     return records.filter(records.fate.isin(["applied", "duplicate"]))  # of two equal records the newer stands
