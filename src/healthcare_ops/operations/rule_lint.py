@@ -87,6 +87,7 @@ def fitted(text: str, table: Table) -> RuleFile:
         With line and column of the first fault.
     """
     rules = read_rules(text, table.id)
+    language.require_shares(check.node for check in rules.checks)
     for check in rules.checks:
         _require_no_reason_code(check)
         _require_deliverable(check)

@@ -36,6 +36,10 @@ def state(tmp_path_factory):
         ('IsComplete "bed_id" labels=["needs"="bed_id"]', "needs is 'bed_id', which no feed delivers"),
         ('IsComplete "bed_id" labels=["id"="SECTOR_MISSING"]', "id 'SECTOR_MISSING' is a reason code"),
         ('IsComplete "bed_id" labels=["severity"="fatal"]', "severity is 'fatal'"),
+        (
+            'Completeness "bed_id" > 95',
+            "Completeness is compared with 95; a share is a number from 0 to 1, and 95 % is 0.95.",
+        ),
         ('IsComplet "bed_id"', "there is no rule type IsComplet"),
     ],
 )

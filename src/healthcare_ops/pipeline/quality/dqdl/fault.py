@@ -20,6 +20,7 @@ class DqdlError(ConfigError):
     """
 
     def __init__(self, fault: str, position: Position, *, next_step: str = _NEXT_STEP) -> None:
+        fault = fault if fault.endswith((".", "?")) else f"{fault}."
         super().__init__(f"line {position.line}, column {position.column}: {fault}", next_step=next_step)
         self.fault = fault
         self.line = position.line

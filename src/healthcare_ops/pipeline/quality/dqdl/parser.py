@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from functools import cache
 from importlib.resources import files
@@ -11,10 +10,12 @@ from typing import NoReturn
 from lark import Lark, Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken, VisitError
 
+from healthcare_ops.pipeline.quality.dqdl.advice import advice, open_text
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.syntax import Position, Ruleset
 from healthcare_ops.pipeline.quality.dqdl.tree import TreeBuilder
 from healthcare_ops.pipeline.quality.dqdl.values import position_of
+from healthcare_ops.pipeline.quality.dqdl.words import shown
 
 MAX_DEPTH = 100
 _BYTE_ORDER_MARK = "\ufeff"
@@ -85,23 +86,29 @@ class _Depth:
 
 
 def _refuse_character(source: str, error: UnexpectedCharacters) -> NoReturn:
-    found = source[error.pos_in_stream or 0]
-    if found == '"':
+    at = error.pos_in_stream or 0
+    if source[at] == '"':
         fault = "the quoted text that begins here does not end."
-    else:
-        fault = f"found {_shown(found)}, which begins nothing in DQDL; texts stand in double quotes."
-    raise DqdlError(fault, Position(error.line, error.column)) from None
+        if (begun := open_text(source[:at])) is not None:
+            begins = _place(source, begun)
+            fault = f"{fault[:-1]}, or the one of line {begins.line}, column {begins.column} lacks its last quote."
+        raise DqdlError(fault, _place(source, at)) from None
+    if told := advice(source, at):
+        raise DqdlError(told.fault, _place(source, told.at)) from None
+    fault = f"found {shown(source[at])}, which begins nothing in DQDL; texts stand in double quotes."
+    raise DqdlError(fault, _place(source, at)) from None
 
 
 def _refuse_token(source: str, error: UnexpectedToken) -> NoReturn:
     token = error.token
-    found, position = _shown(token), position_of(token)
-    if token.type == "$END":
-        found, position = "the end of the text", _end(source)
-    elif source.startswith("//", token.start_pos):
-        raise DqdlError("found //; a comment begins with #.", position) from None
-    expected = _listed({_name(terminal) for terminal in error.accepts or error.expected})
-    raise DqdlError(f"found {found} where {expected} can stand.", position) from None
+    is_end = token.type == "$END"
+    at = len(source) if is_end else token.start_pos or 0
+    accepts = error.accepts or error.expected
+    if told := advice(source, at, accepts):
+        raise DqdlError(told.fault, _place(source, told.at)) from None
+    found = "the end of the text" if is_end else shown(token)
+    expected = _listed({_name(terminal) for terminal in accepts})
+    raise DqdlError(f"found {found} where {expected} can stand.", _place(source, at)) from None
 
 
 def _listed(names: Collection[str]) -> str:
@@ -112,9 +119,8 @@ def _listed(names: Collection[str]) -> str:
     return " or ".join(filter(None, [", ".join(ordered[:-1]), ordered[-1]]))
 
 
-def _end(source: str) -> Position:
-    lines = source.split("\n")
-    return Position(len(lines), len(lines[-1]) + 1)
+def _place(source: str, at: int) -> Position:
+    return Position(source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at))
 
 
 def _name(terminal: str) -> str:
@@ -122,9 +128,3 @@ def _name(terminal: str) -> str:
         return _NAMES[terminal]
     pattern = _grammar().get_terminal(terminal).pattern
     return pattern.value if pattern.type == "str" else terminal.strip("_").lower()
-
-
-def _shown(text: str) -> str:
-    """Return a piece of the text as a message can show it: one line, no character that draws nothing."""
-    short = text if len(text) <= 40 else f"{text[:39]}…"
-    return re.sub(r"[^ -~\w…]", lambda match: f"U+{ord(match[0]):04X}", short)

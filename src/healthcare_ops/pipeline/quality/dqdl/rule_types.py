@@ -7,15 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal
 
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.syntax import Position
+from healthcare_ops.pipeline.quality.dqdl.words import nearest, shown, slip_in
 
 Kind = Literal["number", "text", "instant", "duration", "size"]
 Need = Literal["needed", "optional", "none"]
 MANY = 1_000_000
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a rule is about, as it stands in the text."""
+
+    value: str
+    position: Position
+    is_quoted: bool
 
 
 @dataclass(frozen=True)
@@ -76,11 +85,13 @@ FORMS = (
     Form("Uniqueness", 1, MANY, "needed", ("number",), is_analyzer=True),
     Form("UniqueValueRatio", 1, 1, "needed", ("number",), is_analyzer=True),
 )
+# The types that say with a condition what these say without one.
+OF_A_SHARE = {"IsComplete": "Completeness", "IsUnique": "Uniqueness", "IsPrimaryKey": "Uniqueness"}
 RULE_TYPES = tuple(dict.fromkeys(form.name for form in FORMS if form.is_rule))
 ANALYZER_TYPES = tuple(dict.fromkeys(form.name for form in FORMS if form.is_analyzer))
 
 
-def form_of(name: str, parameters: Sequence[str], known: Sequence[str], position: Position) -> Form:
+def form_of(name: str, parameters: Sequence[Parameter], known: Sequence[str], position: Position) -> Form:
     """Return the form in which a type takes so many parameters.
 
     Raises
@@ -89,24 +100,39 @@ def form_of(name: str, parameters: Sequence[str], known: Sequence[str], position
         The name is not one of those known here (rule types or analyzers), or takes fewer parameters or more.
     """
     if name not in known:
-        like = _nearest(name, known)
+        like = nearest(name, known)
         what = "rule type" if known is RULE_TYPES else "analyzer"
-        raise DqdlError(f"there is no {what} {name}{f'; {like} is the nearest' if like else ''}.", position)
+        known_ones = f"{like} is the nearest" if like else "docs/dqdl.md lists them"
+        raise DqdlError(f"there is no {what} {shown(name)}; {known_ones}.", position)
     forms = [form for form in FORMS if form.name == name]
     for form in forms:
         if form.least <= len(parameters) <= form.most:
             return form
+    _require_no_slip(parameters)
     takes = _count(min(form.least for form in forms), max(form.most for form in forms))
-    joined = any(parameter in RULE_TYPES for parameter in parameters)
-    hint = "; rules joined by and or or stand in brackets" if joined else ""
-    raise DqdlError(f"{name} takes {takes}, and {len(parameters)} stand there{hint}.", position)
+    stand = "stands" if len(parameters) == 1 else "stand"
+    raise DqdlError(f"{name} takes {takes}, and {len(parameters)} {stand} there{_hint(name, parameters)}.", position)
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    """Return the known name that looks most like this one, whatever its case; "" if none does."""
-    by_lower = {one.lower(): one for one in known}
-    found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else ""
+def _require_no_slip(parameters: Sequence[Parameter]) -> None:
+    """Raise if a name among too many parameters, or too few, is likely to be meant as something else."""
+    for one in parameters:
+        if one.is_quoted:
+            continue
+        if one.value in RULE_TYPES:
+            fault = f"found {one.value}; a comma is missing before it, or rules joined by and or or stand in brackets."
+            raise DqdlError(fault, one.position)
+        if slip := slip_in(one.value):
+            raise DqdlError(slip, one.position)
+
+
+def _hint(name: str, parameters: Sequence[Parameter]) -> str:
+    if not parameters:
+        return f'; write {name} "…"'
+    if len(parameters) < 2 or any(one.is_quoted for one in parameters):
+        return ""
+    together = shown(" ".join(one.value for one in parameters))
+    return f'; a name with blanks stands in double quotes: "{together}"'
 
 
 def _count(least: int, most: int) -> str:

@@ -14,8 +14,11 @@ from lark.visitors import Transformer_NonRecursive
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.rule_types import (
     ANALYZER_TYPES,
+    OF_A_SHARE,
     RULE_TYPES,
     Form,
+    Kind,
+    Parameter,
     form_of,
 )
 from healthcare_ops.pipeline.quality.dqdl.syntax import (
@@ -45,6 +48,13 @@ _SOURCE_KEYS = ("Primary", "AdditionalDataSources")
 _GAP = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|(?:\s|#[^\n]*)+', re.DOTALL)
 _REFERENCE = re.compile(r"\$[a-zA-Z_]")
 _Strings = tuple[str, ...]
+_CONDITIONS: dict[Kind, str] = {
+    "number": ">= 1",
+    "text": '= "…"',
+    "instant": '>= "2026-03-01"',
+    "duration": "<= 24 hours",
+    "size": ">= 1 KB",
+}
 
 
 @dataclass(frozen=True)
@@ -69,12 +79,6 @@ class _Tag:
 
     name: str
     condition: Written
-    position: Position
-
-
-@dataclass(frozen=True)
-class _Parameter:
-    value: str
     position: Position
 
 
@@ -114,7 +118,7 @@ class TreeBuilder(ValueBuilder, Transformer_NonRecursive[Token, Ruleset]):
         if not document.rules and not document.analyzers:
             lines = self._source.split("\n")
             at = Position(len(lines), len(lines[-1]) + 1) if meta.empty else Position(meta.line, meta.column)
-            raise DqdlError("there are no rules and no analyzers.", at)
+            raise DqdlError('there are no rules and no analyzers; write Rules = [ IsComplete "column" ].', at)
         return Ruleset(
             rules=tuple(self._labelled(part) for part in document.rules),
             analyzers=document.analyzers,
@@ -222,15 +226,15 @@ class TreeBuilder(ValueBuilder, Transformer_NonRecursive[Token, Ruleset]):
         """Return labels and where they begin."""
         return _Labels(children[1], position_of(children[0]))
 
-    def parameter(self, children: Sequence[Token]) -> _Parameter:
+    def parameter(self, children: Sequence[Token]) -> Parameter:
         """Return what a rule is about."""
         (token,) = children
         if token.type != "VARIABLE":
-            return _Parameter(unquoted(token), position_of(token))
+            return Parameter(unquoted(token), position_of(token), token.type == "STRING")
         constant = self.constant(token)
         if not isinstance(constant, str):
             raise DqdlError(f"{token} is a list; a parameter is one text.", position_of(token))
-        return _Parameter(constant, position_of(token))
+        return Parameter(constant, position_of(token), is_quoted=True)
 
     def where(self, children: Sequence[Token]) -> Token:
         """Return the filter as it stands."""
@@ -250,8 +254,8 @@ class TreeBuilder(ValueBuilder, Transformer_NonRecursive[Token, Ruleset]):
     def rule(self, meta: Meta, children: Sequence[Any]) -> _Part:
         """Return a rule that its type allows."""
         name, *rest = children
-        parameters = [one for one in rest if isinstance(one, _Parameter)]
-        form = form_of(name, [one.value for one in parameters], RULE_TYPES, position_of(name))
+        parameters = [one for one in rest if isinstance(one, Parameter)]
+        form = form_of(name, parameters, RULE_TYPES, position_of(name))
         condition = _condition(form, name, next((one for one in rest if isinstance(one, Written)), None))
         where = _where(form, next((one for one in rest if isinstance(one, Token)), None))
         threshold, tags = _tags(form, [one for one in rest if isinstance(one, _Tag)])
@@ -287,8 +291,8 @@ class TreeBuilder(ValueBuilder, Transformer_NonRecursive[Token, Ruleset]):
     def analyzer(self, meta: Meta, children: Sequence[Any]) -> Analyzer:
         """Return an analyzer that its type allows."""
         name, *rest = children
-        parameters = [one for one in rest if isinstance(one, _Parameter)]
-        form = form_of(name, [one.value for one in parameters], ANALYZER_TYPES, position_of(name))
+        parameters = [one for one in rest if isinstance(one, Parameter)]
+        form = form_of(name, parameters, ANALYZER_TYPES, position_of(name))
         if rest and isinstance(rest[-1], _Setting):
             _require_setting(form.name, rest[-1])
         values = tuple(parameter.value for parameter in parameters)
@@ -343,10 +347,12 @@ def _require_setting(analyzer: str, setting: _Setting) -> None:
 def _condition(form: Form, name: Token, written: Written | None) -> Condition | None:
     if written is None:
         if form.condition == "needed":
-            raise DqdlError(f"{name} needs a condition behind its parameters.", position_of(name))
+            example = _CONDITIONS[form.kinds[0]]
+            raise DqdlError(f"{name} needs a condition behind its parameters, such as {example}.", position_of(name))
         return None
     if form.condition == "none":
-        raise DqdlError(f"{name} takes no condition.", written.position)
+        other = OF_A_SHARE.get(name)
+        raise DqdlError(f"{name} takes no condition{f'; {other} does' if other else ''}.", written.position)
     return condition_of(written, form.name, form.kinds)
 
 
@@ -380,5 +386,6 @@ def _tags(form: Form, written: Sequence[_Tag]) -> tuple[Condition | None, Mappin
 def _tag_condition(tag: _Tag) -> Condition:
     operator: Operator = tag.condition.operator
     if operator != "=":
-        raise DqdlError(f"with {tag.name} takes = and not {operator}.", tag.condition.position)
+        hint = "; write with threshold" if tag.name.lower() == "threshold" else ""
+        raise DqdlError(f"with {tag.name} takes = and not {operator}{hint}.", tag.condition.position)
     return condition_of(tag.condition, f"with {tag.name}", ("number", "text"))

@@ -36,6 +36,9 @@ _MINUTES = {"minutes": 1, "hours": 60, "days": 24 * 60}
 _MAX_MINUTES = 365_000 * _MINUTES["days"]  # now, moved by as much, is still a year from 1 to 9999
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{2}:[0-9]{2}|[0-9]{1,2}:[0-9]{2} [AP]M")
+# What people write for a number or a day, in places where a text is no such thing.
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_OTHER_DAY = re.compile(r"[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}(?:[ T][0-9:.Z+-]{1,30})?")
 _ESCAPED = re.compile(r'\\(["\\])')
 _SIZES = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
 _KINDS_OF_KEYWORDS: dict[str, frozenset[Kind]] = {"NULL": frozenset({"number", "text", "instant"})}
@@ -91,6 +94,8 @@ def condition_of(written: Written, what: str, kinds: Sequence[Kind]) -> Conditio
     possible = _KINDS_OF_OPERATORS[written.operator]
     for value in written.values:
         common = possible & value.kinds
+        if not common & set(kinds):
+            _require_no_quotes(value, kinds)
         if not common:
             raise DqdlError(
                 f"found {_these(value.kinds)} where {written.operator} takes {_these(possible)}.", value.position
@@ -103,6 +108,18 @@ def condition_of(written: Written, what: str, kinds: Sequence[Kind]) -> Conditio
         wanted = " or ".join(_KIND_NAMES[one] for one in kinds)
         raise DqdlError(f"{what} is compared with {wanted}, not with {_these(possible)}.", written.position)
     return Condition(written.operator, tuple(_as_kind(value, kind) for value in written.values))
+
+
+def _require_no_quotes(value: Value, kinds: Sequence[Kind]) -> None:
+    """Raise if a number stands in quotes where numbers are compared, or a date is written as one is not."""
+    if not isinstance(value.operand, Text):
+        return
+    text = value.operand.value
+    if "number" in kinds and _NUMBER.fullmatch(text):
+        raise DqdlError(f'found "{text}"; a number stands without quotes: {text}.', value.position)
+    if "instant" in kinds and _OTHER_DAY.fullmatch(text):
+        fault = f'found "{text}"; a date is written year, month, day: "2026-03-31", and a time of day "21:45".'
+        raise DqdlError(fault, value.position)
 
 
 def _these(kinds: frozenset[Kind]) -> str:

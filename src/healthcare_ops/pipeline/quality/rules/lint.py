@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.dqdl.parser import parse
-from healthcare_ops.pipeline.quality.dqdl.syntax import Rule, Ruleset, leaves
+from healthcare_ops.pipeline.quality.dqdl.syntax import Condition, Node, Number, Rule, Ruleset, leaves
 from healthcare_ops.pipeline.quality.rules.checks import as_rule, column_names
 from healthcare_ops.pipeline.quality.rules.compiler import compile_leaf, refusal
 from healthcare_ops.pipeline.quality.rules.measures import Scope
@@ -67,8 +67,40 @@ _MOST_TRIED = len(_KINDS) ** 4
 _Kinds = Mapping[str, Sequence[str]]
 
 
+# Types whose condition is held against a share of rows or keys.
+_OF_SHARES = (
+    "Completeness",
+    "Uniqueness",
+    "UniqueValueRatio",
+    "ReferentialIntegrity",
+    "SchemaMatch",
+    "DatasetMatch",
+)
+
+
+def require_shares(nodes: Iterable[Node]) -> None:
+    """Raise `DqdlError` for the first rule that holds a share against a number that none can be.
+
+    Such a rule is DQDL, and can be judged: it is never met, or always. In rules that count already it is left alone.
+    """
+    for leaf in (leaf for node in nodes for leaf in leaves(node)):
+        held = {"with threshold": leaf.threshold, leaf.rule_type: leaf.condition}
+        for what, condition in held.items():
+            if condition and (what == "with threshold" or what in _OF_SHARES):
+                _require_share(what, condition, leaf)
+
+
+def _require_share(what: str, condition: Condition, leaf: Rule) -> None:
+    for operand in condition.operands:
+        if isinstance(operand, Number) and not 0 <= operand.value <= 1:
+            hint = f", and {operand.value:g} % is {operand.value / 100:g}" if 2 <= operand.value <= 100 else ""
+            fault = f"{what} is compared with {operand.value:g}; a share is a number from 0 to 1{hint}."
+            raise DqdlError(fault, leaf.position)
+
+
 def require_compilable(ruleset: Ruleset) -> None:
     """Raise `DqdlError` for the first rule or analyzer that can be judged on no table, whatever its columns are."""
+    require_shares(ruleset.rules)
     for node in ruleset.rules:
         for leaf in leaves(node):
             _require_some_table(leaf)

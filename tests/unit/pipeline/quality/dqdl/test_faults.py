@@ -31,25 +31,30 @@ def fault_of(text):
         ("Rules = []", 1, 1, "there are no rules and no analyzers"),
         ("Rules = [] Analyzers = []", 1, 1, "there are no rules and no analyzers"),
         ('Metadata = { "Version": "1.0" }', 1, 1, "there are no rules and no analyzers"),
-        ("Rules = [", 1, 10, "found the end of the text where (, ] or a name can stand"),
+        ("Rules = [", 1, 10, "found the end of the text; the [ of line 1, column 9 is not closed; write ]."),
         ("Rules = {", 1, 9, "found { where [ can stand"),
-        ("Rules = [\n  RowCount > 0\n", 3, 1, "found the end of the text where a comma, ]"),
-        ("Rules = [RowCount > 0]]", 1, 23, "found ] where Analyzers or the end of the text can stand"),
-        ("Rules = [RowCount > 0,]", 1, 23, "found ] where ( or a name can stand"),
-        ("rules = [RowCount > 0]", 1, 10, "found RowCount where"),
+        (
+            "Rules = [\n  RowCount > 0\n",
+            3,
+            1,
+            "found the end of the text; the [ of line 1, column 9 is not closed; write ].",
+        ),
+        ("Rules = [RowCount > 0]]", 1, 23, "found ] behind the ] of Rules, where only Analyzers can stand."),
+        ("Rules = [RowCount > 0,]", 1, 23, "found ] behind a comma"),
+        ("rules = [RowCount > 0]", 1, 1, "found rules; write Rules = [ … ]."),
         ("Rules = [(RowCount > 0) (RowCount > 1)]", 1, 25, "found ("),
         ("Rules = [RowCount > 0 # ] end", 1, 30, "found the end of the text"),
-        ("RowCount > 0", 1, 10, "found > where = can stand"),
-        ("Analyzers = [RowCount] Rules = [RowCount > 0]", 1, 24, "found Rules where the end of the text can stand"),
+        ("RowCount > 0", 1, 1, "found RowCount outside of Rules"),
+        ("Analyzers = [RowCount] Rules = [RowCount > 0]", 1, 24, "found Rules; they stand once, before Analyzers."),
         ("Rules = [RowCount > ]", 1, 21, "found ] where"),
         ("Rules = [RowCount > +1]", 1, 21, "found + where"),
-        ("Rules = [RowCount > 1e5]", 1, 24, "found ] where ( can stand"),
-        ("Rules = [RowCount > .5]", 1, 23, "found ] where ( can stand"),
+        ("Rules = [RowCount > 1e5]", 1, 21, "found 1e5; write 100000."),
+        ("Rules = [RowCount > .5]", 1, 21, "found .5; write 0.5."),
         ("Rules = [RowCount between 1]", 1, 28, "found ] where"),
         ("Rules = [RowCount in []]", 1, 23, "found ] where"),
         ("Rules = [RowCount not > 1]", 1, 23, "found > where between, in or matches can stand"),
         ("Rules = [RowCount > 1 with]", 1, 27, "found ] where a name or a quoted text can stand"),
-        ("Rules = [ColumnValues a > now() - 1 hours]", 1, 33, "found - where"),
+        ("Rules = [ColumnValues a > now() - 1 hours]", 1, 27, "found now() -; write (now() - 3 days), in brackets."),
         ("Rules = [ColumnValues a > (now() - 3 weeks)]", 1, 38, "found weeks where days, hours or minutes can stand"),
         ("Rules = [ColumnValues a > (now() - 1)]", 1, 37, "found ) where days, hours or minutes can stand"),
         ("Rules = [FileSize > 1 ZB]", 1, 23, "found ZB where"),
@@ -74,11 +79,11 @@ def test_a_text_that_is_no_dqdl_is_refused_where_it_goes_wrong(text, line, colum
     [
         ('IsComplet "a"', 1, "there is no rule type IsComplet; IsComplete is the nearest"),
         ('iscomplete "a"', 1, "IsComplete is the nearest"),
-        ("Zzz", 1, "there is no rule type Zzz."),
+        ("Zzz", 1, "there is no rule type Zzz; docs/dqdl.md lists them."),
         ('AllStatistics "a"', 1, "there is no rule type AllStatistics"),
-        ('RowCount "a" > 1', 1, "RowCount takes no parameter, and 1 stand there"),
+        ('RowCount "a" > 1', 1, "RowCount takes no parameter, and 1 stands there"),
         ("IsComplete", 1, "IsComplete takes 1 parameter, and 0 stand there"),
-        ('IsComplete "a" and IsUnique "a"', 1, "rules joined by and or or stand in brackets"),
+        ('IsComplete "a" and IsUnique "a"', 20, "rules joined by and or or stand in brackets"),
         ('ColumnCorrelation "a" > 0.5', 1, "takes 2 parameters"),
         ('DatasetMatch "reference" > 0.9', 1, "takes 2 to 3 parameters"),
         ("DetectAnomalies", 1, "takes 1 parameter or more"),
@@ -91,14 +96,14 @@ def test_a_text_that_is_no_dqdl_is_refused_where_it_goes_wrong(text, line, colum
         ('IsComplete "a" > 0.05', 16, "IsComplete takes no condition"),
         ('IsPrimaryKey "a" between 1 and 2', 18, "IsPrimaryKey takes no condition"),
         ('FileMatch "a" "b" in ["x"]', 19, "FileMatch takes no condition"),
-        ('ColumnValues "a" in [1, "2"]', 25, "found a text where in takes a number"),
+        ('ColumnValues "a" in [1, "2"]', 25, 'found "2"; a number stands without quotes: 2.'),
         ('ColumnValues "a" between 1 and 2 days', 32, "found a duration such as 24 hours where between takes a number"),
         ('ColumnValues "a" > "home"', 20, "found a text where > takes"),
         ('ColumnValues "a" > EMPTY', 20, "found a text where > takes"),
         ('ColumnValues "a" > 3 days', 18, "ColumnValues is compared with a number or a date or time or a text"),
         ('ColumnValues "a" > "2026-02-30"', 20, "is written like a date or a time of day and is none"),
         ('ColumnValues "a" > "24:30"', 20, "is written like a date or a time of day and is none"),
-        ('Completeness "a" = "1.0"', 18, "Completeness is compared with a number, not with a text"),
+        ('Completeness "a" = "1.0"', 20, 'found "1.0"; a number stands without quotes: 1.0.'),
         ('Completeness "a" matches "x"', 18, "Completeness is compared with a number, not with a text"),
         ('ColumnDataType "a" = 3', 20, "ColumnDataType is compared with a text, not with a number"),
         ('DataFreshness "a" <= 3', 19, "DataFreshness is compared with a duration"),
@@ -176,7 +181,7 @@ def test_default_labels_count_among_the_ten():
         ("IsUnique a", "there is no analyzer IsUnique; Uniqueness is the nearest"),
         ("AggregateMatch a b", "there is no analyzer AggregateMatch"),
         ("Completeness", "Completeness takes 1 parameter"),
-        ("Completeness a > 0.5", "found > where"),
+        ("Completeness a > 0.5", "found >; an analyzer has no condition."),
         ("Mean a with bins = 20", "Mean has no setting bins"),
         ("Distribution a with bins = 20, size = 3", "Distribution has no setting size; it has bins and rebin"),
         ("RowCount, ", "found ]"),
@@ -190,9 +195,12 @@ def test_the_error_is_one_of_configuration_and_says_where():
     error = fault_of("Rules = [\n  Zzz]")
 
     assert isinstance(error, ConfigError)
-    assert error.message == "line 2, column 3: there is no rule type Zzz."
+    assert error.message == "line 2, column 3: there is no rule type Zzz; docs/dqdl.md lists them."
     assert error.next_step
-    assert error.about("silver.dqdl").message == "silver.dqdl: line 2, column 3: there is no rule type Zzz."
+    assert (
+        error.about("silver.dqdl").message
+        == "silver.dqdl: line 2, column 3: there is no rule type Zzz; docs/dqdl.md lists them."
+    )
 
 
 def test_the_error_goes_from_one_process_to_another():

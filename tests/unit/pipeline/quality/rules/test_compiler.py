@@ -14,7 +14,51 @@ from healthcare_ops.pipeline.quality.rules.lint import require_compilable
 from healthcare_ops.pipeline.quality.rules.measures import Scope
 from unit.pipeline.quality.judging import checks_of
 
+SHARE = "a share is a number from 0 to 1"
 TABLE = ibis.table({"encounter_id": "string", "level": "int64", "came_at": "timestamp"}, name="rows")
+
+
+@pytest.mark.parametrize(
+    ("rule", "fault"),
+    [
+        ('Completeness "any" > 95', f"Completeness is compared with 95; {SHARE}, and 95 % is 0.95."),
+        ('Uniqueness "any" between 0.5 and 1.5', f"Uniqueness is compared with 1.5; {SHARE}."),
+        ('UniqueValueRatio "any" >= -0.5', f"UniqueValueRatio is compared with -0.5; {SHARE}."),
+        ('DatasetMatch "any" "a" > 900', f"DatasetMatch is compared with 900; {SHARE}."),
+        (
+            'ColumnValues "any" > 5 with threshold >= 100',
+            f"with threshold is compared with 100; {SHARE}, and 100 % is 1.",
+        ),
+        ('(RowCount > 0) or (Completeness "any" > 2)', f"Completeness is compared with 2; {SHARE}, and 2 % is 0.02."),
+    ],
+)
+def test_a_share_is_held_against_no_number_that_none_can_be(rule, fault):
+    with pytest.raises(DqdlError) as refused:
+        require_compilable(parse(f"Rules = [ {rule} ]"))
+
+    assert refused.value.fault == fault
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'Completeness "any" = 1',
+        'Completeness "any" >= 0',
+        'Uniqueness "any" > 2 * avg(last(3))',
+        "RowCount > 95",
+        'Mean "any" between -5 and 5',
+        'RowCountMatch "any" <= 1.5',
+        'ColumnValues "any" > 95 with threshold > 0.95',
+    ],
+)
+def test_what_is_no_share_or_can_be_one_is_taken(rule):
+    assert require_compilable(parse(f"Rules = [ {rule} ]")) is None
+
+
+def test_rules_that_count_already_may_hold_a_share_against_any_number():
+    (check,) = checks_of('Completeness "level" > 95')
+
+    assert compile_check(check, Scope(TABLE, {})).leaves
 
 
 @pytest.mark.parametrize("table", shipped_rules())
