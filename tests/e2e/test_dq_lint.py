@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from e2e.ward import is_inert
+
 SOUND = 'Rules = [ IsComplete "encounter_id", Completeness "triage_level" > 0.95 ]'
 MISSPELT = 'Rules = [\n  RowCount > 0,\n  IsComplet "encounter_id"\n]'
 OF_FILES = 'Rules = [ FileSize "s3://bucket/" > 1 KB ]'
@@ -32,7 +34,7 @@ def test_sound_rules_are_said_to_be_sound(hops, laid):
 
     outcome = hops("dq", "lint", encounters, stays)
 
-    said = "sound; its columns are of no table (--table TABLE)."
+    said = "sound; held against no table (--table names one)."
     assert (outcome.exit_code, outcome.out) == (0, f"{encounters}: {said}\n{stays}: {said}\n")
 
 
@@ -42,8 +44,47 @@ def test_a_fault_is_told_with_file_line_and_column(hops, laid):
     outcome = hops("dq", "lint", sound, misspelt)
 
     assert outcome.exit_code == 4
-    assert outcome.out.splitlines()[1] == f"{misspelt}:3:3: there is no rule type IsComplet; IsComplete is the nearest."
+    assert outcome.out.splitlines()[1:] == [
+        f"{misspelt}:3:3: there is no rule type IsComplet; IsComplete is the nearest.",
+        '     3 │   IsComplet "encounter_id"',
+        "       │   ^",
+    ]
     assert outcome.message == "1 of 2 files of rules cannot be used."
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            'Rules = [\n\tCompleteness "a" >= 0,95\n]',
+            ['     2 │  Completeness "a" >= 0,95', "       │                      ^"],
+        ),
+        ("Rules = [\r\n  RowCount => 1\r\n]", ["     2 │   RowCount => 1", "       │            ^"]),
+        (
+            'Rules = [ ColumnValues "体温" == 1 ]',
+            ['     1 │ Rules = [ ColumnValues "体温" == 1 ]', f"       │ {' ' * 30}^"],
+        ),
+        (
+            'Rules = [ IsComplete "\x1b[2J" ; ]',
+            ['     1 │ Rules = [ IsComplete "\\x1b[2J" ; ]', f"       │ {' ' * 31}^"],
+        ),
+        (
+            f"Rules = [ {'RowCount > 1, ' * 20}RowCount => 1, {'RowCount > 1, ' * 20} RowCount > 1 ]",
+            [
+                "     1 │ …1, RowCount > 1, RowCount > 1, RowCount => 1, RowCount > 1, RowCount >…",
+                f"       │ {' ' * 41}^",
+            ],
+        ),
+        ('Rules = [\n  IsComplete "a"\n\n', ['     2 │   IsComplete "a"', "     4 │ ", "       │ ^"]),
+        (" \n", []),
+    ],
+    ids=["a tab", "Windows", "wide letters", "not printable", "a long line", "the end", "an empty file"],
+)
+def test_the_line_of_a_fault_is_shown_with_a_mark_below_it(hops, laid, text, shown):
+    outcome = hops("dq", "lint", laid("stays.dqdl", text))
+
+    assert outcome.out.splitlines()[1:] == shown
+    assert is_inert(outcome.out)
 
 
 def test_files_are_told_to_machines_one_by_one(hops, laid):
@@ -67,7 +108,7 @@ def test_a_file_that_is_named_after_a_table_is_held_against_it_which_is_said(hop
     lines = outcome.out.splitlines()
     assert lines[0] == f"{named}: sound for silver.encounters."
     assert lines[1].startswith(f"{other}:1:38: {fault}")
-    assert "(silver.stays)" in outcome.out
+    assert lines[-1] == "       = held against silver.stays"
     assert [one["table"] for one in document["files"]] == ["silver.encounters", "silver.stays"]
     assert [one["compiles"] for one in document["files"]] == [True, False]
 

@@ -16,6 +16,8 @@ from healthcare_ops.entrypoints.cli.output import console, emit_json, inert, tab
 from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from healthcare_ops.core.errors import OpsError
     from healthcare_ops.core.tables import Table
     from healthcare_ops.operations.what_if import Tried
@@ -237,26 +239,36 @@ def _lint_files(files: Sequence[Path], named: Table | None, *, as_json: bool) ->
 
     fields, told = [], []
     for file in files:
-        of = named or table_named(file)
-        verdict = verdict_of(rules_text(file), of)
+        of, text = named or table_named(file), rules_text(file)
+        verdict = verdict_of(text, of)
         found = verdict.to_json()
         del found["id"]
         fields.append({"file": str(file), "table": of.id if of else None, **found})
-        told.append(_told(file, of, verdict))
+        told.append(_told(file, text, of, verdict))
     bad = sum(not one["compiles"] for one in fields)
 
     def show_verdicts(_: object) -> None:
-        for line in told:
-            console().print(line, markup=False, soft_wrap=True)
+        out = console()
+        for each in told:
+            out.print(*each, sep="\n", markup=False, soft_wrap=True)
 
     failure = _rules_failure(f"{bad} of {len(files)} files of rules cannot be used.") if bad else None
     show_result({"files": fields, "invalid": bad}, failure, as_json=as_json, show=show_verdicts)
 
 
-def _told(file: Path, of: Table | None, verdict: Verdict) -> str:
+def _told(file: Path, text: str, of: Table | None, verdict: Verdict) -> list[str | Text]:
+    """Return what to print of a file: a line for people and editors, and where it is at fault."""
+    from healthcare_ops.entrypoints.cli.excerpt import excerpt
+
     if verdict.compiles:
-        return f"{file}: sound for {of.id}." if of else f"{file}: sound; its columns are of no table (--table TABLE)."
-    return f"{file}:{verdict.line}:{verdict.column}: {verdict.message}{f' ({of.id})' if of else ''}"
+        return [f"{file}: sound for {of.id}." if of else f"{file}: sound; held against no table (--table names one)."]
+    line, column = verdict.line or 1, verdict.column or 1
+    told: list[str | Text] = [f"{file}:{line}:{column}: {verdict.message}"]
+    if text.strip():
+        told.append(excerpt(text, line, column))
+    if of and verdict.parses:
+        told.append(f"       = held against {of.id}")
+    return told
 
 
 def _lint_cases(cases: Path, named: Table | None, *, as_json: bool) -> None:
