@@ -129,7 +129,7 @@ def _instead_of(word: str) -> str:
     if amount and unit:
         return f"write {amount[1]} {unit}"
     if re.fullmatch(r"\.?[0-9]{1,15}(?:\.[0-9]{0,15})?(?:[eE][0-9]{1,2})?", word):
-        return f"write {Decimal(word):f}"
+        return f"write {shown(format(Decimal(word), 'f'))}"
     return f'a text stands in double quotes: "{shown(word)}"'
 
 
@@ -170,13 +170,18 @@ def _told_of(word: str, place: Place) -> str:
 def _section(place: Place) -> Advice | None:
     """Look for a part of the document that is miswritten, or has no name at all."""
     named = place.behind(r"(?<![\w.])([A-Za-z0-9_.]+)\s*=\s*\[\s*")
-    if named and set(place.accepts) == _A_TEXT and named[1] not in ("labels", "DefaultLabels"):
+    if named and set(place.accepts) == _A_TEXT and _begins_a_rule(place.rest):
         near = nearest(named[1], _SECTIONS)
         return Advice(f"found {shown(named[1])}; write {near or 'Rules'} = [ … ].", named.start())
     bare = place.behind(rf"({TYPES})\s*")
     if bare and not place.before[: bare.start()].strip() and set(place.accepts) == _AN_EQUALS:
         return Advice(f"found {bare[1]} outside of Rules; write Rules = [ {bare[1]} … ].", bare.start())
     return None
+
+
+def _begins_a_rule(text: str) -> bool:
+    word = re.match(r"\w+", text)
+    return text.startswith("(") or bool(word and nearest(word[0], RULE_TYPES))
 
 
 def _letter(place: Place) -> Advice | None:

@@ -133,6 +133,11 @@ SLIPS = (
     Slip(r"\blabels\s*=\s*", r"\S", 'found {found} where [ can stand; write labels=["key"="value"].', "=LSQB"),
     Slip(r'"\s*', r":", 'found : where = can stand; a label is written "key"="value".', "=EQ"),
     Slip(r"\bwhere\s*", r"\S", 'found {found}; what where takes stands in double quotes: where "…".', "=STRING"),
+    Slip(
+        r'\bwhere\s*"[^"\n]*"',
+        r"[\w.]+",
+        "found {sign} right behind a quote; within where texts stand in single quotes: '{sign}'.",
+    ),
     Slip(r"\bmatches\s*", r"\S", 'found {found}; a pattern stands in double quotes: matches "…".', "=STRING"),
     Slip(r"\bin\s*", r"\S", 'found {found} where [ or a $constant can stand; write in ["a", "b"].', "LSQB"),
     Slip(

@@ -16,7 +16,7 @@ from healthcare_ops.pipeline.quality.rules.checks import column_names
 from healthcare_ops.pipeline.quality.rules.conditions import require_numbers
 from healthcare_ops.pipeline.quality.rules.custom_sql import at, require_query_of
 from healthcare_ops.pipeline.quality.rules.patterns import require_plain_regex
-from healthcare_ops.pipeline.quality.rules.refusals import NotCompilableError, no_column
+from healthcare_ops.pipeline.quality.rules.refusals import NotCompilableError, kind_of, no_column
 from healthcare_ops.pipeline.quality.rules.values import as_number, fulfils, is_as_fresh, is_of_type
 from healthcare_ops.pipeline.quality.rules.where import PRIMARY, where
 
@@ -137,7 +137,7 @@ def _column_values(leaf: Rule, scope: Scope) -> Compiled:
 def _column_length(leaf: Rule, scope: Scope) -> Compiled:
     column = scope.table[leaf.parameters[0]]
     if not column.type().is_string():
-        raise NotCompilableError(f"the column holds {column.type()}, not texts")
+        raise NotCompilableError(f"the column holds {kind_of(column.type())}, not texts")
     return _of_rows(leaf, scope, fulfils(column.length(), _numeric(leaf), scope.now))
 
 

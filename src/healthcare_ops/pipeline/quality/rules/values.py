@@ -25,7 +25,7 @@ from healthcare_ops.pipeline.quality.dqdl.syntax import (
 )
 from healthcare_ops.pipeline.quality.rules.conditions import COMPARISONS, is_dynamic, limits, require_numbers
 from healthcare_ops.pipeline.quality.rules.patterns import require_plain_regex
-from healthcare_ops.pipeline.quality.rules.refusals import NotCompilableError
+from healthcare_ops.pipeline.quality.rules.refusals import NotCompilableError, kind_of
 from healthcare_ops.pipeline.quality.rules.where import any_of
 
 _DAY = timedelta(days=1)
@@ -93,7 +93,7 @@ def _is_keyword(column: Any, keyword: Keyword) -> Any:
     if keyword.name == "NULL":
         return column.isnull()
     if not column.type().is_string():
-        raise NotCompilableError(f"{keyword.name} speaks of texts, and the column holds {column.type()}")
+        raise NotCompilableError(f"{keyword.name} speaks of texts, and the column holds {kind_of(column.type())}")
     is_so = column == "" if keyword.name == "EMPTY" else column.re_search(_BLANK)
     return is_so.fill_null(False)
 
@@ -129,7 +129,7 @@ def as_number(column: Any) -> Any:
         return ibis.ifelse(column.isnan(), None, column)
     if kind.is_numeric():
         return column
-    raise NotCompilableError(f"the column holds {kind}, not numbers")
+    raise NotCompilableError(f"the column holds {kind_of(kind)}, not numbers")
 
 
 _READS: Mapping[str, Callable[[Any], Any]] = {
@@ -171,7 +171,7 @@ def _as_time(column: Any) -> Any:
         return read.clock - read.offset_min.fill_null(0).as_interval("m")
     if kind.is_timestamp() or kind.is_date():
         return column
-    raise NotCompilableError(f"the column holds {kind}, not times")
+    raise NotCompilableError(f"the column holds {kind_of(kind)}, not times")
 
 
 def _literal(column: Any, operand: Operand, now: datetime) -> Any:

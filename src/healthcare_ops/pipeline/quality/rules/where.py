@@ -18,7 +18,7 @@ from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
 
 from healthcare_ops.pipeline.quality.rules.patterns import require_plain_regex
-from healthcare_ops.pipeline.quality.rules.refusals import NotCompilableError, SqlRefusedError, no_column
+from healthcare_ops.pipeline.quality.rules.refusals import NotCompilableError, SqlRefusedError, kind_of, no_column
 
 DIALECT = "spark"
 PRIMARY = "primary"
@@ -29,7 +29,7 @@ _BEGINS = (TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN)
 
 def _day(value: Any) -> Any:
     if not (value.type().is_timestamp() or value.type().is_date()):
-        raise SqlRefusedError(f"of {value.type()} there is no day")
+        raise SqlRefusedError(f"{kind_of(value.type())} have no day")
     return value.cast("date")
 
 
@@ -167,14 +167,14 @@ def _truth(node: exp.Expr, table: ir.Table) -> Any:
     """Return the value of a node that is true, false or null."""
     found = _value(node, table)
     if not found.type().is_boolean():
-        raise SqlRefusedError(f"{shortened(node.sql(DIALECT))} is {found.type()}, neither true nor false")
+        raise SqlRefusedError(f"{shortened(node.sql(DIALECT))} is {kind_of(found.type())}, neither true nor false")
     return found
 
 
 def _number(node: exp.Expr, table: ir.Table) -> Any:
     found = _value(node, table)
     if not found.type().is_numeric():
-        raise SqlRefusedError(f"{shortened(node.sql(DIALECT))} is {found.type()}, not a number")
+        raise SqlRefusedError(f"{shortened(node.sql(DIALECT))} is {kind_of(found.type())}, not a number")
     return found
 
 
@@ -232,7 +232,7 @@ def _column(node: exp.Expr, table: ir.Table) -> Any:
     if node.text("table") not in ("", PRIMARY):
         raise SqlRefusedError(f"there is no column {shortened(node.sql(DIALECT))}; a condition is about its own table")
     if node.name not in table.columns:
-        raise SqlRefusedError(no_column(node.name, table.columns))
+        raise SqlRefusedError(f"{no_column(node.name, table.columns)} (a text stands in single quotes: '{node.name}')")
     return table[node.name]
 
 

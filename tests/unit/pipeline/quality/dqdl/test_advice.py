@@ -156,6 +156,11 @@ def fault_of(text):
             "found <; a rule has one condition: write between 5 and 10, or two rules.",
         ),
         ('ColumnValues "a" > 5, < 10', 23, "found <; a rule has one condition: write between 5 and 10, or two rules."),
+        (
+            'IsComplete "a" where "b = "home""',
+            28,
+            "found home right behind a quote; within where texts stand in single quotes: 'home'.",
+        ),
         ('ColumnValues "a" matches [0-9]+', 26, 'found [; a pattern stands in double quotes: matches "…".'),
         ('ColumnValues "a" matches /x/', 26, 'found /; a pattern stands in double quotes: matches "…".'),
         ('IsComplete "a', 12, "the quoted text that begins here does not end."),
@@ -250,6 +255,9 @@ def test_a_rule_with_a_slip_is_refused_with_how_to_write_it(rule, column, fault)
         ("\ufeff\ufeffRules = [ RowCount > 5 ]", 1, 1, "found U+FEFF, a blank of word processors; write a plain one."),
         ("Rules = [\xa0RowCount > 5 ]", 1, 10, "found U+00A0, a blank of word processors; write a plain one."),
         ("Regras = [ RowCount > 5 ]", 1, 1, "found Regras; write Rules = [ … ]."),
+        ("rules = [ (RowCount > 5) ]", 1, 1, "found rules; write Rules = [ … ]."),
+        ("roles = [ nurse ] Rules = [ RowCount > 5 ]", 1, 11, 'found nurse; it stands in double quotes: "nurse".'),
+        ("levels = [1, 2] Rules = [ RowCount > 5 ]", 1, 11, 'found 1; it stands in double quotes: "1".'),
         ("Rules = [\n  (RowCount > 5\n]", 3, 1, "found ] where ) must close the ( of line 2, column 3."),
         (
             'Rules = [\n  (RowCount > 5) and (IsComplete "a"\n]',
