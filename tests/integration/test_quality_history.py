@@ -109,6 +109,27 @@ def test_a_feed_that_tells_of_what_has_not_happened_yet_is_named_with_its_offset
     assert "Compare `zone`" in feed["next_step"]
 
 
+@pytest.mark.parametrize(("part", "told"), [(1.0, []), (0.5, ["volume"])], ids=["whole", "half a file"])
+def test_a_file_that_comes_each_morning_is_judged_on_the_morning_it_comes(tmp_path, part, told):
+    luck = np.random.default_rng(5)
+    days = [LAST - timedelta(days=back) for back in range(7 * WEEKS, -1, -1)]
+    with open_hospital(tmp_path, f"{days[-16]}T04:00:00-03:00") as opened:
+        opened.deliver("visits", [row for day in days[:-16] for row in visits(arrivals(day, luck))], "past.csv")
+        opened.refine()
+        for day in days[-16:]:
+            opened.at(f"{day + timedelta(days=1)}T04:00:00-03:00")
+            rows = visits(arrivals(day, luck))
+            opened.deliver("visits", rows[: round(len(rows) * (part if day == LAST else 1))], f"{day}.csv")
+            opened.refine("ingest_bronze")
+        with suppress(QualityError):  # the report says why
+            opened.refine()
+
+        (key,) = opened.context.objects.list("gold/data_quality_runs/dt=2026-03-13/")
+        report = json.loads(opened.context.objects.read(key))
+        found = {found["rule"] for found in report["expectations"] if found["day"] == f"{LAST}"}
+        assert sorted(found) == told
+
+
 def test_a_job_that_dies_while_it_judges_leaves_a_report_without_a_score(hospital):
     broken = 'Rules = [ CustomSql "select sum(los_min) / 0 from nothing" > 1 ]'
     context = replace(hospital.context, rules={**hospital.context.rules, ENCOUNTERS.id: broken})

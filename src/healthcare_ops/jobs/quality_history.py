@@ -23,9 +23,11 @@ from healthcare_ops.pipeline.quality.history.deviations import Deviation
 from healthcare_ops.pipeline.quality.history.deviations import judge as judge_figures
 from healthcare_ops.pipeline.quality.history.expectations import learn
 from healthcare_ops.pipeline.quality.history.observations import Days, observe, tabulate
+from healthcare_ops.pipeline.quality.history.rhythm import Rhythm, learn_rhythm
 
 _DAY = timedelta(days=1)
 _HISTORY = timedelta(weeks=16)
+_RHYTHM = timedelta(weeks=6)
 # A correction can reach any day of the past; what is further back than this is history itself.
 _JUDGED_DAYS = 400
 _CLOCK_DAYS = 31
@@ -42,10 +44,24 @@ def deviations(context: Context, days: Sequence[date]) -> tuple[Deviation, ...]:
     summaries = {name: context.engine.collect(rows) for name, rows in observe(tables).items()}
     calendar = Days(first, last, context.site.tz, _holidays(context, first, last))
     cadences = {feed.feed_id: feed.cadence for feed in context.feeds.values()}
-    observed = tabulate(summaries, calendar, now=now, cadences=cadences)
     # Of a past that was loaded long after, nobody asks why nothing comes now.
     waited_for = cadences if today <= last else {}
-    return judge_figures(observed, learn(observed, judged=judged), judged, now=now, cadences=waited_for)
+    rhythms = _rhythms(context, last) if waited_for else {}
+    observed = tabulate(summaries, calendar, now=now, cadences=cadences, rhythms=rhythms)
+    expected = learn(observed, judged=judged)
+    return judge_figures(observed, expected, judged, now=now, cadences=waited_for, rhythms=rhythms)
+
+
+def _rhythms(context: Context, last: date) -> dict[str, Rhythm]:
+    """Return how those feeds deliver that do once a day or less often, by what they did in the last weeks."""
+    arrivals = _arrivals(context, last - _RHYTHM, last)
+    found = {}
+    for feed_id in context.feeds:
+        told = arrivals.filter(pc.equal(arrivals["feed_id"], feed_id))
+        times = (told[name].to_numpy().astype("datetime64[us]") for name in ("arrival_time", "ingested_at"))
+        if rhythm := learn_rhythm(*times):
+            found[feed_id] = rhythm
+    return found
 
 
 def clocks(context: Context, days: Sequence[date]) -> tuple[Diagnosis, ...]:

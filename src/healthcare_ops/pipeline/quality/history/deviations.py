@@ -32,6 +32,7 @@ from healthcare_ops.pipeline.quality.history.observations import (
     Series,
     Silences,
 )
+from healthcare_ops.pipeline.quality.history.rhythm import NO_RHYTHMS, Rhythm
 
 # A day that is halved or doubled fails (gold does not take it) where that is certain: so many rows were expected, and
 # its score is so many times the limit. No clean day that was measured did (docs/data-quality.md).
@@ -68,11 +69,12 @@ def judge(
     *,
     now: datetime,
     cadences: Mapping[str, Cadence],
+    rhythms: Mapping[str, Rhythm] = NO_RHYTHMS,
 ) -> tuple[Deviation, ...]:
     """Return what is too far off on the judged days, the furthest first; hours that are not known yet are left out.
 
     `observed` is on the days of the expectations. A feed in `cadences` is also judged by how long it has been silent
-    at `now` (aware).
+    at `now` (aware); one in `rhythms` as well by the deliveries that should have come.
     """
     picked = np.array([number for number, day in enumerate(expectations.days.dates) if day in judged], dtype=np.int64)
     if not len(picked):
@@ -82,7 +84,7 @@ def judge(
         if kind in observed.blocks:
             found += _beyond(_aligned(learned, observed.blocks[kind]), expectations.days, picked)
     found += _too_silent(observed, expectations, picked)
-    found += _silent_now(observed, expectations, now, cadences)
+    found += _silent_now(observed, expectations, now, cadences, rhythms)
     return _told_once(found)
 
 
@@ -218,7 +220,11 @@ def _too_silent(observed: Observed, expectations: Expectations, picked: NDArray[
 
 
 def _silent_now(
-    observed: Observed, expectations: Expectations, now: datetime, cadences: Mapping[str, Cadence]
+    observed: Observed,
+    expectations: Expectations,
+    now: datetime,
+    cadences: Mapping[str, Cadence],
+    rhythms: Mapping[str, Rhythm],
 ) -> Iterator[Deviation]:
     """Yield the feeds that are silent: too much was expected since the newest that they told of.
 
@@ -233,6 +239,9 @@ def _silent_now(
         rate, shared = _volume_of(expectations, series)
         # What happened since the last delivery was due may be on its way.
         due = max(present - cadence.every_min / 60, newest)
+        rhythm = rhythms.get(series.place)
+        if rhythm and (missing := rhythm.missing_until(now)):
+            due = max(due, days.position_of(missing))
         edges = np.array([newest]), np.array([due])
         expected = float(missed(days, rate, Silences(*edges, newest))[0])
         found = float(silence_score(np.array(expected), shared))

@@ -20,6 +20,7 @@ from healthcare_ops.core.civil_time import day_start, offset_spans
 from healthcare_ops.core.feed import Cadence
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, EVENTS, STAYS
 from healthcare_ops.pipeline.civil import epoch_us
+from healthcare_ops.pipeline.quality.history.rhythm import NO_RHYTHMS, Rhythm
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -252,19 +253,26 @@ Parts = dict[Kind, list[Part]]
 
 
 def tabulate(
-    summaries: Mapping[str, pa.Table], days: Days, *, now: datetime, cadences: Mapping[str, Cadence]
+    summaries: Mapping[str, pa.Table],
+    days: Days,
+    *,
+    now: datetime,
+    cadences: Mapping[str, Cadence],
+    rhythms: Mapping[str, Rhythm] = NO_RHYTHMS,
 ) -> Observed:
     """Return the collected aggregates of `observe` as arrays.
 
     Hours count as known up to the newest record of the feeds (of the one that is furthest behind), and not before
-    an hour after they ended: what is younger is a question of freshness. Values are known when they were due.
+    an hour after they ended: what is younger is a question of freshness. A feed in `rhythms`, which delivers once a day
+    or less often, is known as far as its last delivery usually tells. Values are known when they were due.
     """
     parts: Parts = {"volume": [], "nulls": [], "mean": []}
     silences: dict[Series, Silences] = {}
     for watched in WATCHED:
         if watched.table in summaries:
             _gather(watched, summaries[watched.table], days, parts, silences)
-    complete = _complete_until(silences, days.position_of(now - SETTLED_AFTER), cadences)
+    told_until = {feed: days.position_of(rhythm.told_until) for feed, rhythm in rhythms.items()}
+    complete = _complete_until(silences, days.position_of(now - SETTLED_AFTER), cadences, told_until)
     due = min(complete, days.position_of(now - VALUE_DUE - SETTLED_AFTER))
     if BATCH_ACCOUNTS.id in summaries:
         # Of a day as a whole: they stand at its last hour.
@@ -344,15 +352,19 @@ def _floats(rows: pa.Table, name: str) -> Floats:
     return np.asarray(rows[name].to_numpy(), dtype=np.float64)
 
 
-def _complete_until(silences: Mapping[Series, Silences], settled: float, feeds: Collection[str]) -> float:
-    told = [
-        found for series, found in silences.items() if series.by == "feed_id" and (not feeds or series.place in feeds)
-    ]
+def _complete_until(
+    silences: Mapping[Series, Silences], settled: float, feeds: Collection[str], told_until: Mapping[str, float]
+) -> float:
+    told = {
+        series.place: found
+        for series, found in silences.items()
+        if series.by == "feed_id" and (not feeds or series.place in feeds)
+    }
     # Neither a feed that is out of use nor one of a few patients holds up the others.
-    most = max((len(found.start) for found in told), default=0)
+    most = max((len(found.start) for found in told.values()), default=0)
     waited_for = [
-        found.newest
-        for found in told
+        max(found.newest, told_until.get(feed, found.newest))
+        for feed, found in told.items()
         if found.newest > settled - _RETIRED_AFTER_H and len(found.start) >= _SMALL_FEED * most
     ]
     return min([settled, *waited_for])

@@ -16,6 +16,7 @@ from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, EVENTS, STAYS
 from healthcare_ops.pipeline.quality.history.deviations import Deviation, judge
 from healthcare_ops.pipeline.quality.history.expectations import Expectations, learn
 from healthcare_ops.pipeline.quality.history.observations import Days, Observed, Series, observe, tabulate
+from healthcare_ops.pipeline.quality.history.rhythm import Rhythm
 from unit.pipeline.builders import at, encounters, rows_of, stays
 
 ZONE = ZoneInfo("America/Sao_Paulo")
@@ -391,6 +392,36 @@ def test_looking_at_every_hour_finds_nothing_that_the_end_of_the_day_does_not(co
         seen |= {deviation.series for deviation in judge(so_far, expectations, {LAST}, now=now, cadences={})}
 
     assert ED in seen <= at_last
+
+
+MORNING = day_start(LAST + timedelta(days=1), ZONE) + timedelta(hours=4)
+
+
+def judged_on_the_morning(collect, told, delivered, now=MORNING):
+    """Judge the last day of a feed whose file comes at four in the morning, and last came so many days before."""
+    last = MORNING - timedelta(days=delivered)
+    rhythms = {"flow": Rhythm(last, timedelta(days=1), timedelta(hours=25), timedelta(hours=4))}
+    cadences = {"flow": Cadence(every_min=1440, late_after_min=720)}
+    observed = tabulate(collect(told.rows()), days(10), now=now, cadences=cadences, rhythms=rhythms)
+    return judge(observed, learn(observed, {LAST}), {LAST}, now=now, cadences=cadences, rhythms=rhythms)
+
+
+def test_a_daily_file_that_ends_at_noon_is_told_on_the_morning_it_came(collect):
+    whole = QUIET.where(QUIET.minute < day_start(LAST + timedelta(days=1), ZONE).timestamp() / 60)
+
+    found = judged_on_the_morning(collect, whole.where(~whole.on(LAST, 12, 24)), delivered=0)
+
+    assert ("volume", LAST) in {(one.rule, one.day) for one in found}
+    assert judged_on_the_morning(collect, whole, delivered=0) == ()
+
+
+def test_a_daily_file_that_did_not_come_is_missed_an_hour_later_and_not_before(collect):
+    whole = QUIET.where(QUIET.minute < day_start(LAST, ZONE).timestamp() / 60)
+
+    found = [judged_on_the_morning(collect, whole, 1, MORNING + timedelta(hours=hours)) for hours in (0, 2)]
+
+    assert [[one.rule for one in of_hour] for of_hour in found] == [[], ["freshness"]]
+    assert found[1][0].severity == "warn"
 
 
 def at_end() -> datetime:
