@@ -13,12 +13,16 @@ from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.ports import ObjectStore
 
 AUDIT_PREFIX = "ops/audit/"
+LOOK = 'Run `hops audit verify`; docs/data-quality.md, "A log that is not whole", says how to go on.'
 _KEY = re.compile(rf"{AUDIT_PREFIX}(\d{{8}})\.json")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One act: `at` is an instant with its offset, `details` hold no patient's data and no secret."""
+    """One act: `at` is an instant with its offset, `details` hold no patient's data and no secret.
+
+    `previous` is the hash of the entry before; `seal` its own, as it was when it was written, empty in old entries.
+    """
 
     number: int
     at: str
@@ -27,11 +31,13 @@ class Entry:
     reason: str
     details: Mapping[str, Any]
     previous: str
+    seal: str = ""
 
     @property
     def hash(self) -> str:
-        """Return the SHA-256 of the entry, in hexadecimal, which the next entry holds."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+        """Return the SHA-256 of the entry but for its seal, in hexadecimal, which the next entry holds."""
+        act = {name: value for name, value in asdict(self).items() if name != "seal"}
+        return hashlib.sha256(json.dumps(act, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def entries(objects: ObjectStore) -> list[Entry]:
@@ -39,18 +45,16 @@ def entries(objects: ObjectStore) -> list[Entry]:
     return [_read(objects, key) for key in _keys(objects)]
 
 
-def newest_entry(objects: ObjectStore) -> Entry | None:
-    """Return the newest entry; `ConfigError` if it can no longer be read, or its number is not that of its file."""
-    keys = _keys(objects)
-    if not keys:
-        return None
-    newest = _read(objects, keys[-1])
-    if entry_key(newest.number) != keys[-1]:
-        raise ConfigError(
-            f"the audit log is not whole: {keys[-1]} says that it is entry {newest.number}.",
-            next_step="Compare it with a backup.",
-        )
-    return newest
+def kept_entries(objects: ObjectStore) -> dict[int, Entry | None]:
+    """Return what is kept under each number, the oldest first; null for what is no entry any more."""
+    found: dict[int, Entry | None] = {}
+    for key in _keys(objects):
+        number = int(key.removeprefix(AUDIT_PREFIX).removesuffix(".json"))
+        try:
+            found[number] = _read(objects, key)
+        except ConfigError:
+            found[number] = None
+    return found
 
 
 def entry_key(number: int) -> str:
@@ -66,15 +70,13 @@ def _keys(objects: ObjectStore) -> list[str]:
 def _read(objects: ObjectStore, key: str) -> Entry:
     try:
         entry = Entry(**json.loads(objects.read(key)))
-        texts = (entry.at, entry.who, entry.action, entry.reason, entry.previous)
+        texts = (entry.at, entry.who, entry.action, entry.reason, entry.previous, entry.seal)
         is_whole = type(entry.number) is int and isinstance(entry.details, dict)
         if not is_whole or not all(isinstance(text, str) for text in texts):
             raise TypeError("a value is of another kind")
         return entry
     except (ValueError, TypeError) as error:
-        raise ConfigError(
-            f"the audit log is not whole: {key} is no entry any more.", next_step="Compare it with a backup."
-        ) from error
+        raise ConfigError(f"the audit log is not whole: {key} is no entry any more.", next_step=LOOK) from error
 
 
 def rules_adopted(objects: ObjectStore) -> dict[str, str]:
@@ -101,6 +103,6 @@ def _detail(entry: Entry, name: str) -> str:
     if name not in entry.details:
         raise ConfigError(
             f"the audit log is not whole: {entry_key(entry.number)} tells of no {name}.",
-            next_step="Compare it with a backup.",
+            next_step=LOOK,
         )
     return str(entry.details[name])

@@ -248,7 +248,7 @@ def test_what_is_held_for_another_reason_is_not_counted_when_a_release_is_undone
         counts = [decide(hospital.platform, kind, **about).records for kind in ("release", "release", "reject", "hold")]
         told = [entry.details["records"] for entry in entries(hospital.context.objects)]
 
-    assert counts == told == [1, 1, 1, 1]
+    assert (counts, told) == ([1, 1, 1, 1], [1, 1, 1])  # the second release is none
 
 
 @pytest.mark.parametrize(

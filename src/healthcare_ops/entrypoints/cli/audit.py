@@ -14,6 +14,10 @@ from healthcare_ops.entrypoints.cli.output import console, emit_json, table
 if TYPE_CHECKING:
     from healthcare_ops.jobs.audit_log import Entry
 
+_NEXT_STEP = (
+    "Keep a copy of ops/audit/ as evidence, then put these entries back from a backup. Until the log is whole, nobody "
+    'can decide anything; docs/data-quality.md, "A log that is not whole", says how to go on without a backup.'
+)
 app = typer.Typer(help="Who did what, and why.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -44,25 +48,29 @@ def _about(entry: Entry) -> str:
 
 @app.command("verify")
 def verify(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
-    """Check that no entry was changed, taken out or put in; exit 4 if one was.
+    """Check that no entry was changed, taken out or put in, and name those that were; exit 4 if one was.
 
     Example: hops audit verify
     """
     from healthcare_ops.core.errors import ConfigError
-    from healthcare_ops.jobs.audit_log import entries
+    from healthcare_ops.jobs.audit_log import kept_entries
     from healthcare_ops.operations.audit import breaks
 
-    found = entries(objects_of(state))
-    faults = breaks(found)
+    kept = kept_entries(objects_of(state))
+    faults = breaks(kept)
+    newest = kept[max(kept)] if kept else None
     failure = (
-        ConfigError(f"the audit log is not whole: {faults[0]}.", next_step="Compare it with a backup.")
-        if faults
-        else None
+        ConfigError(f"the audit log is not whole: {faults[0].sentence}.", next_step=_NEXT_STEP) if faults else None
     )
 
     def tell(_: object) -> None:
-        for fault in faults or [f"Entries: {len(found)}, and each follows the one before it."]:
-            console().print(fault, markup=False)
+        sound = f"Entries: {len(kept)}, and each follows the one before it."
+        for text in [fault.sentence for fault in faults] or [sound]:
+            console().print(text, markup=False, soft_wrap=True)
 
-    document = {"entries": len(found), "newest_hash": found[-1].hash if found else None, "faults": faults}
+    document = {
+        "entries": len(kept),
+        "newest_hash": newest.hash if newest else None,
+        "faults": [asdict(fault) for fault in faults],
+    }
     show_result(document, failure, as_json=as_json, show=tell)
