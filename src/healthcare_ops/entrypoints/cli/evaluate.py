@@ -54,6 +54,10 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="File for every forecast (.csv or .parquet).", show_default=False)
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder for a page with plots, and its figures as JSON.")
+    ] = None,
+    language: Annotated[Literal["en", "pt-BR"], typer.Option("--lang", help="Language of the page.")] = "en",
     threads: Annotated[int, typer.Option(min=0, help="Threads to learn with; 0 = every core.")] = 0,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
@@ -66,12 +70,15 @@ def evaluate(
     Example: hops evaluate --series arrivals.csv --zone Europe/London --train-end 2018-03-01 --origins 00:00,12:00
     """
     from healthcare_ops.bootstrap.platform import open_platform
-    from healthcare_ops.core.errors import NotFoundError
+    from healthcare_ops.core.errors import ConfigError, NotFoundError
+    from healthcare_ops.entrypoints.page.evaluation import write_evaluation
     from healthcare_ops.operations import evaluate as work
 
-    for folder in (path.parent for path in (out,) if path):
+    for folder in (path.parent for path in (out, report) if path):
         if not folder.is_dir():
             raise NotFoundError(f"folder {folder} does not exist.", next_step="Make it, or name another.")
+    if series and not zone:
+        raise ConfigError("--series needs --zone.", next_step="Name the zone of its clock, such as America/Sao_Paulo.")
     try:
         choices = work.Choices(clock, train_end, origins, leads, refit)
         if series:
@@ -86,10 +93,14 @@ def evaluate(
     document = work.judged(walks, history)
     if out:
         document["rows"] = work.write_forecasts(walks, history.protocol, out)
+    if report:
+        document["page"] = str(write_evaluation(report, document, walks, history, language))
     if as_json:
         emit_json(document)
         return
     print_backtests(document["backtests"])
+    if report:
+        console().print(f"page: {document['page']}", style="bold", markup=False)
     if out:
         console().print(f"{document['rows']:,} forecasts: {out}", style="bold", markup=False)
 
