@@ -82,6 +82,7 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("dq", "quarantine"): "--state {state}",
     ("dq", "rules", "list"): "--state {state}",
     ("dq", "show"): "--quarantine --state {state}",
+    ("evaluate",): "--state {state}",
     ("export",): "silver.encounters --out {folder}/encounters.csv --state {state}",
     ("feed", "check"): "{feed} {visits} --site {site}",
     ("generate", "calibrate"): "--state {state} --out {folder}/parameters.toml",
@@ -94,8 +95,8 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("status",): "--state {state}",
     ("version",): "",
 }
-# The others end well. Two visits would be held; the hospital has too few days to calibrate to, and no model yet.
-EXIT_CODES = {("feed", "check"): 6, ("generate", "calibrate"): 5, ("predict",): 3}
+# The others end well. Two visits would be held; the hospital has too few days to calibrate or learn from, and no model.
+EXIT_CODES = {("feed", "check"): 6, ("evaluate",): 5, ("generate", "calibrate"): 5, ("predict",): 3}
 RUNS = {
     *((name,) for name in ("redrive", "run", "schedule", "simulate", "up")),
     *(("runs", name) for name in ("graph", "list", "logs", "resume", "show", "stop")),

@@ -17,7 +17,7 @@ from pyarrow import csv, parquet
 
 from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.civil_time import load_zone
-from healthcare_ops.core.errors import DataError, NotFoundError
+from healthcare_ops.core.errors import ConfigError, DataError, NotFoundError
 from healthcare_ops.core.site import Holidays
 from healthcare_ops.forecasting.arrivals import MIN_HOURS
 from healthcare_ops.forecasting.calendar import Calendar
@@ -150,6 +150,8 @@ def files_history(
     ConfigError, ValueError
         As `read_protocol`.
     """
+    if not zone:
+        raise ConfigError("--series needs --zone.", next_step="Name the zone of its clock, such as America/Sao_Paulo.")
     load_zone(zone)
     known = read_series(series, choices.clock, zone)
     protocol = read_protocol(choices, zone, max(item.end for item in known))

@@ -67,18 +67,13 @@ def evaluate(
     No forecast knows anything of the time after its origin. The comparison is with the same hour last week and
     yesterday; P(better) is the share of resampled days on which the model's pinball loss is lower than last week's.
 
-    Example: hops evaluate --series arrivals.csv --zone Europe/London --train-end 2018-03-01 --origins 00:00,12:00
+    Example: hops evaluate --series ed.csv --zone Europe/London --out all.csv
     """
     from healthcare_ops.bootstrap.platform import open_platform
-    from healthcare_ops.core.errors import ConfigError, NotFoundError
     from healthcare_ops.entrypoints.page.evaluation import write_evaluation
     from healthcare_ops.operations import evaluate as work
 
-    for folder in (path.parent for path in (out, report) if path):
-        if not folder.is_dir():
-            raise NotFoundError(f"folder {folder} does not exist.", next_step="Make it, or name another.")
-    if series and not zone:
-        raise ConfigError("--series needs --zone.", next_step="Name the zone of its clock, such as America/Sao_Paulo.")
+    _require_folders(path for path in (out, report) if path)
     try:
         choices = work.Choices(clock, train_end, origins, leads, refit)
         if series:
@@ -103,6 +98,14 @@ def evaluate(
         console().print(f"page: {document['page']}", style="bold", markup=False)
     if out:
         console().print(f"{document['rows']:,} forecasts: {out}", style="bold", markup=False)
+
+
+def _require_folders(paths: Iterable[Path]) -> None:
+    from healthcare_ops.core.errors import NotFoundError
+
+    for folder in (path.parent for path in paths):
+        if not folder.is_dir():
+            raise NotFoundError(f"folder {folder} does not exist.", next_step="Make it, or name another.")
 
 
 def _walk(history: History, threads: int) -> list[Walk]:
