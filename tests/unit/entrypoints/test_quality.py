@@ -18,7 +18,8 @@ def kept(state, day, **names):
         for table, name in names.items()
     ]
     report = {"run_id": run_id, "written_at": f"2026-03-{day}", "schema_version": 2, "error": None, "rules": rules}
-    more = {"as_of": f"2026-03-{day}T12:00:00+00:00", "contributions": {}, "dq_risk_score": 10.0}
+    days = {"count": 1}
+    more = {"as_of": f"2026-03-{day}T12:00:00+00:00", "contributions": {}, "dq_risk_score": 10.0, "days": days}
     LocalObjects(state).write(
         f"gold/data_quality_runs/dt=2026-03-{day}/{run_id}.json", json.dumps(report | more).encode()
     )
@@ -38,7 +39,7 @@ def test_the_history_of_a_rule_goes_on_from_when_it_had_its_id_alone(state, caps
     history("silver.encounters:few", runs=30, state=state, as_json=True)
 
     runs = json.loads(capsys.readouterr().out)["runs"]
-    assert [run["measured"] for run in runs] == [12.0, 11.0]
+    assert [(run["measured"], run["days"], run["made_by"]) for run in runs] == [(12.0, 1, "run"), (11.0, 1, "run")]
 
 
 @pytest.mark.parametrize(
