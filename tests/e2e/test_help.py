@@ -90,13 +90,22 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("ingest",): "{visits} --feed visits --state {state}",
     ("init",): "--site {site} --feed {feed} --state {state}",
     ("load",): "{visits} --feed {feed} --state {state}",
+    ("models", "list"): "--state {state}",
+    ("models", "show"): "--state {state}",
+    ("models", "verify"): "--state {state}",
     ("predict",): "--state {state}",
     ("report",): "--out {folder}/page.html --state {state}",
     ("status",): "--state {state}",
     ("version",): "",
 }
 # The others end well. Two visits would be held; the hospital has too few days to calibrate or learn from, and no model.
-EXIT_CODES = {("feed", "check"): 6, ("evaluate",): 5, ("generate", "calibrate"): 5, ("predict",): 3}
+EXIT_CODES = {
+    ("feed", "check"): 6,
+    ("evaluate",): 5,
+    ("generate", "calibrate"): 5,
+    ("models", "show"): 3,
+    ("predict",): 3,
+}
 RUNS = {
     *((name,) for name in ("redrive", "run", "schedule", "simulate", "up")),
     *(("runs", name) for name in ("graph", "list", "logs", "resume", "show", "stop")),
@@ -106,7 +115,8 @@ QUALITY = {
     *(("dq", name) for name in ("assign", "explain", "hold", "judge", "lint", "notice", "reject", "release", "whatif")),
     *(("dq", "rules", name) for name in ("adopt", "drop", "show")),
 }
-TESTED_ELSEWHERE = {("backfill",), ("demo",), ("generate", "calibrate"), ("generate", "run")} | RUNS | QUALITY
+MODELS = {("models", name) for name in ("promote", "rollback")}
+TESTED_ELSEWHERE = {("backfill",), ("demo",), ("generate", "calibrate"), ("generate", "run")} | RUNS | QUALITY | MODELS
 
 
 def test_no_command_is_left_out_here():

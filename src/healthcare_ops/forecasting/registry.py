@@ -1,7 +1,4 @@
-"""Models as JSON and LightGBM text with a manifest of hashes, and a pointer to the one in use.
-
-The pointer holds the hash of the manifest, the manifest those of its files: a changed byte anywhere is seen.
-"""
+"""Models as JSON and LightGBM text with a manifest of hashes: a changed byte anywhere is seen."""
 
 from __future__ import annotations
 
@@ -17,15 +14,12 @@ from healthcare_ops import __version__
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.forecasting.arrivals import ArrivalsModel
 from healthcare_ops.forecasting.boosted import BoostedModel
-from healthcare_ops.forecasting.training import TrainedModel
 from healthcare_ops.ports import ObjectStore
 
-_ROOT = "models/arrivals"
-_CHAMPION = f"{_ROOT}/champion.json"
+ROOT = "models/flow"
 _MODEL = "model.json"
 _TREES = "trees.txt"
 _MANIFEST = "manifest.json"
-_POINTER_FIELDS = ("version", "reason", "manifest_sha256")
 _LIBRARIES = ("holidays", "lightgbm", "numpy", "tzdata")
 # 2: a boosted model beside the linear ones.
 _SCHEMA_VERSION = 2
@@ -44,36 +38,22 @@ class StoredModel:
     manifest: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Publication:
-    """What became of a candidate."""
-
-    version: str
-    is_promoted: bool
-    reason: str
-
-
-def publish(objects: ObjectStore, trained: TrainedModel) -> Publication:
-    """Store a candidate and, if its verdict allows, put it to use; the same candidate again changes nothing."""
-    version = save_model(objects, trained.sectors, trained.data_as_of, trained.facts())
-    if trained.verdict.is_accepted:
-        promote(objects, version, trained.verdict.reason)
-    return Publication(version, trained.verdict.is_accepted, trained.verdict.reason)
-
-
 def save_model(
     objects: ObjectStore,
     sectors: Mapping[str, ArrivalsModel],
     trained_until: datetime,
     facts: Mapping[str, Any],
+    *,
+    seals: Mapping[str, str],
 ) -> str:
     """Store a version and return its name, which follows from its content: equal data, equal version.
 
-    A version that is there and whole stays as it is, with the facts of its first training.
+    A version that is there and whole, its manifest with the hash that `seals` gives if it gives one, stays as it is,
+    with the facts of its first training.
     """
     files = _files(sectors)
     hashes = {name: _sha256(content) for name, content in files.items()}
-    version = f"arrivals-{trained_until.astimezone(UTC):%Y%m%dT%H%M%SZ}-{_seal(hashes)}"
+    version = f"flow-{trained_until.astimezone(UTC):%Y%m%dT%H%M%SZ}-{_seal(hashes)}"
     manifest = {
         **facts,
         "schema_version": _SCHEMA_VERSION,
@@ -82,70 +62,11 @@ def save_model(
         "trained_until": trained_until.astimezone(UTC).isoformat(),
         "libraries": {"healthcare-ops": __version__} | {name: installed_version(name) for name in _LIBRARIES},
     }
-    if not _is_whole(objects, version):
+    if not _is_whole(objects, version, seals.get(version, "")):
         for name, content in files.items():
             objects.write(_key(version, name), content)
         objects.write(_key(version, _MANIFEST), json.dumps(manifest, indent=1, sort_keys=True).encode())
     return version
-
-
-def promote(objects: ObjectStore, version: str, reason: str) -> None:
-    """Make a stored version the one in use; the pointer changes in one write and keeps its past.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such version.
-    ConfigError
-        If one of its files was changed.
-    """
-    load_model(objects, version)
-    seal = _sha256(objects.read(_key(version, _MANIFEST)))
-    history = champion_history(objects)
-    if history and (history[-1]["version"], history[-1]["manifest_sha256"]) == (version, seal):
-        return
-    history.append({"version": version, "reason": reason, "manifest_sha256": seal})
-    objects.write(_CHAMPION, json.dumps({"schema_version": 1, "history": history}, indent=1).encode())
-
-
-def champion_history(objects: ObjectStore) -> list[dict[str, str]]:
-    """Return every version that was in use with the reason and its manifest's hash, the present one last.
-
-    Raises
-    ------
-    ConfigError
-        If the pointer cannot be read.
-    """
-    if not objects.exists(_CHAMPION):
-        return []
-    try:
-        entries = json.loads(objects.read(_CHAMPION))["history"]
-        return [{name: str(entry[name]) for name in _POINTER_FIELDS} for entry in entries]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{objects.path(_CHAMPION)} is not a list of models that were in use: {error!r}.",
-            next_step="Restore it, or delete it and train again.",
-        ) from error
-
-
-def load_champion(objects: ObjectStore) -> StoredModel:
-    """Return the version in use.
-
-    Raises
-    ------
-    NotFoundError
-        If no model was ever promoted.
-    ConfigError
-        If one of its files was changed.
-    """
-    history = champion_history(objects)
-    if not history:
-        raise NotFoundError("no model is in use.", next_step="Run `hops run --type weekly_train`.")
-    present = history[-1]
-    manifest = _key(present["version"], _MANIFEST)
-    if _sha256(objects.read(manifest)) != present["manifest_sha256"]:
-        raise _changed(objects, manifest, "the manifest that was promoted")
-    return load_model(objects, present["version"])
 
 
 def load_model(objects: ObjectStore, version: str) -> StoredModel:
@@ -211,13 +132,28 @@ def _seal(hashes: Mapping[str, str]) -> str:
     return _sha256(json.dumps(dict(hashes), sort_keys=True).encode())[:8]
 
 
-def _is_whole(objects: ObjectStore, version: str) -> bool:
-    seals = {entry["version"]: entry["manifest_sha256"] for entry in champion_history(objects)}
+def manifest_seal(objects: ObjectStore, version: str) -> str:
+    """Return the hash of a version's manifest; `NotFoundError` if there is none."""
+    return _sha256(objects.read(_key(version, _MANIFEST)))
+
+
+def manifest_path(objects: ObjectStore, version: str) -> str:
+    """Return where a person can open a version's manifest."""
+    return objects.path(_key(version, _MANIFEST))
+
+
+def stored_versions(objects: ObjectStore) -> list[str]:
+    """Return every version with a manifest, the one that was learnt from the oldest data first."""
+    keys = [key for key in objects.list(f"{ROOT}/") if key.endswith(f"/{_MANIFEST}")]
+    return sorted(key.removeprefix(f"{ROOT}/").removesuffix(f"/{_MANIFEST}") for key in keys)
+
+
+def _is_whole(objects: ObjectStore, version: str, sealed: str) -> bool:
     try:
         load_model(objects, version)
     except (NotFoundError, ConfigError):
         return False
-    return version not in seals or seals[version] == _sha256(objects.read(_key(version, _MANIFEST)))
+    return not sealed or sealed == manifest_seal(objects, version)
 
 
 def _changed(objects: ObjectStore, key: str, rule: str) -> ConfigError:
@@ -225,7 +161,7 @@ def _changed(objects: ObjectStore, key: str, rule: str) -> ConfigError:
 
 
 def _key(version: str, name: str) -> str:
-    return f"{_ROOT}/{version}/{name}"
+    return f"{ROOT}/{version}/{name}"
 
 
 def _sha256(content: bytes) -> str:

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.tables import PREDICTIONS
+from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.forecasting.inference import Forecast, predict
-from healthcare_ops.forecasting.registry import champion_history, load_champion
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.series import arrivals_by_sector, covariates
 
@@ -21,7 +21,7 @@ _HISTORY_DAYS = 366
 
 def run(context: Context, request: Request) -> Outcome:
     """Predict every sector that has a model; what other instants of the day predicted stays."""
-    if not champion_history(context.objects):
+    if standing(context.objects).champion is None:
         return {"rows": 0, "reason": "no model yet; run weekly_train"}
     model = load_champion(context.objects)
     now = context.clock.now()

@@ -20,7 +20,7 @@ from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.arrivals import MIN_HOURS
-from healthcare_ops.forecasting.registry import champion_history, load_champion
+from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.operations.bulk import days_to_rebuild
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION
@@ -205,7 +205,7 @@ def _newest_data(platform: Platform) -> Iterator[tuple[str, datetime]]:
 
 
 def _thin_history(platform: Platform) -> Iterator[Caution]:
-    if not champion_history(platform.context.objects):
+    if standing(platform.context.objects).champion is None:
         return
     runs = list(day_runs(platform.lake.changes(OPS_METRICS_HOURLY, "").days))
     known = (runs[-1][1] - runs[-1][0]).days + 1 if runs else 0

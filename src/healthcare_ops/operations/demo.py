@@ -20,8 +20,8 @@ from healthcare_ops.core.errors import QualityError
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS
 from healthcare_ops.core.validated import read_toml
+from healthcare_ops.forecasting.champions import load_champion
 from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD
-from healthcare_ops.forecasting.registry import load_champion
 from healthcare_ops.operations import bulk
 from healthcare_ops.operations.engine import open_engine
 from healthcare_ops.operations.follow import follow

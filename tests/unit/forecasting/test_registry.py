@@ -4,22 +4,18 @@ import dataclasses
 import hashlib
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from healthcare_ops.core.errors import ConfigError, NotFoundError
-from healthcare_ops.forecasting.registry import (
-    champion_history,
-    load_champion,
-    load_model,
-    promote,
-    publish,
-    save_model,
-)
+from healthcare_ops.forecasting.champions import load_champion, promote, publish, standing
+from healthcare_ops.forecasting.registry import OutdatedModelError, load_model, save_model, stored_versions
 from healthcare_ops.forecasting.training import Verdict, train
 
 LEADS = np.arange(49)
+NOW = datetime(2021, 4, 4, 8, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +29,7 @@ def retrained(poisson_series, sao_paulo):
 
 
 def test_a_published_model_forecasts_what_the_trained_one_does(objects, trained, ten_weeks, sao_paulo):
-    published = publish(objects, trained)
+    published = publish(objects, trained, NOW)
 
     champion = load_champion(objects)
     expected = trained.sectors["ED"].predict(ten_weeks, LEADS, sao_paulo)
@@ -43,16 +39,16 @@ def test_a_published_model_forecasts_what_the_trained_one_does(objects, trained,
 
 
 def test_the_version_names_the_end_of_the_data_and_the_content(objects, trained):
-    version = publish(objects, trained).version
+    version = publish(objects, trained, NOW).version
 
-    assert re.fullmatch(r"arrivals-20210331T030000Z-[0-9a-f]{8}", version)
+    assert re.fullmatch(r"flow-20210331T030000Z-[0-9a-f]{8}", version)
 
 
 def test_the_manifest_seals_every_file_and_tells_the_training(objects, trained):
-    version = publish(objects, trained).version
+    version = publish(objects, trained, NOW).version
 
-    manifest = json.loads(objects.read(f"models/arrivals/{version}/manifest.json"))
-    content = objects.read(f"models/arrivals/{version}/model.json")
+    manifest = json.loads(objects.read(f"models/flow/{version}/manifest.json"))
+    content = objects.read(f"models/flow/{version}/model.json")
     assert manifest["files"] == {"model.json": hashlib.sha256(content).hexdigest()}
     assert manifest["version"] == version
     assert sorted(manifest["libraries"]) == ["healthcare-ops", "holidays", "lightgbm", "numpy", "tzdata"]
@@ -61,21 +57,21 @@ def test_the_manifest_seals_every_file_and_tells_the_training(objects, trained):
 
 
 def test_training_again_on_the_same_hours_changes_nothing(objects, trained, poisson_series, sao_paulo):
-    first = publish(objects, trained)
+    first = publish(objects, trained, NOW)
     before, writes = dict(objects.stored), objects.writes
 
     again = train([poisson_series(30)], sao_paulo, champion=load_champion(objects).sectors)
 
-    assert publish(objects, again).version == first.version
+    assert publish(objects, again, NOW).version == first.version
     assert objects.stored == before
     assert objects.writes == writes
 
 
 def test_a_model_that_is_not_accepted_is_kept_but_not_used(objects, trained, retrained):
-    champion = publish(objects, trained).version
+    champion = publish(objects, trained, NOW).version
     refused = dataclasses.replace(retrained, verdict=Verdict(is_accepted=False, reason="worse"))
 
-    published = publish(objects, refused)
+    published = publish(objects, refused, NOW)
 
     assert (published.is_promoted, published.reason) == (False, "worse")
     assert load_champion(objects).version == champion
@@ -83,18 +79,19 @@ def test_a_model_that_is_not_accepted_is_kept_but_not_used(objects, trained, ret
 
 
 def test_the_pointer_keeps_its_past_with_the_reasons(objects, trained, retrained):
-    first, second = publish(objects, trained), publish(objects, retrained)
-    promote(objects, first.version, "back by hand: A. Silva")
+    first, second = publish(objects, trained, NOW), publish(objects, retrained, NOW)
+    promote(objects, first.version, by="A. Silva", reason="steadier", at=NOW + timedelta(days=1))
 
-    history = champion_history(objects)
+    uses = standing(objects).uses
 
-    assert [entry["version"] for entry in history] == [first.version, second.version, first.version]
-    assert history[-1]["reason"] == "back by hand: A. Silva"
+    assert [use.version for use in uses] == [first.version, second.version, first.version]
+    assert [use.by for use in uses] == ["weekly_train", "weekly_train", "A. Silva"]
+    assert uses[-1].reason == "steadier"
     assert load_champion(objects).version == first.version
 
 
 def test_a_changed_model_is_refused_by_name(objects, trained):
-    key = f"models/arrivals/{publish(objects, trained).version}/model.json"
+    key = f"models/flow/{publish(objects, trained, NOW).version}/model.json"
     objects.stored[key] = objects.stored[key].replace(b'"dispersion": 0.0', b'"dispersion": 0.9')
 
     with pytest.raises(ConfigError, match=re.escape(f"memory/{key} does not match its manifest")):
@@ -102,7 +99,7 @@ def test_a_changed_model_is_refused_by_name(objects, trained):
 
 
 def test_a_changed_model_with_a_manifest_to_match_is_refused(objects, trained):
-    folder = f"models/arrivals/{publish(objects, trained).version}"
+    folder = f"models/flow/{publish(objects, trained, NOW).version}"
     forged = objects.stored[f"{folder}/model.json"].replace(b'"dispersion": 0.0', b'"dispersion": 0.9')
     manifest = json.loads(objects.stored[f"{folder}/manifest.json"])
     manifest["files"]["model.json"] = hashlib.sha256(forged).hexdigest()
@@ -112,11 +109,11 @@ def test_a_changed_model_with_a_manifest_to_match_is_refused(objects, trained):
     with pytest.raises(ConfigError, match=re.escape(f"memory/{folder}/manifest.json does not match the manifest")):
         load_champion(objects)
     with pytest.raises(ConfigError, match=re.escape(f"memory/{folder}/manifest.json does not match the version")):
-        promote(objects, folder.rsplit("/", 1)[1], "forged")
+        promote(objects, folder.rsplit("/", 1)[1], by="A. Silva", reason="forged", at=NOW)
 
 
 def test_changed_measures_are_refused(objects, trained):
-    key = f"models/arrivals/{publish(objects, trained).version}/manifest.json"
+    key = f"models/flow/{publish(objects, trained, NOW).version}/manifest.json"
     objects.stored[key] = objects.stored[key].replace(b'"is_accepted": true', b'"is_accepted": false')
 
     with pytest.raises(ConfigError, match=re.escape(f"memory/{key} does not match the manifest that was promoted")):
@@ -125,17 +122,17 @@ def test_changed_measures_are_refused(objects, trained):
 
 @pytest.mark.parametrize("name", ["model.json", "manifest.json"])
 def test_training_again_repairs_what_was_changed(objects, trained, name):
-    key = f"models/arrivals/{publish(objects, trained).version}/{name}"
+    key = f"models/flow/{publish(objects, trained, NOW).version}/{name}"
     objects.stored[key] = objects.stored[key].replace(b"ED", b"ICU")
 
-    publish(objects, trained)
+    publish(objects, trained, NOW)
 
     assert sorted(load_champion(objects).sectors) == ["ED"]
 
 
 def test_a_truncated_manifest_is_refused_by_name(objects, trained):
-    version = save_model(objects, trained.sectors, trained.data_as_of, {})
-    key = f"models/arrivals/{version}/manifest.json"
+    version = save_model(objects, trained.sectors, trained.data_as_of, {}, seals={})
+    key = f"models/flow/{version}/manifest.json"
     objects.stored[key] = objects.stored[key][:40]
 
     with pytest.raises(ConfigError, match=re.escape(f"memory/{key} does not match")):
@@ -143,18 +140,66 @@ def test_a_truncated_manifest_is_refused_by_name(objects, trained):
 
 
 def test_a_pointer_that_is_no_pointer_is_refused_by_name(objects):
-    objects.write("models/arrivals/champion.json", b"{}")
+    objects.write("models/flow/in_use.json", b"{}")
 
-    with pytest.raises(ConfigError, match=r"memory/models/arrivals/champion\.json is not a list of models"):
-        champion_history(objects)
+    with pytest.raises(ConfigError, match=r"memory/models/flow/in_use\.json does not tell which models"):
+        standing(objects)
 
 
 def test_before_the_first_training_no_model_is_in_use(objects):
-    assert champion_history(objects) == []
+    assert standing(objects).champion is None
     with pytest.raises(NotFoundError, match=r"no model is in use.*weekly_train"):
         load_champion(objects)
 
 
 def test_a_version_that_was_never_stored_cannot_be_promoted(objects):
     with pytest.raises(NotFoundError):
-        promote(objects, "arrivals-20210331T030000Z-00000000", "by hand")
+        promote(objects, "flow-20210331T030000Z-00000000", by="A. Silva", reason="why", at=NOW)
+
+
+def test_which_model_was_in_use_at_an_instant_is_known(objects, trained, retrained):
+    first = publish(objects, trained, NOW)
+    second = publish(objects, retrained, NOW + timedelta(days=7))
+
+    found = standing(objects)
+
+    assert found.at(NOW - timedelta(seconds=1)) is None
+    assert found.at(NOW + timedelta(days=6)).version == first.version
+    assert found.at(NOW + timedelta(days=7)).version == second.version
+    assert found.former.version == first.version
+
+
+def test_a_candidate_that_was_not_accepted_waits_as_challenger_until_it_is_put_to_use(objects, trained, retrained):
+    publish(objects, trained, NOW)
+    refused = dataclasses.replace(retrained, verdict=Verdict(is_accepted=False, reason="worse"))
+
+    version = publish(objects, refused, NOW).version
+    waiting = standing(objects).challenger
+    promote(objects, version, by="A. Silva", reason="the test weeks were odd", at=NOW)
+
+    assert waiting == version
+    assert standing(objects).challenger == ""
+    assert sorted(stored_versions(objects)) == stored_versions(objects)
+    assert version in stored_versions(objects)
+
+
+def test_a_model_of_an_earlier_form_is_told_apart_from_a_changed_one(objects, trained):
+    version = publish(objects, trained, NOW).version
+    key = f"models/flow/{version}/manifest.json"
+    objects.stored[key] = objects.stored[key].replace(b'"schema_version": 2', b'"schema_version": 1')
+
+    with pytest.raises(OutdatedModelError, match="form 1; this version of the product reads form 2"):
+        load_model(objects, version)
+
+
+def test_a_missing_tree_file_is_named(objects, poisson_series, sao_paulo):
+    version = publish(objects, train([poisson_series(70)], sao_paulo), NOW).version
+    key = f"models/flow/{version}/trees.txt"
+    tampered = objects.stored[key].replace(b"split_feature=", b"split_feature=0 ", 1)
+
+    objects.stored[key] = tampered
+    with pytest.raises(ConfigError, match=re.escape(f"memory/{key} does not match its manifest")):
+        load_champion(objects)
+    del objects.stored[key]
+    with pytest.raises(NotFoundError, match=re.escape(key)):
+        load_champion(objects)

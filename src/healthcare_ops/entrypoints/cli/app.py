@@ -19,6 +19,7 @@ from healthcare_ops.entrypoints.cli import (
     held,
     history,
     lake,
+    models,
     quality,
     report,
     runs,
@@ -62,6 +63,7 @@ quality.app.command()(held.quarantine)
 app.add_typer(quality.app, name="dq")
 app.add_typer(generate.app, name="generate")
 app.add_typer(history.app, name="runs")
+app.add_typer(models.app, name="models")
 app.add_typer(asl.app, name="asl")
 app.add_typer(audit.app, name="audit")
 

@@ -181,7 +181,7 @@ def _data_age(document: dict[str, Any], now: datetime) -> str:
 
 def _status(platform: Platform) -> dict[str, Any]:
     from healthcare_ops.core.tables import OPS_METRICS_HOURLY
-    from healthcare_ops.forecasting.registry import champion_history
+    from healthcare_ops.forecasting.champions import standing
     from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
     from healthcare_ops.operations import bulk
     from healthcare_ops.operations.cautions import find_cautions
@@ -190,12 +190,12 @@ def _status(platform: Platform) -> dict[str, Any]:
 
     objects = platform.context.objects
     records = read_runs(objects)
-    history = champion_history(objects)
+    champion = standing(objects).champion
     return {
         "facility": platform.context.site.name,
         "zone": platform.context.site.zone,
         "known_until": platform.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL),
-        "model": history[-1]["version"] if history else "",
+        "model": champion.version if champion else "",
         "last_run": describe_run(records[0]) if records else None,
         **bulk.summary(platform),
         "warnings": [caution.document for caution in find_cautions(platform, newest_predictions(platform))],

@@ -15,7 +15,7 @@ from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.site import Sector
 from healthcare_ops.core.tables import ENCOUNTERS, OPS_METRICS_HOURLY
 from healthcare_ops.entrypoints.page.model import Ahead, Days, Hour, Report, SectorView
-from healthcare_ops.forecasting.registry import champion_history, load_champion
+from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.operations import bulk
 from healthcare_ops.operations.cautions import find_cautions, old_report
@@ -44,7 +44,7 @@ def gather(platform: Platform, *, note: str = "") -> Report:
             next_step="Run `hops load`; if it fails, `hops dq show` tells why.",
         )
     objects = platform.context.objects
-    model = load_champion(objects) if champion_history(objects) else None
+    model = load_champion(objects) if standing(objects).champion else None
     summary = bulk.summary(platform)
     quality = newest_outline(platform)
     predictions = newest_predictions(platform)
