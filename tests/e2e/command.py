@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,14 @@ def contents(folder: Path) -> dict[str, str]:
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
         for path in sorted(folder.rglob("*"))
     }
+
+
+def take_notes(state: Path) -> list[str]:
+    """Take away what a state directory notes of refused files; return the texts."""
+    folder = state / "ops" / "refused_files"
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*")]
+    shutil.rmtree(folder, ignore_errors=True)
+    return texts
 
 
 def rows_of(state: Path) -> dict[str, list[str]]:

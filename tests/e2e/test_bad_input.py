@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import shutil
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,20 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from e2e.command import contents
+from e2e.command import contents, take_notes
 from e2e.deliveries import COLUMNS, FEED, NOW, SITE, changed, visits
 
 CONFIG, DATA, NOT_FOUND = 4, 5, 3
 GOOD = visits()
 HEADER = ",".join(COLUMNS) + "\n"
-
-
-def take_notes(state: Path) -> list[str]:
-    """Take away what a state directory notes of refused files; return the texts."""
-    folder = state / "ops" / "refused_files"
-    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*")]
-    shutil.rmtree(folder, ignore_errors=True)
-    return texts
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.command import HEARING_CTRL_C, PROGRAM, Outcome, contents, environment, rows_of
+from e2e.command import HEARING_CTRL_C, PROGRAM, Outcome, contents, environment, rows_of, take_notes
 from e2e.deliveries import ACCOUNT, NOW, csv_text, visit
 from healthcare_ops.adapters.local_raw import LocalRaw
 from healthcare_ops.bootstrap.platform import open_platform
@@ -193,7 +194,7 @@ def test_5_of_many_files_the_bad_ones_are_all_listed_and_the_good_ones_taken(hop
 
 
 @pytest.mark.parametrize("command", ["load", "ingest"])
-def test_5_if_not_one_file_can_be_used_the_first_is_complained_about_and_nothing_changes(hops, loaded, desk, command):
+def test_5_if_not_one_file_can_be_used_the_first_is_complained_about_and_all_are_noted(hops, loaded, desk, command):
     empty = desk.write("empty.csv", b"")
     short = desk.write("short.csv", desk.visits.read_bytes() + SHORT)
     feed = desk.write("newer.toml", desk.feed.read_text() + "# newer\n") if command == "load" else "visits"
@@ -203,6 +204,8 @@ def test_5_if_not_one_file_can_be_used_the_first_is_complained_about_and_nothing
 
     assert (outcome.exit_code, outcome.out) == (5, "")
     assert outcome.message == "empty.csv is empty (0 bytes)."
+    (note,) = take_notes(loaded.state)
+    assert [file["source_file"] for file in json.loads(note)] == ["empty.csv", "short.csv"]
     assert contents(loaded.state) == before
 
 
