@@ -72,6 +72,26 @@ class Lake(Protocol):
         ...
 
 
+class Pins(Protocol):
+    """Named states of tables of the lake, which stay readable whatever is written later."""
+
+    def pin(self, table: Table, name: str) -> None:
+        """Give the present state of a table a name; one that has the name already keeps it."""
+        ...
+
+    def pinned(self, table: Table, name: str, first: date | None = None, last: date | None = None) -> ir.Table:
+        """Return the rows that the table had then; `NotFoundError` if nothing has that name."""
+        ...
+
+    def pins(self, table: Table) -> list[str]:
+        """Return the names, sorted."""
+        ...
+
+    def unpin(self, table: Table, name: str) -> None:
+        """Take a name away, if there is one."""
+        ...
+
+
 class Engine(Protocol):
     """Runs Ibis expressions."""
 

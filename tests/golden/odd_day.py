@@ -87,6 +87,7 @@ def context(engine: StageEngine) -> Context:
     sectors = [{"sector_id": name, "name": name, "kind": "ed", "functional_capacity": 20} for name in _BY_HOUR]
     return Context(
         lake=lake,
+        pins=lake,
         engine=EngineOfStages(engine),
         raw=MemoryRaw(),
         objects=MemoryObjects(),

@@ -98,6 +98,7 @@ class Scenario:
             objects.write(report_key(date.fromisoformat(run_id.partition("-")[2]), run_id), json.dumps(report).encode())
         return Context(
             lake=lake,
+            pins=lake,
             engine=EngineOfStages(engine),
             raw=MemoryRaw(),
             objects=objects,
@@ -154,6 +155,7 @@ class StagedLake:
     _read: dict[str, ir.Table] = field(default_factory=dict)
     _commits: dict[str, int] = field(default_factory=dict)
     _notes: dict[tuple[str, str], str] = field(default_factory=dict)
+    _pinned: dict[tuple[str, str], pa.Table] = field(default_factory=dict)
 
     def add(self, table: Table, rows: pa.Table) -> None:
         """Add stored rows."""
@@ -182,6 +184,20 @@ class StagedLake:
 
     def note(self, table: Table, key: str) -> str:
         return self._notes.get((table.id, key), "")
+
+    def pin(self, table: Table, name: str) -> None:
+        self._pinned.setdefault((table.id, name), self._stored(table))
+
+    def pinned(self, table: Table, name: str, first: date | None = None, last: date | None = None) -> ir.Table:
+        rows = self.engine.table(self._pinned[table.id, name])
+        bounds = [*([rows.dt >= first] if first else []), *([rows.dt <= last] if last else [])]
+        return rows.filter(bounds) if bounds else rows
+
+    def pins(self, table: Table) -> list[str]:
+        return sorted(name for table_id, name in self._pinned if table_id == table.id)
+
+    def unpin(self, table: Table, name: str) -> None:
+        self._pinned.pop((table.id, name), None)
 
     def _stored(self, table: Table) -> pa.Table:
         return self._rows.get(table.id, arrow_schema(table).empty_table())

@@ -19,6 +19,7 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table import TableProperties
+from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.typedef import Record
 from pyiceberg.types import (
@@ -38,7 +39,7 @@ from healthcare_ops.adapters.local_files import sync
 from healthcare_ops.adapters.snapshots import Snapshots, day_of, partition_of
 from healthcare_ops.adapters.synced_files import SyncedFiles
 from healthcare_ops.core.days import day_runs, days_between
-from healthcare_ops.core.errors import ConfigError, Reason, TransientError
+from healthcare_ops.core.errors import ConfigError, NotFoundError, Reason, TransientError
 from healthcare_ops.core.tables import ColumnType, Table
 from healthcare_ops.ports import DayChanges
 
@@ -80,7 +81,35 @@ class IcebergLake:
     def read(self, table: Table, first: date | None = None, last: date | None = None) -> ir.Table:
         """Return the rows of the days `first`…`last`, instants as naive UTC."""
         iceberg = self._load(table)
-        paths = [file.file_path for file in self._snapshots.files(iceberg, first, last)] if iceberg else []
+        return self._rows(table, self._snapshots.files(iceberg, first, last) if iceberg else [])
+
+    def pin(self, table: Table, name: str) -> None:
+        """Tag the newest snapshot, unless a snapshot has the tag; of a table that was never written, nothing."""
+        iceberg = self._load(table)
+        if iceberg is not None:
+            self._snapshots.tag(iceberg, name)
+
+    def pinned(self, table: Table, name: str, first: date | None = None, last: date | None = None) -> ir.Table:
+        """Return the rows of a tagged snapshot."""
+        iceberg = self._load(table)
+        snapshot = iceberg.snapshot_by_name(name) if iceberg else None
+        if iceberg is None or snapshot is None:
+            raise NotFoundError(f"{table.id} has no state named {name!r}.", next_step="See its tags.")
+        return self._rows(table, self._snapshots.files(iceberg, first, last, snapshot))
+
+    def pins(self, table: Table) -> list[str]:
+        """Return the tags."""
+        iceberg = self._load(table)
+        return sorted(name for name in iceberg.refs() if name != MAIN_BRANCH) if iceberg else []
+
+    def unpin(self, table: Table, name: str) -> None:
+        """Remove a tag; the next commit expires its snapshot."""
+        iceberg = self._load(table)
+        if iceberg is not None:
+            self._snapshots.untag(iceberg, name)
+
+    def _rows(self, table: Table, files: Sequence[DataFile]) -> ir.Table:
+        paths = [file.file_path for file in files]
         if not paths:
             return self._engine.empty(arrow_schema(table))
         # The engine's zone-aware type stays at the boundary: stages see naive UTC on every engine.

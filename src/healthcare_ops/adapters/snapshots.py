@@ -37,6 +37,7 @@ from pyiceberg.table.update import (
     AddSnapshotUpdate,
     AssertRefSnapshotId,
     AssertTableUUID,
+    RemoveSnapshotRefUpdate,
     RemoveSnapshotsUpdate,
     SetPropertiesUpdate,
     SetSnapshotRefUpdate,
@@ -71,12 +72,14 @@ class Snapshots:
         self._keep = keep
         self._caches: dict[str, _Manifests] = {}
 
-    def files(self, table: Table, first: date | None = None, last: date | None = None) -> list[DataFile]:
-        """Return the live files of the days `first`…`last`."""
+    def files(
+        self, table: Table, first: date | None = None, last: date | None = None, snapshot: Snapshot | None = None
+    ) -> list[DataFile]:
+        """Return the files of the days `first`…`last` that are live in a snapshot, by default the newest."""
         manifests = self._manifests(table)
         return [
             entry.data_file
-            for manifest in _listed(table)
+            for manifest in _listed(table, snapshot)
             if _overlaps(manifest, first, last)
             for entry in manifests.live(manifest)
             if _is_within(day_of(entry.data_file), first, last)
@@ -114,6 +117,27 @@ class Snapshots:
             AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=head),
         )
         self._catalog.commit_table(table, requirements, tuple(updates))
+
+    def tag(self, table: Table, name: str) -> None:
+        """Tag the newest snapshot; a tag that there is stays where it is."""
+        head = table.metadata.current_snapshot_id
+        if head is None or name in table.metadata.refs:
+            return
+        update = SetSnapshotRefUpdate(
+            ref_name=name,
+            type=SnapshotRefType.TAG,
+            snapshot_id=head,
+            max_ref_age_ms=None,
+            max_snapshot_age_ms=None,
+            min_snapshots_to_keep=None,
+        )
+        self._catalog.commit_table(table, (AssertTableUUID(uuid=table.metadata.table_uuid),), (update,))
+
+    def untag(self, table: Table, name: str) -> None:
+        """Remove a tag, if there is one."""
+        if name in table.metadata.refs and name != MAIN_BRANCH:
+            update = RemoveSnapshotRefUpdate(ref_name=name)
+            self._catalog.commit_table(table, (AssertTableUUID(uuid=table.metadata.table_uuid),), (update,))
 
     def _split(self, table: Table, replaced: frozenset[date]) -> tuple[list[ManifestFile], list[ManifestEntry]]:
         """Return the manifests that can stay as they are, and the live entries of the others."""
@@ -266,9 +290,9 @@ def _summary(table: Table, parent: Snapshot | None, change: _Change, properties:
     return update_snapshot_summaries(summary, parent.summary if parent else None)  # type: ignore[arg-type]  # Summary is a mapping
 
 
-def _listed(table: Table) -> list[ManifestFile]:
-    """Return the manifests of the newest snapshot that hold a live file."""
-    snapshot = table.current_snapshot()
+def _listed(table: Table, snapshot: Snapshot | None = None) -> list[ManifestFile]:
+    """Return the manifests of a snapshot, by default the newest, that hold a live file."""
+    snapshot = snapshot or table.current_snapshot()
     if snapshot is None:
         return []
     return [manifest for manifest in snapshot.manifests(table.io) if _live_count(manifest)]

@@ -63,6 +63,7 @@ def _wire(state: Path, clock: Clock) -> Platform:
     lake = IcebergLake((state / "lake").resolve(), engine, keep_snapshots=settings.keep_snapshots)
     context = Context(
         lake=lake,
+        pins=lake,
         engine=engine,
         raw=LocalRaw(state / "raw"),
         objects=LocalObjects(state),

@@ -115,13 +115,13 @@ def load_champion(objects: ObjectStore) -> StoredModel:
     return load_model(objects, champion.version)
 
 
-def publish(objects: ObjectStore, trained: TrainedModel, at: datetime) -> Publication:
+def publish(objects: ObjectStore, trained: TrainedModel, at: datetime, *, pin: str = "") -> Publication:
     """Store a candidate; put it to use if its verdict allows, else it is the challenger.
 
-    The same candidate again changes nothing.
+    `pin` names the state of the tables that it learnt from. The same candidate again changes nothing.
     """
     seals = {use.version: use.manifest_sha256 for use in standing(objects).uses}
-    version = save_model(objects, trained.sectors, trained.data_as_of, trained.facts(), seals=seals)
+    version = save_model(objects, trained.sectors, trained.data_as_of, {**trained.facts(), "pin": pin}, seals=seals)
     reason = trained.verdict.reason
     if trained.verdict.is_accepted:
         promote(objects, version, by=TRAINING, reason=reason, at=at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,26 +13,49 @@ from numpy.typing import NDArray
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.forecasting.arrivals import MIN_HOURS, ArrivalsModel, fit_arrivals
 from healthcare_ops.forecasting.evaluation import Backtest, backtest, forecast, held_out_origins
-from healthcare_ops.forecasting.measures import pinball
+from healthcare_ops.forecasting.measures import better_probability, pinball
 from healthcare_ops.forecasting.pairs import MAX_LEAD_H
 from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.forecasting.series import HourlySeries
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _TEST_DAYS = 56
-# The model in use must be clearly better to stay: a per cent is less than the noise of a week's hours.
+# A candidate loses by more than both: a per cent of the loss, and what days drawn anew would show by chance.
 _TOLERANCE = 1.01
+_SURELY = 0.95
+# Corrections are fewer; what is more is another past.
+_MOST_REWRITTEN = 0.02
+_LATE = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class Challenge:
-    """Mean pinball loss of a candidate and of the model in use, over hours that neither has learnt from."""
+class Contest:
+    """Candidate and model in use on the same hours: mean pinball loss, summed over the sectors that both know.
 
-    sector_id: str
+    `has_seen` tells whether both had learnt from these hours; `worse_probability` is the share of resampled days on
+    which the candidate's loss is the larger one.
+    """
+
+    has_seen: bool
+    sectors: tuple[str, ...]
     origins: int
     candidate: float
     champion: float
+    worse_probability: float
+
+    @property
+    def is_lost(self) -> bool:
+        """Return whether the candidate is worse by more than is small, and by more than chance explains."""
+        return self.candidate > self.champion * _TOLERANCE and self.worse_probability > _SURELY
+
+    def __str__(self) -> str:
+        hours = "hours that both had learnt from" if self.has_seen else "hours that neither had seen"
+        return (
+            f"{self.candidate:.3f} against {self.champion:.3f} of the model in use on {hours} ({self.origins} origins; "
+            f"worse on {self.worse_probability:.0%} of resampled days)"
+        )
 
 
 @dataclass(frozen=True)
@@ -47,14 +70,14 @@ class Verdict:
 class TrainedModel:
     """A candidate: a model per sector, learnt from all hours before `data_as_of` (UTC), and how its kind did.
 
-    `backtests` and `challenges` measure the same recipe fitted on earlier hours only. `without_model` tells why
-    a sector has none.
+    `backtests` measure the same recipe fitted on earlier hours only, `contests` the model in use beside it.
+    `without_model` tells why a sector has none.
     """
 
     sectors: Mapping[str, ArrivalsModel]
     data_as_of: datetime
     backtests: tuple[Backtest, ...]
-    challenges: tuple[Challenge, ...]
+    contests: tuple[Contest, ...]
     without_model: Mapping[str, str]
     verdict: Verdict
 
@@ -67,7 +90,7 @@ class TrainedModel:
             },
             "features": {model.sector_id: list(model.feature_names) for model in models},
             "backtests": [walk.to_dict() for walk in self.backtests],
-            "challenges": [asdict(challenge) for challenge in self.challenges],
+            "contests": [asdict(contest) for contest in self.contests],
             "without_model": dict(self.without_model),
             "verdict": asdict(self.verdict),
         }
@@ -78,9 +101,13 @@ def train(
     covariates: Covariates,
     *,
     champion: Mapping[str, ArrivalsModel] | None = None,
+    past: Iterable[HourlySeries] = (),
     threads: int = 1,
 ) -> TrainedModel:
     """Fit a model for each sector (one series each), walk over its last eight weeks, compare it with the champion.
+
+    `past` are the series as they were when the champion learnt from them: of a past that was rewritten since, a
+    person must say that it is right now.
 
     Raises
     ------
@@ -94,50 +121,102 @@ def train(
         found = "; ".join(f"{sector}: {reason}" for sector, reason in without.items()) or "no sector has any hour"
         raise DataError(f"no sector can be learnt: {found}.", next_step="Load more history.")
     backtests = tuple(backtest(trainable, covariates, test_days=_TEST_DAYS, threads=threads))
-    challenges = tuple(challenge(trainable, covariates, champion or {}, threads=threads))
+    sectors = fit_arrivals(trainable, covariates, threads=threads)
+    contests = tuple(compete(trainable, covariates, champion, sectors, threads=threads)) if champion else ()
     return TrainedModel(
-        sectors=fit_arrivals(trainable, covariates, threads=threads),
+        sectors=sectors,
         data_as_of=max(series.end for series in trainable),
         backtests=backtests,
-        challenges=challenges,
+        contests=contests,
         without_model=without,
-        verdict=_verdict(backtests, challenges, has_champion=bool(champion)),
+        verdict=_verdict(backtests, contests, rewritten(trainable, past), has_champion=bool(champion)),
     )
 
 
-def challenge(
-    known: Sequence[HourlySeries], covariates: Covariates, champion: Mapping[str, ArrivalsModel], *, threads: int = 1
-) -> list[Challenge]:
-    """Compare a candidate with the champion on hours after both learnt; sectors with too few are left out.
+def compete(
+    known: Sequence[HourlySeries],
+    covariates: Covariates,
+    champion: Mapping[str, ArrivalsModel],
+    candidate: Mapping[str, ArrivalsModel],
+    *,
+    threads: int = 1,
+) -> Iterator[Contest]:
+    """Compare with the champion on the hours since it learnt (at most eight weeks), and on the eight weeks before.
 
-    The candidate is fitted on the hours before the first origin: one that had learnt from the test would win.
+    On hours that neither has seen, the recipe stands for the candidate, fitted on the hours before: the candidate
+    itself has learnt from them. On the weeks that both have learnt from it is the candidate itself that must not be
+    worse: there it shows if the newest hours taught it something wrong.
     """
-    rivals = [(series, champion[series.sector_id]) for series in known if series.sector_id in champion]
+    rivals = [series for series in known if series.sector_id in champion and series.sector_id in candidate]
     if not rivals:
-        return []
-    begin = max(old.trained_until for _, old in rivals)
-    begin = max(begin, max(series.end for series, _ in rivals) - timedelta(days=_TEST_DAYS))
-    origins = {series.sector_id: held_out_origins(series, series.hours_before(begin)) for series, _ in rivals}
-    judged = [(series, old) for series, old in rivals if len(origins[series.sector_id])]
-    candidates = fit_arrivals(
-        [series.first(int(origins[series.sector_id][0])) for series, _ in judged], covariates, threads=threads
-    )
-    return [
-        Challenge(
-            series.sector_id,
-            len(origins[series.sector_id]),
-            *(
-                _mean_pinball(model, series, origins[series.sector_id], covariates)
-                for model in (candidates[series.sector_id], old)
-            ),
+        return
+    learnt = max(champion[series.sector_id].trained_until for series in rivals)
+    newest = max(series.end for series in rivals)
+    unseen = _origins(rivals, max(learnt, newest - timedelta(days=_TEST_DAYS)), newest)
+    judged = [series for series in rivals if len(unseen[series.sector_id])]
+    if judged:
+        early = [series.first(int(unseen[series.sector_id][0])) for series in judged]
+        yield _contest(
+            judged, unseen, covariates, fit_arrivals(early, covariates, threads=threads), champion, seen=False
         )
-        for series, old in judged
-    ]
+    seen = _origins(rivals, learnt - timedelta(days=_TEST_DAYS), learnt)
+    judged = [series for series in rivals if len(seen[series.sector_id])]
+    if judged:
+        yield _contest(judged, seen, covariates, candidate, champion, seen=True)
 
 
-def _mean_pinball(model: ArrivalsModel, series: HourlySeries, origins: Ints, covariates: Covariates) -> float:
+def _origins(known: Sequence[HourlySeries], begin: datetime, end: datetime) -> dict[str, Ints]:
+    return {series.sector_id: held_out_origins(series.until(end), series.hours_before(begin)) for series in known}
+
+
+def _contest(
+    known: Sequence[HourlySeries],
+    origins: Mapping[str, Ints],
+    covariates: Covariates,
+    candidate: Mapping[str, ArrivalsModel],
+    champion: Mapping[str, ArrivalsModel],
+    *,
+    seen: bool,
+) -> Contest:
+    losses, gains, days = [], [], []
+    for series in known:
+        at = origins[series.sector_id]
+        new, old = (_losses(models[series.sector_id], series, at, covariates) for models in (candidate, champion))
+        losses.append((new.mean(), old.mean()))
+        gains.append(new - old)
+        days.append(covariates.calendar.hours(series.start, int(at.max()) + 1).day_number[at])
+    return Contest(
+        has_seen=seen,
+        sectors=tuple(series.sector_id for series in known),
+        origins=max(len(at) for at in origins.values()),
+        candidate=float(sum(new for new, _ in losses)),
+        champion=float(sum(old for _, old in losses)),
+        worse_probability=better_probability(np.concatenate(gains), np.concatenate(days)),
+    )
+
+
+def _losses(model: ArrivalsModel, series: HourlySeries, origins: Ints, covariates: Covariates) -> Floats:
+    """Return the mean pinball loss of each origin."""
     walk = forecast(model, series, origins, np.arange(MAX_LEAD_H + 1), covariates)
-    return float(pinball(walk.actual, walk.quantiles).mean())
+    return np.asarray(pinball(walk.actual, walk.quantiles).mean(axis=1))
+
+
+def rewritten(known: Iterable[HourlySeries], past: Iterable[HourlySeries]) -> float:
+    """Return by which share (0 to 1 and above) of its arrivals the past was changed, summed over sectors.
+
+    The last week of the past is left out: late records belong to it.
+    """
+    now = {series.sector_id: series for series in known}
+    changed, arrivals = 0.0, 0.0
+    for then in past:
+        if then.sector_id not in now:
+            continue
+        late = now[then.sector_id]
+        begin, end = max(then.start, late.start), min(then.end - _LATE, late.end)
+        spans = [series.values[series.hours_before(begin) : series.hours_before(end)] for series in (then, late)]
+        changed += float(np.abs(spans[0] - spans[1]).sum())
+        arrivals += float(spans[0].sum())
+    return changed / arrivals if arrivals else 0.0
 
 
 def _untrainable(series: HourlySeries) -> str:
@@ -147,21 +226,25 @@ def _untrainable(series: HourlySeries) -> str:
     return "" if series.values.any() else f"not one arrival in {len(series.values)} hours"
 
 
-def _verdict(backtests: tuple[Backtest, ...], challenges: tuple[Challenge, ...], *, has_champion: bool) -> Verdict:
-    """Accept a candidate that is no worse than seasonal-naive and than the champion, summed over sectors."""
+def _verdict(
+    backtests: tuple[Backtest, ...], contests: tuple[Contest, ...], changed: float, *, has_champion: bool
+) -> Verdict:
+    """Accept a candidate that is no worse than last week, summed over sectors, loses no contest, and knows one past."""
+    if changed > _MOST_REWRITTEN:
+        reason = (
+            f"the past that the model in use learnt from was rewritten since, by {changed:.1%} of its arrivals; if it "
+            "is right now, `hops models promote`"
+        )
+        return Verdict(is_accepted=False, reason=reason)
     if not backtests:
         if has_champion:
             return Verdict(is_accepted=False, reason="too little history to test it; the model in use stays")
         return Verdict(is_accepted=True, reason="too little history to test it; there is no other model")
     model = sum(walk.overall.model.pinball for walk in backtests)
     naive = sum(walk.overall.naive.pinball for walk in backtests)
-    reason = f"pinball loss {model:.3f} against {naive:.3f} of seasonal-naive over {backtests[0].origins} origins"
-    is_accepted = model <= naive
-    if challenges:
-        new = sum(rival.candidate for rival in challenges)
-        old = sum(rival.champion for rival in challenges)
-        reason += f", {new:.3f} against {old:.3f} of the model in use over {challenges[0].origins} origins"
-        is_accepted = is_accepted and new <= old * _TOLERANCE
-    elif has_champion:
-        reason += "; too few hours since the model in use learnt to compare with it"
-    return Verdict(is_accepted=is_accepted, reason=reason)
+    told = [f"pinball loss {model:.3f} against {naive:.3f} of seasonal-naive over {backtests[0].origins} origins"]
+    told += [str(contest) for contest in contests]
+    if has_champion and all(contest.has_seen for contest in contests):
+        told.append("too few hours since the model in use learnt to compare with it on them")
+    is_accepted = model <= naive and not any(contest.is_lost for contest in contests)
+    return Verdict(is_accepted=is_accepted, reason=", ".join(told))

@@ -12,7 +12,7 @@ from healthcare_ops.core.config import Settings
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.runs import RunType
 from healthcare_ops.core.site import Site
-from healthcare_ops.ports import Engine, Lake, ObjectStore, RawStore, SecretStore
+from healthcare_ops.ports import Engine, Lake, ObjectStore, Pins, RawStore, SecretStore
 
 Outcome = dict[str, Any]
 
@@ -25,6 +25,7 @@ class Context:
     """
 
     lake: Lake
+    pins: Pins
     engine: Engine
     raw: RawStore
     objects: ObjectStore

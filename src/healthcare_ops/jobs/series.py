@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,7 @@ from healthcare_ops.forecasting.calendar import Calendar, Event
 from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.jobs.context import Context
+from healthcare_ops.jobs.pins import Pin
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 
 
@@ -22,9 +24,22 @@ def arrivals_by_sector(context: Context, days: int) -> list[HourlySeries]:
     noted = context.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL)
     if not noted:
         return []
-    until = min(datetime.fromisoformat(noted), context.latest_plausible()).replace(minute=0, second=0, microsecond=0)
-    first_day = (until - timedelta(days=days)).date()
-    rows = context.lake.read(FEATURES, first_day)
+    known_until = min(datetime.fromisoformat(noted), context.latest_plausible())
+    return _series(context, context.lake.read(FEATURES, _first_day(known_until, days)), known_until)
+
+
+def pinned_arrivals(context: Context, pin: Pin, days: int) -> list[HourlySeries]:
+    """Return the same as it was when it was pinned."""
+    rows = context.pins.pinned(FEATURES, pin.name, _first_day(pin.known_until, days))
+    return _series(context, rows, pin.known_until)
+
+
+def _first_day(known_until: datetime, days: int) -> date:
+    return (known_until - timedelta(days=days)).date()
+
+
+def _series(context: Context, rows: ir.Table, known_until: datetime) -> list[HourlySeries]:
+    until = known_until.replace(minute=0, second=0, microsecond=0)
     rows = rows.filter(rows.hour_start <= (until - timedelta(hours=1)).replace(tzinfo=None))
     wanted = rows.select("sector_id", "hour_start", "arrivals_count").order_by("hour_start")
     hours = context.engine.collect(wanted)

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from healthcare_ops.forecasting.arrivals import ArrivalsModel
 from healthcare_ops.forecasting.champions import load_champion, publish, standing
-from healthcare_ops.forecasting.registry import OutdatedModelError
+from healthcare_ops.forecasting.registry import OutdatedModelError, StoredModel, load_model
 from healthcare_ops.forecasting.training import train
 from healthcare_ops.jobs.context import Context, Outcome, Request
-from healthcare_ops.jobs.series import arrivals_by_sector, covariates
+from healthcare_ops.jobs.pins import find_pin, let_go, pin
+from healthcare_ops.jobs.series import covariates, pinned_arrivals
 
 
 def run(context: Context, request: Request) -> Outcome:
     """Train on the known hours, walk over the last eight weeks, store; promote what is not worse than its rivals."""
-    known = arrivals_by_sector(context, context.settings.train_days)
-    trained = train(known, covariates(context.site), champion=_champion(context), threads=context.settings.threads)
-    published = publish(context.objects, trained, context.clock.now())
+    days = context.settings.train_days
+    pinned = pin(context, f"train-{request.run_id}")
+    champion = _champion(context)
+    before = find_pin(context, champion.manifest.get("pin", "")) if champion else None
+    trained = train(
+        pinned_arrivals(context, pinned, days) if pinned else [],
+        covariates(context.site),
+        champion=champion.sectors if champion else None,
+        past=pinned_arrivals(context, before, days) if before else [],
+        threads=context.settings.threads,
+    )
+    published = publish(context.objects, trained, context.clock.now(), pin=pinned.name if pinned else "")
+    if in_use := standing(context.objects).champion:
+        let_go(context, str(load_model(context.objects, in_use.version).manifest.get("pin", "")))
     return {
         "version": published.version,
         "is_promoted": published.is_promoted,
@@ -26,11 +35,11 @@ def run(context: Context, request: Request) -> Outcome:
     }
 
 
-def _champion(context: Context) -> Mapping[str, ArrivalsModel] | None:
-    """Return the models in use; None if there are none, or an earlier version of the product wrote them."""
+def _champion(context: Context) -> StoredModel | None:
+    """Return the model in use; None if there is none, or an earlier version of the product wrote it."""
     if standing(context.objects).champion is None:
         return None
     try:
-        return load_champion(context.objects).sectors
+        return load_champion(context.objects)
     except OutdatedModelError:
         return None

@@ -12,7 +12,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.adapters.lake import IcebergLake, arrow_schema
-from healthcare_ops.core.errors import ConfigError, TransientError
+from healthcare_ops.core.errors import ConfigError, NotFoundError, TransientError
 from healthcare_ops.core.tables import TABLES, Column, Table
 
 VISITS = Table(
@@ -303,8 +303,7 @@ def test_old_snapshots_expire_and_the_rows_stay(writer, root):
 
 def test_a_tagged_snapshot_stays_and_can_be_read(writer, root):
     writer.append({"a": 1})
-    table = as_others_see(root)
-    table.manage_snapshots().create_tag(table.current_snapshot().snapshot_id, "trained").commit()
+    writer.lake.pin(VISITS, "trained")
     for number in range(2, 8):
         writer.append({f"visit-{number}": number})
 
@@ -313,6 +312,30 @@ def test_a_tagged_snapshot_stays_and_can_be_read(writer, root):
 
     assert tagged.to_arrow()["visit"].to_pylist() == ["a"]
     assert snapshots(root) == KEEP + 1
+
+
+def test_what_was_pinned_is_read_as_it_was_until_it_is_let_go(writer, root):
+    writer.append({"a": 1, "b": 2})
+    writer.lake.pin(VISITS, "trained")
+    writer.replace([2], {"c": 2})
+    writer.lake.pin(VISITS, "trained")
+
+    then = writer.engine.collect(writer.lake.pinned(VISITS, "trained", day(2)))
+    names = writer.lake.pins(VISITS)
+    writer.lake.unpin(VISITS, "trained")
+    writer.lake.unpin(VISITS, "trained")
+
+    assert then["visit"].to_pylist() == ["b"]
+    assert writer.visits() == {"a": 1, "c": 2}
+    assert (names, writer.lake.pins(VISITS)) == (["trained"], [])
+    with pytest.raises(NotFoundError, match="has no state named 'trained'"):
+        writer.lake.pinned(VISITS, "trained")
+
+
+def test_a_table_that_was_never_written_has_nothing_to_pin(writer):
+    writer.lake.pin(VISITS, "trained")
+
+    assert writer.lake.pins(VISITS) == []
 
 
 @pytest.mark.parametrize("days", [[1], range(1, 29)], ids=["one day again and again", "each day once"])

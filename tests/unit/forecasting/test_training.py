@@ -8,7 +8,7 @@ import pytest
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.forecasting.arrivals import fit_arrivals
 from healthcare_ops.forecasting.series import HourlySeries
-from healthcare_ops.forecasting.training import challenge, train
+from healthcare_ops.forecasting.training import compete, rewritten, train
 
 
 @pytest.fixture(scope="module")
@@ -79,16 +79,20 @@ def test_noise_that_last_week_repeats_exactly_is_not_given_to_a_model(poisson_se
 
 
 def test_the_same_recipe_on_the_same_hours_is_no_worse_than_the_model_in_use(ten_weeks, sao_paulo):
-    champion = fit_arrivals([ten_weeks.first(60 * 24)], sao_paulo)["ED"]
+    champion = fit_arrivals([ten_weeks.first(60 * 24)], sao_paulo)
+    candidate = fit_arrivals([ten_weeks], sao_paulo)
 
-    found = challenge([ten_weeks], sao_paulo, {"ED": champion})[0]
+    unseen, seen = compete([ten_weeks], sao_paulo, champion, candidate)
 
-    assert found.candidate == found.champion
-    assert found.origins == len(range(60 * 24, 70 * 24 - 48, 5))
+    assert unseen.candidate == unseen.champion
+    assert unseen.origins == len(range(60 * 24, 70 * 24 - 48, 5))
+    assert not unseen.is_lost
+    assert seen.has_seen
+    assert not seen.is_lost
 
 
 def test_a_clearly_better_model_in_use_stays(ten_weeks, poisson_series, sao_paulo):
-    # The rate halves for good ten days before the end; only the champion was told.
+    # The rate falls for good ten days before the end; only the champion was told.
     halved = ten_weeks.values.copy()
     halved[60 * 24 :] = np.random.default_rng(2).binomial(halved[60 * 24 :].astype(int), 0.3)
     series = HourlySeries("ED", ten_weeks.start, halved)
@@ -97,14 +101,70 @@ def test_a_clearly_better_model_in_use_stays(ten_weeks, poisson_series, sao_paul
 
     found = train([series], sao_paulo, champion={"ED": champion})
 
-    assert found.challenges[0].champion < found.challenges[0].candidate
+    assert found.contests[0].is_lost
     assert not found.verdict.is_accepted
-    assert "of the model in use over" in found.verdict.reason
+    assert "of the model in use on hours that neither had seen" in found.verdict.reason
 
 
-def test_a_champion_that_has_seen_all_hours_is_not_compared(ten_weeks, model, sao_paulo):
+def poisoned(clean, poison):
+    """Overwrite ten weeks of the past."""
+    values = clean.values.copy()
+    weeks = values[60 * 24 : 130 * 24]
+    values[60 * 24 : 130 * 24] = {
+        "doubled": weeks * 2,
+        "shuffled": np.random.default_rng(1).permutation(weeks),
+        "shifted": np.roll(weeks, 12),
+    }[poison]
+    return HourlySeries(clean.sector_id, clean.start, values)
+
+
+@pytest.mark.parametrize("poison", ["shuffled", "shifted"])
+def test_a_candidate_that_learnt_from_poisoned_weeks_loses_on_clean_ones(poisson_series, sao_paulo, poison):
+    clean = poisson_series(150)
+    champion = fit_arrivals([clean.first(140 * 24)], sao_paulo)
+
+    found = train([poisoned(clean, poison)], sao_paulo, champion=champion)
+
+    assert any(contest.is_lost for contest in found.contests)
+    assert not found.verdict.is_accepted
+
+
+@pytest.mark.parametrize("poison", ["doubled", "shuffled", "shifted"])
+def test_a_past_that_was_rewritten_needs_a_person(poisson_series, sao_paulo, poison):
+    clean = poisson_series(150)
+    then = clean.first(140 * 24)
+
+    found = train([poisoned(clean, poison)], sao_paulo, champion=fit_arrivals([then], sao_paulo), past=[then])
+
+    assert not found.verdict.is_accepted
+    assert found.verdict.reason.startswith("the past that the model in use learnt from was rewritten since, by ")
+
+
+def test_corrections_and_late_records_are_no_other_past(ten_weeks):
+    values = ten_weeks.values.copy()
+    values[100] += 1
+    values[-24:] += 5
+    now = HourlySeries("ED", ten_weeks.start, values)
+
+    assert 0 < rewritten([now], [ten_weeks]) < 0.001
+    assert rewritten([now], []) == 0.0
+
+
+def test_a_last_week_of_nonsense_is_not_learnt(poisson_series, sao_paulo):
+    clean = poisson_series(150)
+    champion = fit_arrivals([clean.first(140 * 24)], sao_paulo)
+    values = clean.values.copy()
+    values[143 * 24 :] = 80.0
+
+    found = train([HourlySeries("ED", clean.start, values)], sao_paulo, champion=champion)
+
+    assert found.contests[-1].has_seen
+    assert not found.verdict.is_accepted
+
+
+def test_a_champion_that_has_seen_all_hours_is_compared_only_on_what_both_have_seen(ten_weeks, model, sao_paulo):
     found = train([ten_weeks], sao_paulo, champion={"ED": model})
 
-    assert found.challenges == ()
+    assert [contest.has_seen for contest in found.contests] == [True]
     assert found.verdict.is_accepted
-    assert found.verdict.reason.endswith("too few hours since the model in use learnt to compare with it")
+    assert found.verdict.reason.endswith("too few hours since the model in use learnt to compare with it on them")

@@ -1,0 +1,84 @@
+"""What a training learns from stays what it was, and a past that was rewritten replaces nothing by itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from healthcare_ops.core.tables import FEATURES
+from healthcare_ops.forecasting.champions import load_champion, standing
+from healthcare_ops.jobs import load_job
+from healthcare_ops.jobs.context import Request
+from healthcare_ops.jobs.pins import find_pin, let_go, pin
+from healthcare_ops.jobs.series import pinned_arrivals
+from hospital import open_hospital, visit
+
+FIRST = datetime(2026, 1, 1)  # noqa: DTZ001  # the hospital's wall clock
+NOW = "2026-02-01T00:00:00-03:00"
+
+
+def visits(days, each=1, *, name="V"):
+    """`each` visits an hour, told about at once."""
+    starts = [FIRST + timedelta(minutes=5 + 10 * nth, hours=hour) for hour in range(days * 24) for nth in range(each)]
+    return [visit(f"{name}-{start:%m-%d-%H-%M}", start.isoformat(), changed=start) for start in starts]
+
+
+def train(hospital, run_id):
+    now = hospital.context.clock.now()
+    return load_job("weekly_train")(hospital.context, Request(run_id, "weekly_train", now.date()))
+
+
+@pytest.fixture
+def hospital(tmp_path):
+    with open_hospital(tmp_path, NOW) as opened:
+        opened.deliver("visits", visits(31), "january.csv")
+        opened.refine()
+        yield opened
+
+
+def test_a_run_that_is_taken_up_again_learns_from_what_it_began_with(hospital):
+    first = train(hospital, "sunday")
+    hospital.deliver("visits", visits(31, 2, name="W"), "late.csv")
+    hospital.refine()
+
+    again = train(hospital, "sunday")
+
+    assert again["version"] == first["version"]
+    assert load_champion(hospital.context.objects).manifest["pin"] == "train-sunday"
+
+
+def test_a_past_that_was_rewritten_waits_for_a_person(hospital):
+    first = train(hospital, "sunday")
+    hospital.deliver("visits", visits(31, 2, name="W"), "late.csv")
+    hospital.refine()
+
+    second = train(hospital, "next-sunday")
+
+    assert not second["is_promoted"]
+    assert second["reason"].startswith("the past that the model in use learnt from was rewritten since, by 200.0%")
+    found = standing(hospital.context.objects)
+    assert (found.champion.version, found.challenger) == (first["version"], second["version"])
+
+
+def test_old_pins_are_let_go_but_not_that_of_the_model_in_use(hospital):
+    for number in range(12):
+        pin(hospital.context, f"train-{number:02d}")
+
+    let_go(hospital.context, keep="train-01")
+
+    kept = hospital.context.pins.pins(FEATURES)
+    assert len(kept) == 9
+    assert "train-01" in kept
+    assert find_pin(hospital.context, "train-02") is None or "train-02" in kept
+
+
+def test_what_was_pinned_knows_no_later_hour(hospital):
+    pinned = pin(hospital.context, "train-a")
+    before = [series.values.sum() for series in pinned_arrivals(hospital.context, pinned, 100)]
+    hospital.deliver("visits", visits(31, 2, name="W"), "late.csv")
+    hospital.refine()
+
+    after = [series.values.sum() for series in pinned_arrivals(hospital.context, pin(hospital.context, "train-a"), 100)]
+
+    assert before == after == [31 * 24 - 1.0, 0.0]  # the last hour is not over for every feed
