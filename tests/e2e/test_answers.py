@@ -116,13 +116,14 @@ def test_a_report_of_days_without_a_record_is_no_pass(hops, desk):
     assert "data quality: nothing to judge, risk score 0.00 (0 of 0 records held)" in told(run)
 
 
-def test_the_list_of_held_records_says_that_it_is_of_all_days(hops, own_loaded):
+def test_the_list_of_held_records_is_of_all_days_and_not_of_the_report_s(hops, own_loaded):
     hops("dq", "check", "--from", "2026-03-02", "--to", "2026-03-02", "--state", own_loaded.state, "--as-of", NOW)
 
-    shown = hops("dq", "show", "--quarantine", "--state", own_loaded.state)
+    shown = hops("dq", "show", "--state", own_loaded.state)
+    held = hops("dq", "quarantine", "--state", own_loaded.state)
 
     assert "In these days every record was accounted for without quarantine." in told(shown)
-    assert f"In quarantine, all days: {sum(REASONS.values())} records" in told(shown)
+    assert f"Records in quarantine: {sum(REASONS.values())} held" in told(held)
 
 
 def test_a_load_of_which_nearly_all_is_held_names_the_reason_the_column_and_what_to_compare(hops, desk):
@@ -137,7 +138,7 @@ def test_a_load_of_which_nearly_all_is_held_names_the_reason_the_column_and_what
     assert outcome.message.startswith("rule batch_accounts.quarantined.not_all: 30 of 30 rows")
     assert outcome.next_step.startswith(
         "29 of 30 held records are TIME_UNREADABLE in arrival_time: compare times.formats in the feed file. "
-        "`hops dq show --quarantine` shows"
+        "`hops dq show` shows the rules, `hops dq quarantine` the held records;"
     )
     assert "runbook" not in outcome.err
 

@@ -59,7 +59,7 @@ def test_the_page_needs_nothing_else_and_runs_nothing(page):
 
 def test_after_the_demo_every_reader_has_something_to_show(demo, state):
     status = run_hops("status", "--state", state)
-    report = run_hops("dq", "show", "--quarantine", "--state", state, "--json")
+    report = run_hops("dq", "show", "--state", state, "--json")
     predictions = run_hops("predict", "--state", state, "--as-of", "2018-01-01T00:00:00+01:00", "--json")
     doctor = run_hops("doctor", "--state", state)
 

@@ -98,7 +98,7 @@ def test_rules_and_deliveries_are_counted_by_what_became_of_their_records(faults
     assert [r["evidence"] for r in document["records"] if r["state"] == "released"] == [
         [{"rule": SHORT, "column": "los_min", "form": "value", "value": 1200.0}]
     ] * 2
-    assert len(faults("show", "--quarantine", "--json").document["quarantine"]) == 6
+    assert len(faults("quarantine", "--only", "held", "--json").document["records"]) == 6
 
 
 @pytest.mark.parametrize(

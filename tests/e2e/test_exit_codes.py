@@ -224,7 +224,7 @@ def test_6_visits_after_now_fail_a_rule_and_gold_keeps_its_last_state(hops, own_
         assert (told.exit_code, error["exit_code"], error["code"]) == (6, 6, "DataQuality")
         assert error["message"] == told.message
         assert "rule encounters.arrival_time.range: 3 of " in error["message"]
-        assert "`hops dq show --quarantine`" in error["next_step"]
+        assert "`hops dq quarantine`" in error["next_step"]
     assert outcome.document["deliveries"][0]["applied"] == 3
     assert (shown.exit_code, shown.out.split()[0]) == (0, "FAIL")
     after = rows_of(own_loaded.state)

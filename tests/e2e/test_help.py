@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -30,6 +31,7 @@ HEAVY = (
     "sqlalchemy",
     "sqlglot",
 )
+RULES = files("healthcare_ops.pipeline.quality.rules") / "shipped"
 # Their result is a JSON document of its own, with or without the option.
 SCHEMAS = {("feed", "schema"), ("generate", "schema"), ("site", "schema")}
 
@@ -68,6 +70,22 @@ def test_a_command_with_results_prints_them_for_machines_too(words):
     assert ("--json" in options_of(words)) == (words not in SCHEMAS)
 
 
+def test_what_is_held_is_listed_by_one_command_that_stands_before_the_decisions_about_it():
+    names = [words[1] for words in COMMANDS if words[0] == "dq"]
+
+    assert "--quarantine" not in options_of(("dq", "show"))
+    assert names.index("quarantine") == names.index("release") - 1
+
+
+@pytest.mark.parametrize("rules", sorted(RULES.iterdir()), ids=lambda path: path.name)
+def test_a_shipped_rule_sends_people_to_commands_and_options_that_there_are(rules):
+    told = re.findall(r"`hops ([^`]+)`", rules.read_text(encoding="utf-8"))
+
+    for line in told:
+        words = tuple(word for word in line.split() if not word.startswith("-"))
+        assert {word for word in line.split() if word.startswith("--")} <= options_of(words)
+
+
 # How each command is run on the loaded hospital. `backfill`, `demo`, `generate` and runs have tests of
 # their own.
 ARGUMENTS: dict[tuple[str, ...], str] = {
@@ -81,7 +99,7 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("dq", "history"): "--state {state}",
     ("dq", "quarantine"): "--state {state}",
     ("dq", "rules", "list"): "--state {state}",
-    ("dq", "show"): "--quarantine --state {state}",
+    ("dq", "show"): "--state {state}",
     ("evaluate",): "--state {state}",
     ("export",): "silver.encounters --out {folder}/encounters.csv --state {state}",
     ("feed", "check"): "{feed} {visits} --site {site}",

@@ -24,7 +24,7 @@ def is_inert(text):
 SHOWN = {
     "a facility's name": "status",
     "a feed owner's name": "dq show",
-    "a quarantined file's name": "dq show --quarantine",
+    "a quarantined file's name": "dq quarantine",
     "a folder's name": "init --site {site} --feed {feed}",
     "a delivered file's name": "load {visits} --feed {feed}",
 }
@@ -148,7 +148,7 @@ def test_no_identifier_of_a_patient_is_shown_or_leaves_raw(hops, loaded, checks,
     outcomes = [
         *checks,
         hops("status", *state, "--json"),
-        hops("dq", "show", "--quarantine", *state, "--json"),
+        hops("dq", "show", *state, "--json"),
         hops("export", "bronze.encounters_raw", "--out", tmp_path / "bronze.ndjson", *state),
         hops("export", "silver.encounters", "--out", tmp_path / "silver.csv", *state),
     ]

@@ -234,7 +234,7 @@ def _most_held(context: Context, days: list[date]) -> str:
 
 def _remedy(report: Report, held: str, path: str) -> str:
     """Return what to look at: what the worst finding speaks of before the rest."""
-    listing = f"`hops dq show --quarantine` shows the rules and the held records; the report is {path}."
+    listing = f"`hops dq show` shows the rules, `hops dq quarantine` the held records; the report is {path}."
     return " ".join(filter(None, [*_hints(report, held), listing]))
 
 

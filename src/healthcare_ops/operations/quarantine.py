@@ -69,15 +69,6 @@ class Decided:
         }
 
 
-def held_records(platform: Platform) -> list[dict[str, Any]]:
-    """Return the records that are held by file and number; those that were released or rejected are not."""
-    rows = platform.lake.read(QUARANTINE)
-    rows = rows.filter(rows.state == "held").order_by("feed_id", "delivery_seq", "record_no")
-    names = ("feed_id", "batch_id", "source_file", "record_no", "reason_code", "column", "rule_ids", "state")
-    found: list[dict[str, Any]] = platform.context.engine.collect(rows.select(*names)).to_pylist()
-    return found
-
-
 def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str, reason: str) -> Decided:
     """Decide about the records of a delivery that a rule holds, and build their days again.
 

@@ -15,7 +15,8 @@ from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.jobs.audit_log import entries
 from healthcare_ops.jobs.quality_rules import DECISIONS, read_decisions
 from healthcare_ops.operations import audit, rules
-from healthcare_ops.operations.quarantine import decide, held_records
+from healthcare_ops.operations.held import Wanted, look
+from healthcare_ops.operations.quarantine import decide
 from healthcare_ops.pipeline.quality.rules.checks import shipped_rules, version_of
 from hospital import open_hospital, visit
 
@@ -224,10 +225,10 @@ def test_what_another_rule_holds_as_well_stays_held_and_its_release_can_be_undon
         hospital.platform = replace(hospital.platform, context=replace(hospital.context, rules={TABLE: TWO}))
         hospital.deliver("visits", rows, "march.csv")
         hospital.refine()
-        before = held_records(hospital.platform)
+        before = look(hospital.platform, Wanted()).records
         released = decide(hospital.platform, "release", rule="stay", **about)
         undone = decide(hospital.platform, "hold", rule="stay", **about)
-        after = held_records(hospital.platform)
+        after = look(hospital.platform, Wanted()).records
 
     assert [record["rule_ids"] for record in before] == ["stay,triage", "stay"]
     assert (released.records, released.let_in) == (2, 1)

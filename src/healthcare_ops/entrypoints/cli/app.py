@@ -16,7 +16,6 @@ from healthcare_ops.entrypoints.cli import (
     feeds,
     forecasts,
     generate,
-    held,
     history,
     lake,
     models,
@@ -59,7 +58,6 @@ for _command in (
     app.command()(_command)
 app.add_typer(feeds.feed_app, name="feed")
 app.add_typer(feeds.site_app, name="site")
-quality.app.command()(held.quarantine)
 app.add_typer(quality.app, name="dq")
 app.add_typer(generate.app, name="generate")
 app.add_typer(history.app, name="runs")

@@ -69,7 +69,9 @@ def _print(result: Demo, page: Path) -> None:
     out.print(table("Where to look", ["table", "rows", "first day", "last day", "folder"], rows))
     out.print(f"report: {dq['path']}", markup=False)
     out.print(f"page:   {page.resolve()}", style="bold", markup=False)
-    out.print("next:   hops status · hops dq show --quarantine · hops export gold.ops_metrics_hourly --out hours.csv")
+    out.print(
+        "next:   hops status · hops dq show · hops dq quarantine · hops export gold.ops_metrics_hourly --out hours.csv"
+    )
 
 
 _FORECAST_HEADINGS = ["sector", "in", "hour", "expected", "90 % interval"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from healthcare_ops.entrypoints.cli import quality_rules, quarantine
+from healthcare_ops.entrypoints.cli import held, quality_rules, quarantine
 from healthcare_ops.entrypoints.cli.failures import show_result, warn
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
@@ -27,14 +27,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Data quality of the lake.", no_args_is_help=True, rich_markup_mode=None)
 RunId = Annotated[str, typer.Argument(help="Run; default: the newest report.")]
-_LISTED = 50
 _MARKS = {"fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
 
 
 @app.command("show")
 def show(
     run_id: RunId = "",
-    held: Annotated[bool, typer.Option("--quarantine", help="List held records by file and number.")] = False,
     html: Annotated[
         Path | None, typer.Option("--html", help="Write the report as a page to this file.", show_default=False)
     ] = None,
@@ -42,12 +40,11 @@ def show(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Show a data-quality report, or the records held in quarantine.
+    """Show a data-quality report, the worst first.
 
     Example: hops dq show --html quality.html
     """
     from healthcare_ops.bootstrap.platform import open_platform
-    from healthcare_ops.operations.quarantine import held_records
     from healthcare_ops.operations.reading import later_decision, newest_report
     from healthcare_ops.operations.stewards import assignments
 
@@ -55,17 +52,14 @@ def show(
         report = newest_report(platform, run_id)
         report["later_decision"] = None if run_id else later_decision(platform, report)
         report["assignments"] = [vars(one) for one in assignments(platform) if one.run_id == report["run_id"]]
-        records = held_records(platform) if held else []
     if html:
         from healthcare_ops.entrypoints.page.quality import write_quality_page
 
         write_quality_page(report, html, language=language)
     if as_json:
-        emit_json({**report, **({"quarantine": records} if held else {})})
+        emit_json(report)
         return
     _print_report(report)
-    if held:
-        _print_held(records)
     if html:
         console().print(f"page:   {html}", markup=False)
 
@@ -223,7 +217,14 @@ def check(
 app.command("lint")(quality_rules.lint)
 app.command("whatif")(quality_rules.whatif)
 app.add_typer(quality_rules.app, name="rules")
-for _command in (quarantine.release, quarantine.reject, quarantine.hold, quarantine.assign, quarantine.judge):
+for _command in (
+    held.quarantine,
+    quarantine.release,
+    quarantine.reject,
+    quarantine.hold,
+    quarantine.assign,
+    quarantine.judge,
+):
     app.command()(_command)
 
 
@@ -335,9 +336,9 @@ def _print_report(report: Mapping[str, Any]) -> None:
         days = f"{later['days']:,} day{'' if later['days'] == 1 else 's'}"
         out.print(f"later:  a report of {days} after a decision: hops dq show {later['run_id']}", markup=False)
     if report["verdict"] in ("warn", "fail"):
-        out.print(
-            "next:   hops dq explain RULE · hops dq notice FEED · hops dq whatif RULE --threshold X", markup=False
-        )
+        held = any(feed["counts"]["quarantined"] for feed in report["feeds"])
+        ways = ["explain RULE", "notice FEED", "whatif RULE --threshold X", *(["quarantine"] if held else [])]
+        out.print(f"next:   {' · '.join(f'hops dq {way}' for way in ways)}", markup=False)
 
 
 def _print_rules(report: Mapping[str, Any]) -> None:
@@ -355,17 +356,6 @@ def _print_rules(report: Mapping[str, Any]) -> None:
         for rule in sections
     ]
     console().print(table("Rules", ["verdict", "rule", "broken", "checked", "measured", "must be"], rows))
-
-
-def _print_held(records: Sequence[Mapping[str, Any]]) -> None:
-    names = ("source_file", "record_no", "reason_code", "column", "rule_ids", "batch_id", "state")
-    more = f", the first {_LISTED} of them; --json lists all" if len(records) > _LISTED else ""
-    title = f"In quarantine, all days: {len(records):,} records{more}"
-    rows = [[record[name] for name in names] for record in records[:_LISTED]]
-    console().print(table(title, ["file", "record", "reason", "column", "rules", "delivery", "state"], rows))
-    if any(record["reason_code"] == "RULE_BROKEN" for record in records):
-        said = "next:   hops dq release|reject --rule RULE --batch DELIVERY --by NAME --reason WHY"
-        console().print(said, markup=False)
 
 
 def _measured(report: Mapping[str, Any], section: Mapping[str, Any]) -> list[Any]:

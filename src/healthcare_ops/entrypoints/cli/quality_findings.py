@@ -36,7 +36,7 @@ def print_explanation(report: Mapping[str, Any], name: str, section: Mapping[str
     added = f"{points:.2f} of the {score:.2f} points of risk" if points or score else "no points of risk"
     out.print(f"{name}: {added}", markup=False)
     if not section:
-        out.print("Records held in quarantine: `hops dq show --quarantine` lists them.", markup=False)
+        out.print("Records held in quarantine: `hops dq quarantine` lists them.", markup=False)
         return
     if "sentence" in section:
         _print_found_by_the_past(section)

@@ -120,4 +120,4 @@ def _next_steps(
     elif odd:
         yield f"Ask {owner.name} ({owner.email}) what was different then."
     if account.worst_reason:
-        yield f"Send {owner.name} the list from `hops dq show --quarantine`."
+        yield f"Send {owner.name} the list from `hops dq quarantine`."

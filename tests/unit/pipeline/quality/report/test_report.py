@@ -274,7 +274,7 @@ def test_a_feed_s_section_names_its_owner_and_the_worst_reason():
     assert section["diagnosis"] == (
         "In these days 7 of 100 records are held, most for this: the triage code is not mapped to a level 1–5."
     )
-    assert section["next_step"] == "Send IT the list from `hops dq show --quarantine`."
+    assert section["next_step"] == "Send IT the list from `hops dq quarantine`."
 
 
 def test_a_feed_without_held_records_needs_nothing():
