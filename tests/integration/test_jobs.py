@@ -730,7 +730,7 @@ def test_scoring_again_changes_nothing(scored):
     (first, again, _), (before, after, _) = scored
 
     assert after == before
-    assert again == first
+    assert {**again, "measures": ""} == {**first, "measures": ""}  # a document of its own for each run
 
 
 def test_a_score_compares_what_was_said_with_what_happened(scored):

@@ -317,7 +317,10 @@ def test_a_weekly_run_trains_and_then_predicts(week):
     ]
     trained = record.outcomes["weekly_train"]
     assert (trained["is_promoted"], trained["sectors"]) == (True, ["ED"])
-    assert record.outcomes["batch_predict"] == {"rows": 49, "model_version": trained["version"]}
+    predicted = record.outcomes["batch_predict"]
+    assert (predicted["rows"], predicted["model_version"]) == (49, trained["version"])
+    assert 0 <= predicted["data_age_h"] < 24
+    assert predicted["withheld"] == {}
 
 
 def test_a_daily_run_does_all_but_train(week):
@@ -351,6 +354,24 @@ def test_predicting_again_at_the_same_instant_replaces_and_at_another_adds(week)
         "2026-03-23T09:20:00": 49,
         "2026-03-23T09:35:00": 49,
     }
+
+
+def test_what_the_forecasts_of_a_week_were_worth_is_written_down(week):
+    hospital, runs, _ = week
+
+    key = runs["daily"].record.outcomes["monitor_models"]["measures"]
+    document = json.loads(hospital.context.objects.read(key))
+    lines = hospital.context.objects.read(
+        key.replace("gold/forecast_quality", "ops/metrics").replace(".json", ".monitor_models.jsonl")
+    ).decode()
+
+    first = document["measures"][0]
+    assert (first["metric"], first["sector_id"], first["predictions"]) == ("arrivals", "ED", 2)
+    assert first["mape_floor"] is None or first["mape_floor"] > 0
+    assert sum(row["predictions"] for row in document["measures"]) == 32
+    metrics = [json.loads(line) for line in lines.splitlines()]
+    assert {line["HorizonH"] for line in metrics} == {"0", "1", "4"}
+    assert {"ForecastWAPE", "ForecastMASE", "ForecastBias", "ForecastCoverage90"} & set(metrics[0])
 
 
 def test_the_next_day_scores_each_prediction_whose_hour_has_passed_once(week):

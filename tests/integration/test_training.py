@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.tables import FEATURES
 from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.jobs import load_job
@@ -59,6 +61,21 @@ def test_a_past_that_was_rewritten_waits_for_a_person(hospital):
     assert second["reason"].startswith("the past that the model in use learnt from was rewritten since, by 200.0%")
     found = standing(hospital.context.objects)
     assert (found.champion.version, found.challenger) == (first["version"], second["version"])
+
+
+@pytest.mark.parametrize(("hours", "rows"), [(23, 49), (26, 0)])
+def test_data_that_are_too_old_make_no_forecast(hospital, hours, rows):
+    train(hospital, "sunday")
+    later = AsOfClock(datetime.fromisoformat(NOW) + timedelta(hours=hours))
+
+    found = load_job("batch_predict")(
+        replace(hospital.context, clock=later), Request("tick", "inference", later.now().date())
+    )
+
+    assert found["rows"] == rows
+    assert ("ED" in found["withheld"]) is (rows == 0)
+    if not rows:
+        assert found["reason"] == "the newest data are 27 h old, and what is older than 24 h makes no forecast"
 
 
 def test_old_pins_are_let_go_but_not_that_of_the_model_in_use(hospital):

@@ -81,7 +81,9 @@ def test_what_a_simulation_trains_its_next_tick_predicts_with(state, tmp_path):
         json.loads((state / "ops" / "runs" / f"{run_id}.json").read_text())["outcomes"]
         for run_id in ("weekly_train-20260322T080000Z", "inference-20260322T081500Z")
     )
-    assert tick["batch_predict"] == {"rows": 49, "model_version": trained["weekly_train"]["version"]}
+    predicted = tick["batch_predict"]
+    assert (predicted["rows"], predicted["model_version"]) == (49, trained["weekly_train"]["version"])
+    assert predicted["withheld"] == {}
 
 
 def test_a_simulated_time_that_is_simulated_again_runs_nothing_twice(state):

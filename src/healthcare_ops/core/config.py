@@ -39,6 +39,9 @@ class Settings(Strict):
     keep_runs_days: int = Field(default=30, ge=15, description="Days for which runs and their logs are kept.")
     keep_snapshots: int = Field(default=20, ge=2, description="Untagged snapshots kept per table.")
     horizon_h: int = Field(default=48, ge=1, le=48, description="Farthest hour of a forecast.")
+    forecast_until_h: int = Field(
+        default=24, ge=1, le=120, description="Age of data, in hours, from which on a sector is not forecast."
+    )
     train_days: int = Field(default=1826, ge=21, description="Longest history a model is trained on, in days.")
 
     @model_validator(mode="after")

@@ -359,7 +359,7 @@ _PREDICTION_KEY = ("metric", "sector_id", "prediction_ts", "target_time", "model
 _PREDICTION_COLUMNS = (
     _FACILITY,
     _SECTOR,
-    Column("metric", "string", "arrivals, wait or occupancy."),
+    Column("metric", "string", "arrivals, occupancy, queue or wait."),
     Column("prediction_ts", "timestamp", "Origin: nothing later was known.", "UTC"),
     Column("target_time", "timestamp", "First instant of the hour forecast.", "UTC"),
     Column("horizon_h", "int64", "target_time − prediction_ts, 0 = the next full hour.", "h"),

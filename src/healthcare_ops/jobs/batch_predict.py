@@ -17,30 +17,41 @@ from healthcare_ops.jobs.series import arrivals_by_sector, covariates
 
 # What a forecast looks back at: 52 weeks, and a day to spare for the change of the clock.
 _HISTORY_DAYS = 366
+_HOUR = timedelta(hours=1)
 
 
 def run(context: Context, request: Request) -> Outcome:
-    """Predict every sector that has a model; what other instants of the day predicted stays."""
+    """Predict every sector that has a model and whose data are not too old; what other instants predicted stays."""
     if standing(context.objects).champion is None:
         return {"rows": 0, "reason": "no model yet; run weekly_train"}
     model = load_champion(context.objects)
     now = context.clock.now()
     leads = range(context.settings.horizon_h + 1)
     beside = covariates(context.site)
+    known = [series for series in arrivals_by_sector(context, _HISTORY_DAYS) if series.sector_id in model.sectors]
+    if not known:
+        return {"rows": 0, "reason": "no sector has both a model and known hours"}
+    ages = {series.sector_id: round((now - series.end) / _HOUR, 1) for series in known}
+    withheld = {sector: age for sector, age in ages.items() if age > context.settings.forecast_until_h}
     forecasts = [
         predict(model, series, _next_full_hour(now), leads, beside, prediction_ts=now)
-        for series in arrivals_by_sector(context, _HISTORY_DAYS)
-        if series.sector_id in model.sectors
+        for series in known
+        if series.sector_id not in withheld
     ]
+    told = {"model_version": model.version, "data_age_h": max(ages.values()), "withheld": withheld}
     if not forecasts:
-        return {"rows": 0, "reason": "no sector has both a model and known hours"}
+        limit = context.settings.forecast_until_h
+        reason = (
+            f"the newest data are {min(ages.values()):,.0f} h old, and what is older than {limit} h makes no forecast"
+        )
+        return {"rows": 0, "reason": reason, **told}
     day = civil_day(now, context.site.tz)
     there = context.lake.read(PREDICTIONS, day, day)
     kept = there.filter(there.prediction_ts != ibis.literal(_naive_utc(now)))
     rows = pa.concat_tables([_rows(forecast, context.site.facility_id, day) for forecast in forecasts])
     with context.engine.stage(kept) as earlier, context.engine.from_arrow(rows) as new:
         context.lake.replace_days(PREDICTIONS, ibis.union(earlier, new), [day], {})
-    return {"rows": rows.num_rows, "model_version": model.version}
+    return {"rows": rows.num_rows, **told}
 
 
 def _rows(forecast: Forecast, facility_id: str, day: date) -> pa.Table:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from healthcare_ops.core.tables import OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
 from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.forecast_quality import judge_forecasts
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.pipeline.scores import score_predictions
 
@@ -33,9 +34,11 @@ def run(context: Context, request: Request) -> Outcome:
             pinball=rows.pinball.mean(),
         )
         (measured,) = context.engine.collect(summary).to_pylist()
+        told = judge_forecasts(context, request, rows, known_until)
     return {
         "rows": count,
         "mae": measured["error"],
         "coverage_90": measured["covered"],
         "pinball": measured["pinball"],
+        **told,
     }

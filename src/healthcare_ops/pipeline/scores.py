@@ -1,7 +1,8 @@
-"""Predictions joined with what happened."""
+"""Predictions joined with what happened, and how good they were on the whole."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 
 import ibis
@@ -9,24 +10,110 @@ import ibis.expr.types as ir
 
 from healthcare_ops.core.tables import PREDICTION_SCORES, QUANTILES
 
+# What gold says of the hour that a metric forecasts.
+ACTUAL: Mapping[str, str] = {
+    "arrivals": "arrivals_count",
+    "occupancy": "occupied_beds",
+    "queue": "queue_length",
+}
+_KEY = ("metric", "sector_id", "model_version")
+_DAY_H = 24
+
 
 def score_predictions(predictions: ir.Table, metrics: ir.Table) -> ir.Table:
-    """Return `gold.prediction_scores`: one row per arrivals prediction whose hour stands in `metrics`.
+    """Return `gold.prediction_scores`: one row per prediction whose hour stands in `metrics`.
 
     Parameters
     ----------
     metrics
         `gold.ops_metrics_hourly`, whole hours only.
     """
-    happened = metrics.select("sector_id", target_time="hour_start", actual=metrics.arrivals_count.cast("float64"))
-    wanted = predictions.filter(predictions.metric == "arrivals")
-    rows = wanted.inner_join(happened, ["sector_id", "target_time"])
+    happened = ibis.union(
+        *(
+            metrics.select(
+                "sector_id",
+                target_time="hour_start",
+                metric=ibis.literal(metric),
+                actual=metrics[column].cast("float64"),
+            )
+            for metric, column in ACTUAL.items()
+        )
+    )
+    rows = predictions.inner_join(happened, ["sector_id", "metric", "target_time"])
     losses = [_pinball(rows, name) for name in QUANTILES]
     return rows.mutate(
         absolute_error=(rows["mean"] - rows.actual).abs(),
         is_covered_90=(rows.actual >= rows.q05) & (rows.actual <= rows.q95),
         pinball=reduce(lambda left, right: left + right, losses) / float(len(losses)),
     ).select(*PREDICTION_SCORES.column_names)
+
+
+def measured(scores: ir.Table) -> ir.Table:
+    """Return one row per metric, sector, model and horizon.
+
+    `predictions` of them, in hours without anything to forecast `zero_hours`; `mae`, `bias` (forecast − actual), `mape`
+    (over the other hours, null if there is none), `wape` (null if nothing happened), `coverage_90` (0–1), `pinball`.
+    """
+    error = scores["mean"] - scores.actual
+    some = scores.actual > 0
+    return (
+        scores.mutate(error=error, share=ibis.ifelse(some, error.abs() / scores.actual, ibis.null("float64")))
+        .group_by(*_KEY, "horizon_h")
+        .aggregate(
+            predictions=lambda t: t.count(),
+            zero_hours=lambda t: (t.actual <= 0.0).cast("int64").sum(),
+            mae=lambda t: t.absolute_error.mean(),
+            bias=lambda t: t.error.mean(),
+            mape=lambda t: t.share.mean(),
+            wape=lambda t: t.absolute_error.sum() / t.actual.sum().nullif(0.0),
+            coverage_90=lambda t: t.is_covered_90.cast("float64").mean(),
+            pinball=lambda t: t.pinball.mean(),
+        )
+    )
+
+
+def expected_counts(scores: ir.Table) -> ir.Table:
+    """Return how often each expected value (`expected`, to a tenth) was forecast, for the floor of MAPE.
+
+    One row per metric, sector, model, horizon and value, of hours in which something happened.
+    """
+    rows = scores.filter(scores.actual > 0).mutate(expected=(scores["mean"] * 10.0).round() / 10.0)
+    return rows.group_by(*_KEY, "horizon_h", "expected").aggregate(hours=rows.count())
+
+
+def daily_mape(scores: ir.Table) -> ir.Table:
+    """Return, per metric, sector and model, the mean error ÷ actual of the sums over the 24 hours from an origin on.
+
+    Origins of which an hour is not known yet, and days in which nothing happened, are left out.
+    """
+    near = scores.filter(scores.horizon_h < _DAY_H)
+    days = near.group_by(*_KEY, "prediction_ts").aggregate(
+        hours=near.count(), expected=near["mean"].sum(), happened=near.actual.sum()
+    )
+    whole = days.filter((days.hours == _DAY_H) & (days.happened > 0))
+    return whole.group_by(*_KEY).aggregate(
+        daily_mape=((whole.expected - whole.happened).abs() / whole.happened).mean(), days=whole.count()
+    )
+
+
+def last_week_error(metrics: ir.Table) -> ir.Table:
+    """Return, per metric and sector, the mean error of the same hour one week before, which MASE divides by.
+
+    Parameters
+    ----------
+    metrics
+        `gold.ops_metrics_hourly`, a week more than what is to be judged; without gaps.
+    """
+    before = ibis.window(group_by=["sector_id"], order_by="hour_start")
+    return ibis.union(
+        *(
+            metrics.mutate(error=(metrics[column] - metrics[column].lag(168).over(before)).abs().cast("float64"))
+            .group_by("sector_id")
+            .aggregate(metric=ibis.literal(metric), last_week_mae=lambda t: t.error.mean())
+            .select("metric", "sector_id", "last_week_mae")
+            for metric, column in ACTUAL.items()
+        )
+    )
 
 
 def _pinball(rows: ir.Table, name: str) -> ir.Value:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from healthcare_ops.core.tables import OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
-from healthcare_ops.pipeline.scores import score_predictions
+from healthcare_ops.pipeline.scores import daily_mape, expected_counts, last_week_error, measured, score_predictions
 from unit.pipeline.builders import at, rows_of
 
 QUANTILES = {"q05": 1.0, "q10": 2.0, "q25": 3.0, "q50": 4.0, "q75": 5.0, "q90": 6.0, "q95": 7.0}
@@ -64,8 +66,12 @@ def test_a_prediction_whose_hour_has_not_passed_is_not_scored(engine):
     assert score(engine, [prediction("2026-03-01 11:00")], [hour()]) == []
 
 
-def test_only_arrivals_are_scored_against_arrivals(engine):
-    assert score(engine, [prediction(metric="occupancy"), prediction(metric="wait")], [hour()]) == []
+def test_each_metric_is_scored_against_its_own_count(engine):
+    predictions = [prediction(metric=metric) for metric in ("arrivals", "occupancy", "queue", "unknown")]
+
+    rows = score(engine, predictions, [hour(occupied_beds=7, queue_length=2)])
+
+    assert {row["metric"]: row["actual"] for row in rows} == {"arrivals": 4.0, "occupancy": 7.0, "queue": 2.0}
 
 
 @pytest.mark.parametrize(("actual", "is_covered"), [(0, False), (1, True), (7, True), (8, False)])
@@ -81,3 +87,75 @@ def test_the_pinball_loss_is_the_mean_over_the_quantiles(engine):
     too_low = 0.05 * 5 + 0.10 * 4 + 0.25 * 3 + 0.50 * 2 + 0.75 * 1 + 0.90 * 0
     too_high = 0.05 * 1
     assert row["pinball"] == pytest.approx((too_low + too_high) / 7, abs=1e-9)
+
+
+def scored(engine, *rows):
+    """Scores by what was expected and what happened, of one sector and horizon unless told otherwise."""
+    usual = {"sector_id": "ED", "metric": "arrivals", "model_version": "m1", "horizon_h": 0, "pinball": 0.5}
+    told = [usual | {"absolute_error": abs(row["mean"] - row["actual"]), "is_covered_90": True, **row} for row in rows]
+    return engine.table(rows_of(PREDICTION_SCORES, told))
+
+
+def test_the_measures_are_those_of_the_textbook(engine):
+    scores = scored(
+        engine,
+        {"mean": 2.0, "actual": 4.0},
+        {"mean": 1.0, "actual": 0.0, "is_covered_90": False},
+        {"mean": 7.0, "actual": 6.0, "pinball": 2.0},
+    )
+
+    (row,) = engine.collect(measured(scores)).to_pylist()
+
+    assert (row["predictions"], row["zero_hours"]) == (3, 1)
+    assert row["mae"] == pytest.approx(4 / 3)
+    assert row["bias"] == pytest.approx(0.0)
+    assert row["mape"] == pytest.approx((2 / 4 + 1 / 6) / 2)
+    assert row["wape"] == pytest.approx(4 / 10)
+    assert row["coverage_90"] == pytest.approx(2 / 3)
+    assert row["pinball"] == pytest.approx(1.0)
+
+
+def test_where_nothing_happened_there_is_no_relative_error(engine):
+    (row,) = engine.collect(measured(scored(engine, {"mean": 1.0, "actual": 0.0}))).to_pylist()
+
+    assert (row["mape"], row["wape"]) == (None, None)
+
+
+def test_horizons_sectors_and_models_are_measured_apart(engine):
+    rows = [
+        {"mean": 1.0, "actual": 1.0} | different
+        for different in ({}, {"horizon_h": 4}, {"sector_id": "WARD"}, {"model_version": "m2"})
+    ]
+
+    assert engine.collect(measured(scored(engine, *rows))).num_rows == 4
+
+
+def test_the_floor_is_asked_of_hours_in_which_something_happened(engine):
+    scores = scored(engine, {"mean": 2.04, "actual": 1.0}, {"mean": 1.96, "actual": 3.0}, {"mean": 2.0, "actual": 0.0})
+
+    (row,) = engine.collect(expected_counts(scores)).to_pylist()
+
+    assert (row["expected"], row["hours"]) == (2.0, 2)
+
+
+def test_a_day_is_judged_by_its_sum_once_all_its_hours_are_known(engine):
+    whole = [
+        {"mean": 1.0, "actual": 2.0, "horizon_h": hour, "prediction_ts": at("2026-03-01 08:00")} for hour in range(24)
+    ]
+    partly = [{"mean": 9.0, "actual": 1.0, "horizon_h": 0, "prediction_ts": at("2026-03-02 08:00")}]
+
+    (row,) = engine.collect(daily_mape(scored(engine, *whole, *partly))).to_pylist()
+
+    assert (row["daily_mape"], row["days"]) == (0.5, 1)
+
+
+def test_last_week_is_the_same_hour_a_week_before(engine):
+    many = [
+        hour(start.strftime("%Y-%m-%d %H:%M"), arrivals_count=n // 168, occupied_beds=5, queue_length=0)
+        for n in range(3 * 168)
+        for start in (at("2026-03-01 00:00") + timedelta(hours=n),)
+    ]
+
+    found = engine.collect(last_week_error(engine.table(rows_of(OPS_METRICS_HOURLY, many)))).to_pylist()
+
+    assert {row["metric"]: row["last_week_mae"] for row in found} == {"arrivals": 1.0, "occupancy": 0.0, "queue": 0.0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from healthcare_ops.entrypoints.cli.failures import warn
@@ -28,20 +29,27 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", wait: Wait = DEFAULT
     with open_platform(state, now, patience=patience_of(wait)) as platform:
         outcome = bulk.refine(platform, lambda name: None, jobs=("batch_predict",))["jobs"]["batch_predict"]
         if not outcome["rows"]:
-            raise NotFoundError(
-                f"nothing to predict: {outcome['reason']}.", next_step="Run `hops run --type weekly_train`."
-            )
+            raise NotFoundError(f"nothing to predict: {outcome['reason']}.", next_step=_next_step(outcome))
         rows = newest_predictions(platform)
         zone = platform.context.site.tz
         cautions = [caution.document for caution in find_cautions(platform)]
     if as_json:
-        emit_json({"model_version": outcome["model_version"], "predictions": rows, "warnings": cautions})
+        told = {name: outcome[name] for name in ("model_version", "data_age_h", "withheld")}
+        emit_json({**told, "predictions": rows, "warnings": cautions})
         return
     shown = [row for row in rows if row["horizon_h"] in SHOWN_AHEAD]
     console().print(
         table(f"Arrivals per hour ({outcome['model_version']})", _HEADINGS, [_line(row, zone) for row in shown])
     )
+    for sector, age_h in outcome["withheld"].items():
+        console().print(f"{sector} is not forecast: its data are {age_h:,.0f} h old.", markup=False)
     warn(cautions)
+
+
+def _next_step(outcome: Mapping[str, Any]) -> str:
+    if outcome.get("withheld"):
+        return "See whether the feeds deliver: `hops status`; for a time that is past, name it with --as-of."
+    return "Run `hops run --type weekly_train`."
 
 
 def ahead(horizon_h: int) -> str:
