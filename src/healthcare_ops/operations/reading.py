@@ -18,10 +18,11 @@ from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.jobs.quality_reports import MOST_READ, PAST_DAYS
 from healthcare_ops.pipeline.quality.report.past import DECISION, kind_of, made_by
-from healthcare_ops.pipeline.quality.report.refusals import refusal_sentence, refusals_id
+from healthcare_ops.pipeline.quality.report.refusals import refusals_id
 from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION as REPORT_VERSION
 from healthcare_ops.pipeline.quality.rules.checks import own_id
+from healthcare_ops.pipeline.quality.wording.findings import sentence_of
 from healthcare_ops.ports import ObjectStore
 
 # Forms of reports whose outline is that of today's.
@@ -175,15 +176,15 @@ def _refused(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a section for each refused file; reports of before this was told have none."""
     for feed in report.get("feeds", ()):
         for file in feed.get("refused_files", ()):
-            yield {
+            section = {
                 **file,
                 "rule_id": refusals_id(feed["feed_id"]),
                 "rule": "refused",
                 "feed_id": feed["feed_id"],
                 "day": file["refused_at"][:10],
                 "verdict": "warn",
-                "sentence": refusal_sentence(file),
             }
+            yield section | {"sentence": sentence_of(section)}
 
 
 def newest_reports(platform: Platform, count: int) -> list[dict[str, Any]]:

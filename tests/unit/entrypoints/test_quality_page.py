@@ -18,6 +18,9 @@ from healthcare_ops.entrypoints.page.quality_texts import QUALITY_PAIRS
 from healthcare_ops.entrypoints.page.quality_views import next_step
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.pipeline.quality.history import expectations
+from healthcare_ops.pipeline.quality.wording.rules import SHIPPED_PT
+from healthcare_ops.pipeline.quality.wording.texts import FAULTS, REASONS, ROWS, TEXTS
+from unit.pipeline.quality.wording.sections import report_of_every_kind
 
 # Markup, quotes, a mark that reverses what follows, an escape of terminals, half of a surrogate pair.
 HOSTILE = "<script>alert(1)</script> \"'& \u202eexe.csv \x1b[31m \udcff"
@@ -544,15 +547,17 @@ def test_every_reason_of_quarantine_is_explained_the_most_frequent_first(languag
     assert places == sorted(places, reverse=True)
 
 
-def test_the_drafted_message_can_be_read_in_both_languages_without_a_script():
+@pytest.mark.parametrize(("language", "to", "other"), [("en", "To: ", "pt-BR"), ("pt-BR", "Para: ", "en")])
+def test_the_drafted_message_can_be_read_in_the_page_s_language_without_a_script(language, to, other):
     text = {"en": "Dear Desk,\n\nvalues are missing", "pt-BR": "Prezado Desk,\n\nfaltam valores"}
     notice = {"to": "desk@hospital.example", "subject": "visits: level", "text": text}
 
-    page = Page(render_quality(make_report(feeds=[make_feed(notice=notice)])))
+    page = Page(render_quality(make_report(feeds=[make_feed(notice=notice)]), language))
 
     assert page.tags.count("details") == 1
-    assert "To: desk@hospital.exampleSubject: visits: level" in page.text
-    assert all(each in page.text for each in text.values())
+    assert f"{to}desk@hospital.example" in page.text
+    assert text[language] in page.text
+    assert text[other] not in page.text
 
 
 def test_a_report_of_a_run_before_there_were_messages_has_none():
@@ -571,12 +576,57 @@ def test_every_word_of_the_page_is_of_its_language():
     assert all(english != portuguese for english, portuguese in QUALITY_PAIRS.values())
 
 
-def test_a_page_names_its_language_and_that_of_what_stays_english():
+def test_a_page_names_its_language_and_words_what_is_stored_in_english():
     drawn = render_quality(make_report(), "pt-BR")
 
     assert drawn.startswith('<!doctype html>\n<html lang="pt-BR">')
-    assert '<dd lang="en">36 of 1340 records are held.</dd>' in drawn
+    assert "Nestes dias, 36 de 1.340 registros estão retidos, a maioria por isto: o local não corresponde" in drawn
+    assert "Envie a Desk a lista de `hops dq quarantine`." in drawn
+    assert 'lang="en"' not in drawn
     assert "15,50risco de qualidade" in Page(drawn).text
+
+
+def test_what_a_report_of_before_has_no_facts_of_keeps_its_english_and_says_so():
+    odd = make_figure("2026-03-06") | {"by": "feed_id", "place": "visits"}
+
+    drawn = render_quality(make_past(feeds=[make_feed()], expectations=[odd]), "pt-BR")
+
+    assert '<span lang="en">12 are missing</span>' in drawn
+    assert '<dd lang="en">36 of 1340 records are held.</dd>' in drawn
+    assert '<dd lang="en">Send Desk the list.</dd>' in drawn
+
+
+def test_an_english_page_shows_what_is_stored():
+    told = make_report(feeds=[make_feed()], shifts=[make_shift()])
+
+    page = Page(render_quality(told, "en"))
+
+    assert "36 of 1340 records are held." in page.text
+    assert "they disagree" in page.text
+
+
+def test_a_site_s_own_rule_is_shown_as_the_site_wrote_it():
+    shipped = {"reason": "hardly anybody waits longer than a day", "next_step": "Contact the supplier."}
+
+    page = Page(render_quality(make_report(rules=[make_broken(**shipped)]), "pt-BR"))
+
+    assert "Por que importaquase ninguém espera mais de um dia" in page.text
+    assert "Próximo passoContact the supplier." in page.text
+
+
+def english_sentences():
+    """Return what of the English texts a Portuguese page must not hold: what stands between places to be filled."""
+    texts = [english for table in (TEXTS, QUALITY_PAIRS, REASONS, FAULTS, ROWS) for english, _ in table.values()]
+    parts = {part.strip(" .,;:()") for text in [*texts, *SHIPPED_PT] for part in re.split(r"\{[^}]*\}", text)}
+    return {part for part in parts if part.count(" ") >= 2}
+
+
+def test_no_english_sentence_stands_on_the_portuguese_page_of_a_report_with_every_kind_of_finding():
+    english, portuguese = (Page(render_quality(report_of_every_kind(), language)).text for language in ("en", "pt-BR"))
+
+    found = {part for part in english_sentences() if part in english}
+    assert len(found) > 60
+    assert {part for part in found if part in portuguese} == set()
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,12 @@ def test_what_the_past_says_and_wrong_clocks_are_findings_as_well():
 
 
 def test_the_refused_files_of_a_feed_are_one_finding_and_reports_of_before_have_none():
-    file = {"source_file": "a.csv", "refused_at": "2026-03-02T04:00:00+00:00", "message": "it is empty"}
+    file = {
+        "source_file": "a.csv",
+        "refused_at": "2026-03-02T04:00:00+00:00",
+        "reason_code": "FILE_EMPTY",
+        "line": None,
+    }
     feeds = [{"feed_id": "visits", "refused_files": [file, file]}, {"feed_id": "flow"}]
 
     found = findings_of({"rules": [], "feeds": feeds})

@@ -16,9 +16,10 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from healthcare_ops.adapters.local_files import write_bytes
+from healthcare_ops.core.language import Language
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.render import Figure
-from healthcare_ops.entrypoints.page.texts import Language, Words
+from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.forecasting.evaluation import Walk
 from healthcare_ops.forecasting.measures import pinball
 from healthcare_ops.forecasting.series import same_as_yesterday, seasonal_naive

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from healthcare_ops.adapters.local_files import write_bytes
 from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.language import Language
 from healthcare_ops.core.tables import FATES
 from healthcare_ops.entrypoints.cli.output import inert
 from healthcare_ops.entrypoints.page import svg
@@ -27,7 +28,7 @@ from healthcare_ops.entrypoints.page.quality_views import (
     rule_views,
     verdict_text,
 )
-from healthcare_ops.entrypoints.page.texts import Language, Words
+from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION
 from healthcare_ops.pipeline.quality.report.score import FAIL_FLOOR
 
@@ -80,7 +81,7 @@ def render_quality(report: Mapping[str, Any], language: Language = "en") -> str:
             past=past,
             broken=[rule for rule in rules if rule.is_broken],
             judgement=lambda given: words(_JUDGEMENTS[given]),
-            feeds=[feed_view(section, words) for section in report["feeds"]],
+            feeds=[feed_view(section, report, words) for section in report["feeds"]],
             fates=FATES,
         )
     )

@@ -9,10 +9,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from healthcare_ops.core.language import Language
 from healthcare_ops.core.tables import FATES
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.operations.reading import findings_of, told_in_words
+from healthcare_ops.pipeline.quality.wording.feeds import diagnosis, facts_of, next_steps
+from healthcare_ops.pipeline.quality.wording.findings import has_facts, kind_of, sentence_of
+from healthcare_ops.pipeline.quality.wording.rules import rule_text
 
 # The worst first; a verdict is told by shape and word, never by colour alone.
 MARKS = {"error": "◆", "fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
@@ -20,10 +24,20 @@ WORST_FIRST = tuple(MARKS)
 
 
 @dataclass(frozen=True)
+class Told:
+    """What a report says, in the language of the page; `stays` names that of a text that is shown as it is stored."""
+
+    text: str
+    stays: Language | None = None
+
+
+@dataclass(frozen=True)
 class RuleView:
     """A rule's section of the report, with what is drawn of it; `points` of the risk score are its own."""
 
     section: Mapping[str, Any]
+    reason: str
+    next_step: str
     broken: int | None
     points: float
     trend: Markup | None
@@ -42,7 +56,7 @@ class PastView:
 
     rule_id: str
     verdict: str
-    days: tuple[tuple[date, str], ...]
+    days: tuple[tuple[date, Told], ...]
     next_step: str
     assignments: tuple[Mapping[str, Any], ...]
 
@@ -62,6 +76,9 @@ class FeedView:
     """A feed's section of the report, with its records by what became of them; `unaccounted` of them nobody knows."""
 
     section: Mapping[str, Any]
+    diagnosis: Told
+    next_step: Told
+    notice: Mapping[str, str]
     last_delivery: str
     bar: Markup
     unaccounted: int
@@ -90,6 +107,8 @@ def _rule(section: Mapping[str, Any], report: Mapping[str, Any], words: Words) -
     trend, text = _trend(runs, words, of_rows=broken is not None) if len(runs) > 1 else (None, words("first_time"))
     return RuleView(
         section=section,
+        reason=rule_text(section["reason"], words.language),
+        next_step=rule_text(section["next_step"], words.language),
         broken=broken,
         points=report["contributions"].get(name, 0.0),
         trend=trend,
@@ -111,7 +130,7 @@ def past_views(report: Mapping[str, Any], words: Words) -> list[PastView]:
             rule_id=worst["rule_id"],
             verdict=worst["verdict"],
             days=tuple(
-                (date.fromisoformat(section["day"]), section["sentence"])
+                (date.fromisoformat(section["day"]), finding_told(section, words))
                 for section in told
                 if section["rule_id"] == worst["rule_id"]
             ),
@@ -124,9 +143,25 @@ def past_views(report: Mapping[str, Any], words: Words) -> list[PastView]:
     return sorted(views, key=lambda view: WORST_FIRST.index(view.verdict))
 
 
+def finding_told(section: Mapping[str, Any], words: Words) -> Told:
+    """Return a finding as a sentence: as it is stored in English, in another language if it has the facts for it."""
+    if words.language == "en" or not has_facts(section):
+        return Told(section["sentence"], None if words.language == "en" else "en")
+    return Told(sentence_of(section, words.language))
+
+
+def feed_told(section: Mapping[str, Any], report: Mapping[str, Any], words: Words) -> tuple[Told, Told]:
+    """Return how a feed does, and what to do about it."""
+    feed = facts_of(section, report)
+    if words.language == "en" or not feed.is_whole:
+        stays: Language | None = None if words.language == "en" else "en"
+        return Told(section["diagnosis"], stays), Told(section["next_step"], stays)
+    return Told(diagnosis(feed, words.language)), Told(next_steps(feed, words.language))
+
+
 def next_step(section: Mapping[str, Any], words: Words) -> str:
     """Return what to do about refused files, a clock, two clocks that disagree, or a figure that is too far off."""
-    kind = "shift" if "other_feed_id" in section else section.get("rule", "clock")
+    kind = section["rule"] if kind_of(section) == "figure" else kind_of(section)
     return words(f"next_{kind}", **{name: section.get(name, "") for name in ("feed_id", "other_feed_id", "column")})
 
 
@@ -178,8 +213,10 @@ def _contribution(name: str, points: float, verdicts: Mapping[str, str], words: 
     return Contribution(name if is_id else words("held_share"), is_id, points, bar)
 
 
-def feed_view(section: Mapping[str, Any], words: Words) -> FeedView:
+def feed_view(section: Mapping[str, Any], report: Mapping[str, Any], words: Words) -> FeedView:
     """Return a feed with its records by what became of them, and when it last delivered any."""
+    how, what_to_do = feed_told(section, report, words)
+    drafts = (section.get("notice") or {}).get("text", {})
     counts, delay = section["counts"], section["delay"]
     parts = [svg.Part(counts[fate], fate, f"{words.number(counts[fate])} {words(fate)}") for fate in FATES]
     accounted = sum(counts[fate] for fate in FATES)
@@ -190,6 +227,9 @@ def feed_view(section: Mapping[str, Any], words: Words) -> FeedView:
         last = f"{words.instant(datetime.fromisoformat(delay['last_ingested_at']))} ({ago})"
     return FeedView(
         section,
+        how,
+        what_to_do,
+        {words.language: drafts[words.language]} if words.language in drafts else drafts,
         last,
         svg.stack(title, parts, max(counts["delivered"], accounted)),
         counts["delivered"] - accounted,

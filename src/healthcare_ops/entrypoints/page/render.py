@@ -11,11 +11,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from healthcare_ops.core.language import Language
 from healthcare_ops.core.tables import ACCOUNT
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.model import Ahead, Report, SectorView
 from healthcare_ops.entrypoints.page.quality_views import MARKS, WORST_FIRST, headline
-from healthcare_ops.entrypoints.page.texts import Language, Words
+from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD
 from healthcare_ops.operations.cautions import CautionCode
 

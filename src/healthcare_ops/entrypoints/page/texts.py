@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Literal
 
-from healthcare_ops.core.reasons import EXPLANATIONS, Reason
+from healthcare_ops.core.language import Language, Text, as_written, month_in, text_in
+from healthcare_ops.core.reasons import Reason
 from healthcare_ops.entrypoints.page.quality_texts import QUALITY_PAIRS
 from healthcare_ops.operations.cautions import CAUTIONS, Caution, CautionCode
+from healthcare_ops.pipeline.quality.wording.texts import REASONS
 
-Language = Literal["en", "pt-BR"]
-
-_PAIRS: Mapping[str, tuple[str, str]] = {
+_PAIRS: Mapping[str, Text] = {
     "subtitle": ("Patient flow from {first} to {last}", "Fluxo de pacientes de {first} a {last}"),
     "as_of": ("data as of", "dados até"),
     "accepted": ("records accepted", "registros aceitos"),
@@ -130,23 +129,6 @@ _PAIRS: Mapping[str, tuple[str, str]] = {
     "model": ("Model in use", "Modelo em uso"),
     **QUALITY_PAIRS,
 }
-_REASONS_PT: Mapping[Reason, str] = {
-    Reason.ENCOUNTER_ID_MISSING: "o registro não indica o atendimento",
-    Reason.TIME_UNREADABLE: "um horário não segue nenhum dos formatos declarados",
-    Reason.TIME_OUT_OF_RANGE: "um horário está fora do intervalo plausível da fonte",
-    Reason.TIME_IN_SKIPPED_HOUR: "um horário civil que a mudança de relógio pulou",
-    Reason.TIME_IN_REPEATED_HOUR: "um horário civil que ocorreu duas vezes na mudança de relógio",
-    Reason.EVENT_TIME_MISSING: "o evento não tem horário",
-    Reason.ARRIVAL_MISSING: "o atendimento não tem chegada; sem ela não há dia nem esperas",
-    Reason.SECTOR_UNKNOWN: "o local não corresponde a um setor de site.toml",
-    Reason.SECTOR_MISSING: "nenhum evento do atendimento indica um local",
-    Reason.TRIAGE_UNKNOWN: "o código de triagem não corresponde a um nível de 1 a 5",
-    Reason.DISPOSITION_UNKNOWN: "o código de desfecho não está mapeado",
-    Reason.EVENT_TYPE_UNKNOWN: "o código do evento não está mapeado nem declarado como ignorado",
-    Reason.EVENTS_REVERSED: "um evento precede aquele que deveria seguir; uma espera ou permanência seria negativa",
-    Reason.STAY_TOO_LONG: "a permanência excede max_stay_days",
-    Reason.RULE_BROKEN: "uma regra de qualidade que retém registros foi violada; rule_ids diz qual",
-}
 _CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
     CautionCode.DATA_OLD: (
         "os dados mais novos da fonte {feed_id} têm {age}; ela deve entregar a cada {every} e atrasa após {late}.",
@@ -186,10 +168,6 @@ _WEEKDAYS = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
     "pt-BR": ("seg", "ter", "qua", "qui", "sex", "sáb", "dom"),
 }
-_MONTHS = {
-    "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-    "pt-BR": ("jan", "fev", "mar", "abr", "mai", "jun", "jul", "ago", "set", "out", "nov", "dez"),
-}
 
 
 class Words:
@@ -197,15 +175,14 @@ class Words:
 
     def __init__(self, language: Language) -> None:
         self.language = language
-        self._index = 0 if language == "en" else 1
 
     def __call__(self, key: str, **values: str) -> str:
         """Return a text with its places filled."""
-        return _PAIRS[key][self._index].format(**values)
+        return text_in(_PAIRS[key], self.language).format(**values)
 
     def reason(self, code: str) -> str:
         """Return the meaning of a reason code of quarantine."""
-        return (EXPLANATIONS if self.language == "en" else _REASONS_PT)[Reason(code)]
+        return text_in(REASONS[Reason(code)], self.language)
 
     def caution(self, caution: Caution) -> str:
         """Return what there is to know and what to do, as two sentences."""
@@ -217,10 +194,7 @@ class Words:
         """Return a number with separators; a dash for null."""
         if value is None:
             return "–"
-        text = f"{value:,.{digits}f}".replace("-", "−")
-        if self.language == "pt-BR":
-            text = text.translate(str.maketrans(",.", ".,"))
-        return text
+        return as_written(f"{value:,.{digits}f}".replace("-", "−"), self.language)
 
     def measure(self, value: float | None) -> str:
         """Return a number with as many decimals as tell it from its limit, at most six; a dash for null."""
@@ -264,4 +238,4 @@ class Words:
 
     def month(self, number: int) -> str:
         """Return a month's short name, January = 1."""
-        return _MONTHS[self.language][number - 1]
+        return month_in(number, self.language)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise, permutations, takewhile
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -27,6 +27,7 @@ from healthcare_ops.pipeline.quality.clocks.hour_profile import (
     summed,
     weigh_hours,
 )
+from healthcare_ops.pipeline.quality.wording.findings import mistakes_of, sentence_of
 
 Severity = Literal["none", "warn", "fail"]
 
@@ -98,6 +99,22 @@ class LagEvidence:
 
 
 @dataclass(frozen=True)
+class Mistake:
+    """What would explain a wrong clock: times of a zone read as another's, or its clock not changed on a day."""
+
+    code: Literal["zone_mistaken", "not_put_forward", "not_put_back"]
+    zone: str
+    read_as: str | None = None
+    day: date | None = None
+
+    @property
+    def document(self) -> dict[str, str | None]:
+        """Return it as plain values, as reports hold it."""
+        day = self.day.isoformat() if self.day else None
+        return {"code": self.code, "zone": self.zone, "read_as": self.read_as, "day": day}
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """What is wrong with the clock of a feed on a day, if anything.
 
@@ -109,8 +126,8 @@ class Diagnosis:
         Of this offset to none, by the hours alone, over the last `window_days` days; natural logarithm.
     lag, hours
         The evidence of each witness on the day itself.
-    explanation
-        The mistake that would explain it; empty if none is known.
+    mistakes
+        Those that would explain it, each by itself; none if none is known.
     """
 
     clock: FeedClock
@@ -121,18 +138,42 @@ class Diagnosis:
     window_days: int
     lag: LagEvidence
     hours: HourEvidence
-    explanation: str
+    mistakes: tuple[Mistake, ...] = ()
 
     @property
     def sentence(self) -> str:
         """Return the diagnosis for people; it names no patient."""
-        feed = self.clock.feed_id
-        if self.offset_h is not None:
-            why = f", as if {self.explanation}" if self.explanation else ""
-            only = {"fail": "", "warn": " (by their lag only)" if self.lag.offset_h else " (by their hours only)"}
-            offset = f"{self.offset_h:+g}".replace("-", "−")
-            return f"arrivals of feed {feed} look shifted by {offset} h{why}{only[self.severity]}"
-        return f"nothing to say about the clock of feed {feed}"
+        return sentence_of(self.document)
+
+    @property
+    def explanation(self) -> str:
+        """Return the mistakes in words; empty if none is known."""
+        return mistakes_of([mistake.document for mistake in self.mistakes])
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return it as plain values, as reports hold it."""
+        return {
+            "feed_id": self.clock.feed_id,
+            "day": self.day.isoformat(),
+            "verdict": self.severity,
+            "offset_h": self.offset_h,
+            "witness": self._witness,
+            "mistakes": [mistake.document for mistake in self.mistakes],
+            "explanation": self.explanation,
+            "lag_q05_h": self.lag.q05_h,
+            "lag_q50_h": self.lag.q50_h,
+            "log_likelihood_ratio": self.log_likelihood_ratio,
+            "window_days": self.window_days,
+            "arrivals": self.hours.arrivals_used,
+        }
+
+    @property
+    def _witness(self) -> Literal["none", "both", "lag", "hours"]:
+        """Return who speaks for it: the lag of the records, the hours of the arrivals, or both."""
+        if self.offset_h is None:
+            return "none"
+        return "both" if self.severity == "fail" else "lag" if self.lag.offset_h else "hours"
 
 
 @dataclass(frozen=True)
@@ -182,27 +223,27 @@ def diagnose(
         window_days=named.days if named else 0,
         lag=lag,
         hours=hours[-1],
-        explanation=" or ".join(known.get(named.offset_h, ())) if named else "",
+        mistakes=known.get(named.offset_h, ()) if named else (),
     )
 
 
-def candidate_offsets(clock: FeedClock, day: date) -> dict[float, tuple[str, ...]]:
+def candidate_offsets(clock: FeedClock, day: date) -> dict[float, tuple[Mistake, ...]]:
     """Return the offsets (h) that the hours are asked about, with the mistakes that would explain each.
 
     These are mixed up zones (the declared one, the site's, UTC), a clock that was not changed in the last four weeks,
     and up to three hours more or less: ±1 h is the zone next door, ±3 h that of a system set up for most of Brazil;
     ±2 h needs more evidence unless it is one of the former. To ask about all 24 offsets finds wrong ones on clean days.
     """
-    found: dict[float, list[str]] = {offset: [] for offset in (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0)}
+    found: dict[float, list[Mistake]] = {offset: [] for offset in (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0)}
     zones = {_name(zone): zone for zone in (ZoneInfo("UTC"), clock.zone, clock.site_zone)}
     noon = datetime.combine(day, time(12))
     offsets = {name: _offset_h(zone, noon) for name, zone in zones.items()}
     for written, read in permutations(offsets, 2):
-        found.setdefault(offsets[written] - offsets[read], []).append(f"{written} times had been read as {read}")
+        found.setdefault(offsets[written] - offsets[read], []).append(Mistake("zone_mistaken", written, read))
     for name, zone in zones.items():
         for changed, step_h in _recent_changes(zone, day):
-            way = "forward" if step_h > 0 else "back"
-            found.setdefault(-step_h, []).append(f"a clock of {name} had not been put {way} on {changed:%Y-%m-%d}")
+            code: Literal["not_put_forward", "not_put_back"] = "not_put_forward" if step_h > 0 else "not_put_back"
+            found.setdefault(-step_h, []).append(Mistake(code, name, day=changed))
     return {offset: tuple(mistakes) for offset, mistakes in sorted(found.items()) if offset != 0}
 
 
@@ -235,7 +276,11 @@ def weigh_lag(today: FeedDay, clock: FeedClock, usual: UsualLag | None) -> LagEv
 
 
 def _verdict(
-    lags: Sequence[LagEvidence], hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]], *, is_over: bool
+    lags: Sequence[LagEvidence],
+    hours: Sequence[HourEvidence],
+    known: Mapping[float, tuple[Mistake, ...]],
+    *,
+    is_over: bool,
 ) -> tuple[_Named | None, Severity]:
     lag = lags[-1]
     alike = len(list(takewhile(lambda other: other.offset_h == lag.offset_h, reversed(lags))))
@@ -263,7 +308,7 @@ def _may_stand_alone(lag: LagEvidence, today: HourEvidence, *, is_over: bool) ->
 
 
 def _named_by_hours(
-    hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]], *, more: float
+    hours: Sequence[HourEvidence], known: Mapping[float, tuple[Mistake, ...]], *, more: float
 ) -> _Named | None:
     """Return the offset that the hours alone speak for, over the fewest days that suffice."""
     today = _scores(hours[-1:], known)
@@ -288,7 +333,9 @@ def _is_enough(window: Sequence[HourEvidence], offset: float, score: float) -> b
     return score >= _ALONE and is_each and len(window) <= LONGEST_OF_MORE
 
 
-def _confirmed(offset: float, hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]]) -> _Named | None:
+def _confirmed(
+    offset: float, hours: Sequence[HourEvidence], known: Mapping[float, tuple[Mistake, ...]]
+) -> _Named | None:
     """Return the lag's offset if the hours speak for it, and those of the last day not clearly for another."""
     best = max(_scores(hours[-1:], known).values(), default=0.0)
     if summed(hours[-1:], offset) < best - _DISAGREES:
@@ -300,7 +347,7 @@ def _confirmed(offset: float, hours: Sequence[HourEvidence], known: Mapping[floa
     return None
 
 
-def _scores(hours: Sequence[HourEvidence], known: Mapping[float, tuple[str, ...]]) -> dict[float, float]:
+def _scores(hours: Sequence[HourEvidence], known: Mapping[float, tuple[Mistake, ...]]) -> dict[float, float]:
     """Return the summed log ratios of the known offsets, less what they are unlikely; none without evidence."""
     if not any(day.log_ratios for day in hours):
         return {}

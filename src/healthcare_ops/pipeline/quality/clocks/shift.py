@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 
 from healthcare_ops.pipeline.quality.clocks.hour_profile import Instants
+from healthcare_ops.pipeline.quality.wording.findings import sentence_of
 
 LEAST_PAIRS = 10
 _LARGEST_OFFSET_H = 14
@@ -36,14 +38,25 @@ class FeedShift:
     found: ShiftBetween
 
     @property
+    def document(self) -> dict[str, Any]:
+        """Return it as plain values, as reports hold it."""
+        return {
+            "feed_id": self.feed_id,
+            "other_feed_id": self.other_feed_id,
+            "milestone": self.milestone,
+            "other_milestone": self.other_milestone,
+            "day": self.day.isoformat(),
+            "verdict": "fail",
+            "offset_h": self.found.offset_h,
+            "pairs": self.found.pairs,
+            "median_h": round(self.found.median_h, 4),
+            "spread_h": round(self.found.spread_h, 4),
+        }
+
+    @property
     def sentence(self) -> str:
         """Return it for people; it names no patient."""
-        offset = f"{self.found.offset_h:+g}".replace("-", "−")
-        return (
-            f"the clocks of feeds {self.feed_id} and {self.other_feed_id} disagree: {self.other_milestone} in "
-            f"{self.other_feed_id} is {offset} h off {self.milestone} in {self.feed_id}, "
-            f"in {self.found.pairs} encounters that both tell of"
-        )
+        return sentence_of(self.document)
 
 
 def shift_between(

@@ -1,17 +1,17 @@
-"""What is too far from what the site's own history expects, in words that a person on call understands."""
+"""What is too far from what the site's own history expects."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from healthcare_ops.core.feed import Cadence
-from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, EVENTS, STAYS
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS
 from healthcare_ops.pipeline.quality.history.expectations import (
     Expectations,
     Learned,
@@ -33,6 +33,7 @@ from healthcare_ops.pipeline.quality.history.observations import (
     Silences,
 )
 from healthcare_ops.pipeline.quality.history.rhythm import NO_RHYTHMS, Rhythm
+from healthcare_ops.pipeline.quality.wording.findings import sentence_of
 
 # A day that is halved or doubled fails (gold does not take it) where that is certain: so many rows were expected, and
 # its score is so many times the limit. No clean day that was measured did (docs/data-quality.md).
@@ -44,7 +45,8 @@ class Deviation:
     """One figure too far off; `start` and `end` are civil times, `lower` and `upper` what would have been usual.
 
     `score` and `limit` are −log of a chance, nearly. `observed` and the limits are rows (volume), missing values
-    (nulls), typical minutes or levels (mean), or expected arrivals during a silence (freshness; observed 0).
+    (nulls), typical minutes or levels (mean), or expected arrivals during a silence (freshness; observed 0). `rows` is
+    of how many rows values are missing or typical, null of others; `is_over` is false of a silence that goes on.
     """
 
     rule: Rule
@@ -59,7 +61,36 @@ class Deviation:
     score: float
     limit: float
     severity: Literal["warn", "fail"]
-    sentence: str
+    rows: float | None = None
+    is_holiday: bool = False
+    is_over: bool = True
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return it as plain values, as reports hold it."""
+        is_late_to_know = (self.rule, self.series.table) == ("nulls", ENCOUNTERS.id)
+        numbers = ("observed", "expected", "lower", "upper", "score", "limit")
+        return {
+            "rule": self.rule,
+            "table": self.series.table,
+            "by": self.series.by,
+            "place": self.series.place,
+            "column": self.series.column,
+            "day": self.day.isoformat(),
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "verdict": self.severity,
+            **{name: round(float(getattr(self, name)), 4) for name in numbers},
+            "rows": None if self.rows is None else round(self.rows, 4),
+            "due_h": VALUE_DUE / timedelta(hours=1) if is_late_to_know else None,
+            "is_holiday": self.is_holiday,
+            "is_over": self.is_over,
+        }
+
+    @property
+    def sentence(self) -> str:
+        """Return what a person on call reads."""
+        return sentence_of(self.document)
 
 
 def judge(
@@ -137,7 +168,7 @@ def _deviation(
     lower, upper = _usual(series.kind, expected, size, shared, own, limit)
     scale = _typical(size) if series.kind == "mean" else float
     start = _civil(days, day * 24 + cell[2])
-    found = Deviation(
+    return Deviation(
         series.kind,
         series,
         days.dates[day],
@@ -149,11 +180,10 @@ def _deviation(
         scale(upper),
         float(window.score[cell]),
         limit,
-        "warn",
-        "",
+        _severity(learned, day, number) if series.kind == "volume" else "warn",
+        rows=None if series.kind == "volume" else size,
+        is_holiday=days.dates[day] in days.holidays,
     )
-    severity = _severity(learned, day, number) if series.kind == "volume" else "warn"
-    return replace(found, severity=severity, sentence=_sentence(found, days, size))
 
 
 def _typical(size: float) -> Callable[[float], float]:
@@ -255,45 +285,6 @@ def _volume_of(expectations: Expectations, series: Series) -> tuple[Floats, floa
     return learned.rate[number], float(learned.shared[number])
 
 
-# --- Words ---
-
-_ROWS = {
-    ENCOUNTERS.id: "arrivals",
-    STAYS.id: "patients who came to a place",
-    EVENTS.id: "events",
-    BATCH_ACCOUNTS.id: "records",
-}
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# A mean that moved so far is more likely a unit than a crowd.
-_UNIT_FACTOR = 15.0
-
-
-def _sentence(found: Deviation, days: Days, size: float) -> str:
-    """Return what a person on call reads."""
-    series = found.series
-    place = _place(series)
-    rows = _ROWS[series.table]
-    window = _span(found.start, found.end)
-    usual = f"({_number(found.lower)}–{_number(found.upper)}) for {_kind_of_day(found.day, days)}"
-    if series.kind == "volume":
-        return f"{place} has {_number(found.observed)} {rows} {window}; {_number(found.expected)} expected {usual}."
-    if series.kind == "nulls":
-        what = "held" if series.table == BATCH_ACCOUNTS.id else f"without {series.column}"
-        hours = "" if series.table != ENCOUNTERS.id else f" {VALUE_DUE // timedelta(hours=1)} hours later"
-        return (
-            f"{place}: {_number(found.observed)} of {_number(size)} {rows} {window} are {what}{hours}; "
-            f"{_number(found.expected)} expected {usual}."
-        )
-    factor = max(found.observed, 0.1) / max(found.expected, 0.1)
-    hint = ""
-    if max(factor, 1 / factor) > _UNIT_FACTOR:
-        hint = " Seconds and minutes may be mistaken." if series.column.endswith("_min") else ""
-    return (
-        f"{place}: {series.column} of {_number(size)} {rows} {window} is typically {_number(found.observed)}; "
-        f"{_number(found.expected)} expected {usual}.{hint}"
-    )
-
-
 def _silence(
     series: Series,
     days: Days,
@@ -305,34 +296,19 @@ def _silence(
     start, end = (_civil(days, float(position)) for position in positions)
     expected, found, limit, shared = measured
     longest = float(np.expm1(shared * limit) / shared)
-    hours = _number((end - start) / timedelta(hours=1))
-    rows = _ROWS[series.table]
-    verb = "told of no" if series.by == "feed_id" else "had no"
-    told = f"{verb} {rows}" if is_over else f"has {verb} {rows}"
-    since = f"from {start:%A %H:%M} to {end:%H:%M}" if is_over else f"for {hours} hours, since {start:%A %H:%M}"
-    sentence = (
-        f"{_place(series)} {told} {since}; {_number(expected)} were expected in that time "
-        f"(up to {_number(longest)} is usual)."
-    )
     return Deviation(
-        "freshness", series, end.date(), start, end, 0.0, expected, 0.0, longest, found, limit, "warn", sentence
+        "freshness",
+        series,
+        end.date(),
+        start,
+        end,
+        0.0,
+        expected,
+        0.0,
+        longest,
+        found,
+        limit,
+        "warn",
+        is_holiday=end.date() in days.holidays,
+        is_over=is_over,
     )
-
-
-def _place(series: Series) -> str:
-    kinds = {"sector_id": "", "feed_id": "Feed ", "event_type": "Event type "}
-    return f"{kinds[series.by]}{series.place}"
-
-
-def _span(start: datetime, end: datetime) -> str:
-    if end - start == timedelta(hours=24):
-        return f"on {start:%d %B %Y}"
-    return f"from {start:%H:%M} to {'24:00' if end.date() > start.date() else format(end, '%H:%M')}"
-
-
-def _kind_of_day(day: date, days: Days) -> str:
-    return "a public holiday" if day in days.holidays else f"a {_WEEKDAYS[day.weekday()]}"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.1f}"

@@ -93,11 +93,11 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "pt-BR": {
         "greeting": "Prezado(a) {owner},",
-        "intro": "nas entregas do feed {feed} de {days} faltam valores:",
+        "intro": "nas entregas da fonte {feed} de {days} faltam valores:",
         "line": "- coluna {column}, setor {sector}: {violations} de {checked} registros sem valor",
         "records": "Registros a verificar (arquivo, posição no arquivo):",
-        "ask": "Por favor, informe se a origem não tem esses valores ou se a extração os omite, e entregue novamente "
-        "os registros corrigidos. Esta mensagem não contém dados de pacientes.",
+        "ask": "Por favor, informe se o sistema de origem não tem esses valores ou se a extração os omite, e entregue "
+        "novamente os registros corrigidos. Esta mensagem não contém dados de pacientes.",
         "any": "todos",
         "and": "a",
     },

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from healthcare_ops.core.reasons import FILE_FAULTS, FileFault
+from healthcare_ops.core.reasons import FileFault
+from healthcare_ops.pipeline.quality.wording.findings import refusal_reason
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,7 @@ class RefusedFile:
     @property
     def message(self) -> str:
         """Return why it was refused; the words are the product's own, and no value of the file is among them."""
-        place = f"line {self.line}: " if self.line else ""
-        return place + FILE_FAULTS[self.fault]
+        return refusal_reason({"reason_code": self.fault, "line": self.line})
 
     @property
     def document(self) -> dict[str, Any]:
@@ -56,9 +56,3 @@ def refused_file(document: Mapping[str, Any]) -> RefusedFile:
 def refusals_id(feed_id: str) -> str:
     """Return under what name the score counts the refused files of a feed."""
     return f"refused.{feed_id}"
-
-
-def refusal_sentence(document: Mapping[str, Any]) -> str:
-    """Return what a report says of a refused file, as a sentence without a full stop."""
-    at = datetime.fromisoformat(document["refused_at"])
-    return f"file {document['source_file']} was refused on {at:%Y-%m-%d %H:%M} UTC: {document['message']}"

@@ -110,6 +110,11 @@ class Report:
         Without a score, and with the verdict `error`, if the job ended before all rules were judged.
         """
         score, contributions = risk_score(self.scored, self._held_share)
+        found = {
+            "expectations": [_section(_of_deviation(one), one) for one in self.deviations],
+            "clocks": [_section(_of_clock(one), one) for one in self.clocks],
+            "shifts": [_section(_of_shift(one), one) for one in self.shifts],
+        }
         return {
             "schema_version": SCHEMA_VERSION,
             "run_id": self.run_id,
@@ -124,10 +129,8 @@ class Report:
             else {name: round(points, 2) for name, points in sorted(contributions.items())},
             "rule_versions": dict(self.versions),
             "rules": [self._rule_section(finding) for finding in self.findings],
-            "expectations": [_deviation_section(deviation) for deviation in self.deviations],
-            "clocks": [_clock_section(diagnosis) for diagnosis in self.clocks],
-            "shifts": [_shift_section(shift) for shift in self.shifts],
-            "feeds": [self._feed_section(account) for account in self.accounts],
+            **found,
+            "feeds": [self._feed_section(account, found) for account in self.accounts],
         }
 
     def metrics(self) -> list[str]:
@@ -194,15 +197,9 @@ class Report:
     def _past_by_rule(self) -> Mapping[Identity, Sequence[Told]]:
         return told_by_rule(self.past)
 
-    def _feed_section(self, account: FeedAccount) -> dict[str, Any]:
-        feed_id = account.feed.feed_id
-        wrong: list[Diagnosis | FeedShift] = [
-            *(clock for clock in self.clocks if clock.clock.feed_id == feed_id),
-            *(shift for shift in self.shifts if feed_id in (shift.feed_id, shift.other_feed_id)),
-        ]
-        odd = [found for found in self.deviations if (found.series.by, found.series.place) == ("feed_id", feed_id)]
+    def _feed_section(self, account: FeedAccount, found: Mapping[str, Any]) -> dict[str, Any]:
         missing = missing_of(account.feed, self.findings, self.records)
-        return feed_section(account, self.as_of, wrong, odd) | {"notice": notice(account.feed, missing, self.days)}
+        return feed_section(account, self.as_of, found) | {"notice": notice(account.feed, missing, self.days)}
 
 
 def _told(error: BaseException) -> str:
@@ -242,41 +239,6 @@ def _of_clock(found: Diagnosis) -> Outlier:
     return Outlier(f"clock.{found.clock.feed_id}", "fail" if found.severity == "fail" else "warn", 1.0)
 
 
-def _deviation_section(found: Deviation) -> dict[str, Any]:
-    numbers = ("observed", "expected", "lower", "upper", "score", "limit")
-    return {
-        "rule_id": _of_deviation(found).rule_id,
-        "rule": found.rule,
-        "table": found.series.table,
-        "by": found.series.by,
-        "place": found.series.place,
-        "column": found.series.column,
-        "day": found.day.isoformat(),
-        "start": found.start.isoformat(),
-        "end": found.end.isoformat(),
-        "verdict": found.severity,
-        **{name: round(float(getattr(found, name)), 4) for name in numbers},
-        "sentence": found.sentence,
-    }
-
-
-def _clock_section(found: Diagnosis) -> dict[str, Any]:
-    return {
-        "rule_id": _of_clock(found).rule_id,
-        "feed_id": found.clock.feed_id,
-        "day": found.day.isoformat(),
-        "verdict": found.severity,
-        "offset_h": found.offset_h,
-        "explanation": found.explanation,
-        "lag_q05_h": found.lag.q05_h,
-        "lag_q50_h": found.lag.q50_h,
-        "log_likelihood_ratio": found.log_likelihood_ratio,
-        "window_days": found.window_days,
-        "arrivals": found.hours.arrivals_used,
-        "sentence": found.sentence,
-    }
-
-
 def _of_refused(account: FeedAccount) -> Outlier:
     share = len(account.refused) / (len(account.refused) + account.taken)
     return Outlier(refusals_id(account.feed.feed_id), "warn", share)
@@ -286,18 +248,6 @@ def _of_shift(found: FeedShift) -> Outlier:
     return Outlier(f"clock.{found.feed_id}.{found.other_feed_id}", "fail", 1.0)
 
 
-def _shift_section(found: FeedShift) -> dict[str, Any]:
-    return {
-        "rule_id": _of_shift(found).rule_id,
-        "feed_id": found.feed_id,
-        "other_feed_id": found.other_feed_id,
-        "milestone": found.milestone,
-        "other_milestone": found.other_milestone,
-        "day": found.day.isoformat(),
-        "verdict": "fail",
-        "offset_h": found.found.offset_h,
-        "pairs": found.found.pairs,
-        "median_h": round(found.found.median_h, 4),
-        "spread_h": round(found.found.spread_h, 4),
-        "sentence": found.sentence,
-    }
+def _section(counted: Outlier, found: Deviation | Diagnosis | FeedShift) -> dict[str, Any]:
+    """Return what no rule says as plain values: by what name it counts, its facts, and a sentence of them."""
+    return {"rule_id": counted.rule_id, **found.document, "sentence": found.sentence}

@@ -12,6 +12,7 @@ from healthcare_ops.core.days import days_between
 from healthcare_ops.pipeline.quality.clocks.clock import (
     FeedClock,
     FeedDay,
+    Mistake,
     UsualLag,
     candidate_offsets,
     diagnose,
@@ -246,8 +247,8 @@ def test_the_mistakes_of_a_feed_that_declares_utc_are_those_of_its_hospital():
     known = candidate_offsets(feed_clock(UTC_ZONE, SAO_PAULO), JUDGED)
 
     assert {offset: known[offset] for offset in (-3.0, 3.0)} == {
-        -3.0: ("America/Sao_Paulo times had been read as UTC",),
-        3.0: ("UTC times had been read as America/Sao_Paulo",),
+        -3.0: (Mistake("zone_mistaken", "America/Sao_Paulo", "UTC"),),
+        3.0: (Mistake("zone_mistaken", "UTC", "America/Sao_Paulo"),),
     }
     assert sorted(known) == [-3, -2, -1, 1, 2, 3]
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.core.reasons import FileFault, Reason
 from healthcare_ops.core.tables import ACCOUNT
-from healthcare_ops.pipeline.quality.clocks.clock import Diagnosis, FeedClock, LagEvidence
+from healthcare_ops.pipeline.quality.clocks.clock import Diagnosis, FeedClock, LagEvidence, Mistake
 from healthcare_ops.pipeline.quality.clocks.hour_profile import HourEvidence
 from healthcare_ops.pipeline.quality.evaluate import Finding, Measured, Place
 from healthcare_ops.pipeline.quality.history.deviations import Deviation
@@ -385,7 +385,7 @@ def test_a_figure_too_far_off_is_told_with_what_was_expected_and_counts_in_the_s
     (section,) = found["expectations"]
     assert (section["place"], section["observed"], section["expected"]) == ("ED", 2.0, 20.5)
     assert (section["start"], section["end"]) == ("2026-03-01T06:00:00", "2026-03-01T12:00:00")
-    assert section["sentence"] == "ED had too few arrivals"
+    assert section["sentence"] == "ED has 2 arrivals from 06:00 to 12:00; 20 expected (12–29) for a Sunday."
     assert found["verdict"] == "warn"
     assert set(found["contributions"]) == {section["rule_id"]}
 
@@ -428,9 +428,7 @@ def unjudged(rule=LOS):
 def too_few(severity="warn"):
     series = Series("volume", "silver.encounters", "sector_id", "ED")
     start, end = at("2026-03-01 06:00"), at("2026-03-01 12:00")
-    return Deviation(
-        "volume", series, DAY, start, end, 2.0, 20.5, 12.0, 29.0, 31.25, 12.5, severity, "ED had too few arrivals"
-    )
+    return Deviation("volume", series, DAY, start, end, 2.0, 20.5, 12.0, 29.0, 31.25, 12.5, severity)
 
 
 def wrong_clock(severity="warn"):
@@ -444,7 +442,7 @@ def wrong_clock(severity="warn"):
         window_days=3,
         lag=LagEvidence(-3.0, 40, 3.01, 3.2, None, ""),
         hours=HourEvidence({}, 0, 0, "too few"),
-        explanation="UTC were read as civil time",
+        mistakes=(Mistake("zone_mistaken", "UTC", "America/Sao_Paulo"),),
     )
 
 

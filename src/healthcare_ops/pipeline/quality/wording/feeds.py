@@ -1,0 +1,117 @@
+"""How a feed does and what to do about it, in sentences made of what a report holds, in either language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from healthcare_ops.core.language import Language, as_written, day_in, text_in
+from healthcare_ops.core.reasons import Reason
+from healthcare_ops.pipeline.quality.wording.findings import Section, has_facts, instant, say, sentence_of
+from healthcare_ops.pipeline.quality.wording.texts import REASONS
+
+_TOLD = 3
+
+
+@dataclass(frozen=True)
+class FeedFacts:
+    """A feed's section of a report, with what the report found wrong with its clock, and odd about its figures."""
+
+    section: Section
+    wrong: Sequence[Section]
+    odd: Sequence[Section]
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether all is there that sentences are made of; in reports of earlier versions it may not be."""
+        return all(map(has_facts, (*self.wrong[:_TOLD], *self.odd[:_TOLD])))
+
+    @property
+    def refused(self) -> Sequence[Section]:
+        """Return the files that were refused; reports of before this was told have none."""
+        files: Sequence[Section] = self.section.get("refused_files", ())
+        return files
+
+    @property
+    def worst_reason(self) -> str | None:
+        """Return why most of its records are held; None if none is."""
+        reasons = self.section["quarantined_by_reason"]
+        return max(reasons, key=lambda reason: int(reasons[reason]), default=None)
+
+
+def facts_of(section: Section, report: Mapping[str, Any]) -> FeedFacts:
+    """Return a feed's section with what its report says of its clock and figures; a report may lack either."""
+    feed_id = section["feed_id"]
+    wrong = [
+        *(found for found in report.get("clocks", ()) if found["feed_id"] == feed_id),
+        *(found for found in report.get("shifts", ()) if feed_id in (found["feed_id"], found["other_feed_id"])),
+    ]
+    odd = [found for found in report.get("expectations", ()) if (found["by"], found["place"]) == ("feed_id", feed_id)]
+    return FeedFacts(section, wrong, odd)
+
+
+def diagnosis(feed: FeedFacts, language: Language = "en") -> str:
+    """Return in a sentence or more how a feed does of which all facts are there."""
+    return " ".join(_diagnosis(feed, language))
+
+
+def next_steps(feed: FeedFacts, language: Language = "en") -> str:
+    """Return what to do about it; empty if nothing."""
+    return " ".join(_next_steps(feed, language))
+
+
+def _diagnosis(feed: FeedFacts, language: Language) -> Iterator[str]:
+    for key, found in (("of_day", feed.wrong), ("figure_of_day", feed.odd)):
+        for one in found[:_TOLD]:
+            day = day_in(date.fromisoformat(one["day"]), language)
+            yield say(key, language, day=day, sentence=sentence_of(one, language).rstrip("."))
+    yield from _refusals(feed.refused, language)
+    if feed.section["delay"]["is_late"]:
+        yield _late(feed.section["delay"]["last_ingested_at"], language)
+    yield _held(feed, language)
+
+
+def _refusals(files: Sequence[Section], language: Language) -> Iterator[str]:
+    for file in files[:_TOLD]:
+        sentence = sentence_of({**file, "rule": "refused"}, language)
+        yield f"{sentence[:1].upper()}{sentence[1:]}."
+    if (more := len(files) - _TOLD) > 0:
+        yield say("one_more_refused" if more == 1 else "more_refused", language, count=_count(more, language))
+
+
+def _late(last: str | None, language: Language) -> str:
+    if last is None:
+        return say("late_for_long", language)
+    return say("late_since", language, at=instant(datetime.fromisoformat(last), language))
+
+
+def _held(feed: FeedFacts, language: Language) -> str:
+    delivered, held = (feed.section["counts"][name] for name in ("delivered", "quarantined"))
+    if feed.worst_reason:
+        why = text_in(REASONS[Reason(feed.worst_reason)], language)
+        return say("held_most", language, held=_count(held, language), delivered=_count(delivered, language), why=why)
+    return say("none_held" if delivered else "none_delivered", language)
+
+
+def _count(records: int, language: Language) -> str:
+    return as_written(f"{records:,}", language)
+
+
+def _next_steps(feed: FeedFacts, language: Language) -> Iterator[str]:
+    section = feed.section
+    owner, email = section["owner"], section["contact"]
+    if feed.wrong:
+        yield say("compare_clock", language, feed=section["feed_id"], owner=owner)
+    if feed.refused:
+        names = ", ".join(file["source_file"] for file in feed.refused[:_TOLD])
+        files = f"{names}{', …' if len(feed.refused) > _TOLD else ''}"
+        key = "ask_for_file" if len(feed.refused) == 1 else "ask_for_files"
+        yield say(key, language, owner=owner, email=email, files=files)
+    if section["delay"]["is_late"]:
+        yield say("ask_why_late", language, owner=owner, email=email)
+    elif feed.odd:
+        yield say("ask_what_differed", language, owner=owner, email=email)
+    if feed.worst_reason:
+        yield say("send_list", language, owner=owner)

@@ -1,0 +1,196 @@
+"""What reports say of data in English and Brazilian Portuguese, to be filled with facts.
+
+The English of a report as it is stored, and what pages and commands show in either language, come from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from healthcare_ops.core.language import Text
+from healthcare_ops.core.reasons import EXPLANATIONS, FILE_FAULTS, FileFault, Reason
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, EVENTS, STAYS
+
+TEXTS: Mapping[str, Text] = {
+    # Figures: what was seen, and what the site's past lets expect.
+    "volume": (
+        "{place} has {observed} {rows} {window}; {expected} expected {usual}.",
+        "{place}, {rows} {window}: {observed}; o esperado era {expected} {usual}.",
+    ),
+    "nulls": (
+        "{place}: {observed} of {size} {rows} {window} are {what}{later}; {expected} expected {usual}.",
+        "{place}: {observed} de {size} {rows} {window} {what}{later}; o esperado era {expected} {usual}.",
+    ),
+    "mean": (
+        "{place}: {column} of {size} {rows} {window} is typically {observed}; {expected} expected {usual}.{hint}",
+        "{place}: o valor típico de {column} em {size} {rows} {window} é {observed}; o esperado era {expected} "
+        "{usual}.{hint}",
+    ),
+    "usual": ("({lower}–{upper}) for {day}", "({lower}–{upper}) para {day}"),
+    "held": ("held", "retidos em quarentena"),
+    "missing": ("without {column}", "sem {column}"),
+    "later": (" {hours} hours later", " {hours} horas depois"),
+    "unit": (" Seconds and minutes may be mistaken.", " Pode haver troca entre segundos e minutos."),
+    "on_day": ("on {day}", "em {day}"),
+    "from_to": ("from {start} to {end}", "das {start} às {end}"),
+    "silent_feed_then": (
+        "{place} told of no {rows} from {weekday} {start} to {end}; {expected} were expected in that time (up to "
+        "{longest} is usual).",
+        "{place} não informou {rows} de {weekday}, {start}, até {end}; o esperado nesse período era {expected} (até "
+        "{longest} é usual).",
+    ),
+    "silent_feed_now": (
+        "{place} has told of no {rows} for {hours} hours, since {weekday} {start}; {expected} were expected in that "
+        "time (up to {longest} is usual).",
+        "{place} não informa {rows} há {hours} horas, desde {weekday}, {start}; o esperado nesse período era "
+        "{expected} (até {longest} é usual).",
+    ),
+    "silent_place_then": (
+        "{place} had no {rows} from {weekday} {start} to {end}; {expected} were expected in that time (up to {longest} "
+        "is usual).",
+        "{place} ficou sem {rows} de {weekday}, {start}, até {end}; o esperado nesse período era {expected} (até "
+        "{longest} é usual).",
+    ),
+    "silent_place_now": (
+        "{place} has had no {rows} for {hours} hours, since {weekday} {start}; {expected} were expected in that time "
+        "(up to {longest} is usual).",
+        "{place} está sem {rows} há {hours} horas, desde {weekday}, {start}; o esperado nesse período era {expected} "
+        "(até {longest} é usual).",
+    ),
+    "place_of_sector_id": ("{place}", "Setor {place}"),
+    "place_of_feed_id": ("Feed {place}", "Fonte {place}"),
+    "place_of_event_type": ("Event type {place}", "Tipo de evento {place}"),
+    "holiday": ("a public holiday", "um feriado"),
+    "weekday_0": ("a Monday", "uma segunda-feira"),
+    "weekday_1": ("a Tuesday", "uma terça-feira"),
+    "weekday_2": ("a Wednesday", "uma quarta-feira"),
+    "weekday_3": ("a Thursday", "uma quinta-feira"),
+    "weekday_4": ("a Friday", "uma sexta-feira"),
+    "weekday_5": ("a Saturday", "um sábado"),
+    "weekday_6": ("a Sunday", "um domingo"),
+    # Clocks.
+    "clock": (
+        "arrivals of feed {feed} look shifted by {offset} h{why}{only}",
+        "as chegadas da fonte {feed} parecem deslocadas em {offset} h{why}{only}",
+    ),
+    "clock_unknown": (
+        "nothing to say about the clock of feed {feed}",
+        "nada a dizer sobre o relógio da fonte {feed}",
+    ),
+    "as_if": (", as if {mistakes}", ", como se {mistakes}"),
+    "or": (" or ", " ou "),
+    "by_lag": (" (by their lag only)", " (só pelo atraso com que chegam os registros)"),
+    "by_hours": (" (by their hours only)", " (só pelas horas em que ocorrem)"),
+    "zone_mistaken": (
+        "{zone} times had been read as {read_as}",
+        "horários de {zone} tivessem sido lidos como de {read_as}",
+    ),
+    "not_put_forward": (
+        "a clock of {zone} had not been put forward on {day}",
+        "um relógio de {zone} não tivesse sido adiantado em {day}",
+    ),
+    "not_put_back": (
+        "a clock of {zone} had not been put back on {day}",
+        "um relógio de {zone} não tivesse sido atrasado em {day}",
+    ),
+    "shift": (
+        "the clocks of feeds {feed} and {other} disagree: {other_milestone} in {other} is {offset} h off {milestone} "
+        "in {feed}, in {pairs} encounters that both tell of",
+        "os relógios das fontes {feed} e {other} divergem: entre {milestone} em {feed} e {other_milestone} em {other} "
+        "há um desvio de {offset} h, em {pairs} atendimentos que ambas informam",
+    ),
+    # Files.
+    "refused": (
+        "file {file} was refused on {at} UTC: {why}",
+        "o arquivo {file} foi recusado em {at} UTC: {why}",
+    ),
+    "line": ("line {line}: {why}", "linha {line}: {why}"),
+    # A feed: how it does.
+    "of_day": ("On {day} {sentence}.", "Em {day}, {sentence}."),
+    "figure_of_day": ("On {day}: {sentence}.", "Em {day}: {sentence}."),
+    "one_more_refused": ("1 more file was refused.", "Mais 1 arquivo foi recusado."),
+    "more_refused": ("{count} more files were refused.", "Mais {count} arquivos foram recusados."),
+    "late_since": ("Nothing has come since {at} UTC.", "Nada chegou desde {at} UTC."),
+    "late_for_long": ("Nothing has come for long.", "Há muito tempo nada chega."),
+    "held_most": (
+        "In these days {held} of {delivered} records are held, most for this: {why}.",
+        "Nestes dias, {held} de {delivered} registros estão retidos, a maioria por isto: {why}.",
+    ),
+    "none_held": (
+        "In these days every record was accounted for without quarantine.",
+        "Nestes dias, todos os registros foram contabilizados, nenhum em quarentena.",
+    ),
+    "none_delivered": ("In these days no record was delivered.", "Nestes dias, nenhum registro foi entregue."),
+    # A feed: what to do.
+    "compare_clock": (
+        "Compare `zone` and the times of {feed} with {owner}'s clock.",
+        "Compare `zone` e os horários da fonte {feed} com o relógio de {owner}.",
+    ),
+    "ask_for_file": (
+        "Ask {owner} ({email}) for {files} again; if the feed file is wrong, correct it and load the file anew.",
+        "Peça de novo a {owner} ({email}) o arquivo {files}; se o erro está no arquivo da fonte, corrija-o e carregue "
+        "o arquivo outra vez.",
+    ),
+    "ask_for_files": (
+        "Ask {owner} ({email}) for {files} again; if the feed file is wrong, correct it and load the files anew.",
+        "Peça de novo a {owner} ({email}) os arquivos {files}; se o erro está no arquivo da fonte, corrija-o e "
+        "carregue os arquivos outra vez.",
+    ),
+    "ask_why_late": (
+        "Ask {owner} ({email}) why nothing comes.",
+        "Pergunte a {owner} ({email}) por que nada chega.",
+    ),
+    "ask_what_differed": (
+        "Ask {owner} ({email}) what was different then.",
+        "Pergunte a {owner} ({email}) o que houve de diferente nesses dias.",
+    ),
+    "send_list": (
+        "Send {owner} the list from `hops dq quarantine`.",
+        "Envie a {owner} a lista de `hops dq quarantine`.",
+    ),
+}
+# What the rows of a table tell of.
+ROWS: Mapping[str, Text] = {
+    ENCOUNTERS.id: ("arrivals", "chegadas"),
+    STAYS.id: ("patients who came to a place", "entradas de pacientes"),
+    EVENTS.id: ("events", "eventos"),
+    BATCH_ACCOUNTS.id: ("records", "registros"),
+}
+MILESTONES_PT: Mapping[str, str] = {
+    "arrival": "a chegada",
+    "triage_start": "o início da triagem",
+    "triage_end": "o fim da triagem",
+    "care_start": "o início do atendimento",
+    "admit": "a internação",
+    "transfer": "a transferência",
+    "discharge": "a alta",
+}
+_REASONS_PT: Mapping[Reason, str] = {
+    Reason.ENCOUNTER_ID_MISSING: "o registro não indica o atendimento",
+    Reason.TIME_UNREADABLE: "um horário não segue nenhum dos formatos declarados",
+    Reason.TIME_OUT_OF_RANGE: "um horário está fora do intervalo plausível da fonte",
+    Reason.TIME_IN_SKIPPED_HOUR: "um horário civil que a mudança de relógio pulou",
+    Reason.TIME_IN_REPEATED_HOUR: "um horário civil que ocorreu duas vezes na mudança de relógio",
+    Reason.EVENT_TIME_MISSING: "o evento não tem horário",
+    Reason.ARRIVAL_MISSING: "o atendimento não tem chegada; sem ela não há dia nem esperas",
+    Reason.SECTOR_UNKNOWN: "o local não corresponde a um setor de site.toml",
+    Reason.SECTOR_MISSING: "nenhum evento do atendimento indica um local",
+    Reason.TRIAGE_UNKNOWN: "o código de triagem não corresponde a um nível de 1 a 5",
+    Reason.DISPOSITION_UNKNOWN: "o código de desfecho não está mapeado",
+    Reason.EVENT_TYPE_UNKNOWN: "o código do evento não está mapeado nem declarado como ignorado",
+    Reason.EVENTS_REVERSED: "um evento precede aquele que deveria seguir; uma espera ou permanência seria negativa",
+    Reason.STAY_TOO_LONG: "a permanência excede max_stay_days",
+    Reason.RULE_BROKEN: "uma regra de qualidade que retém registros foi violada; rule_ids diz qual",
+}
+_FILE_FAULTS_PT: Mapping[FileFault, str] = {
+    FileFault.FILE_NAME_UNREADABLE: "o nome não está em UTF-8",
+    FileFault.FILE_EMPTY: "está vazio",
+    FileFault.FILE_FORMAT_OTHER: "os primeiros bytes não são do formato que o nome e o arquivo da fonte indicam",
+    FileFault.FILE_NOT_WHOLE: "está cortado ou danificado",
+    FileFault.FILE_ENCODING_OTHER: "contém bytes que não são texto na codificação da fonte",
+    FileFault.FILE_HEADER_UNUSABLE: "o cabeçalho não pode ser lido ou repete o nome de uma coluna",
+    FileFault.FILE_COLUMN_UNUSABLE: "falta uma coluna que a fonte mapeia, ou ela não tem valores simples",
+    FileFault.FILE_RECORD_UNREADABLE: "um registro não pode ser lido: tem valores ou aspas a mais ou a menos",
+}
+REASONS: Mapping[Reason, Text] = {reason: (EXPLANATIONS[reason], _REASONS_PT[reason]) for reason in Reason}
+FAULTS: Mapping[FileFault, Text] = {fault: (FILE_FAULTS[fault], _FILE_FAULTS_PT[fault]) for fault in FileFault}
