@@ -68,7 +68,7 @@ for _ in range(30):
 print(json.dumps([sorted(times)[15], np.asarray(found).tolist()]))
 """
 EXACT = TIMED.format(
-    imports="from healthcare_ops.forecasting.occupancy import staying_pmf",
+    imports="from healthcare_ops.forecasting.headcounts import staying_pmf",
     body="    return staying_pmf(staying)",
 )
 NORMAL = TIMED.format(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from healthcare_ops.forecasting import counts
 from healthcare_ops.forecasting.calendar import Calendar
 from healthcare_ops.forecasting.calibration import Calibration, Seen, fit_calibration
+from healthcare_ops.forecasting.headcounts import CountForecast, coming_pmf, mixed_pmf, staying_pmf, sum_pmf
 from healthcare_ops.forecasting.pace import HISTORY_H, Pace, departures, fit_pace
 from healthcare_ops.forecasting.pairs import MAX_LEAD_H
 from healthcare_ops.forecasting.survival import LEVELS, MIN_ENDS, Stays, SurvivalModel, clock_cells, fit_survival
@@ -30,84 +31,6 @@ _PART_MIN = 28 * 1440
 _DAY_H = 24
 _DISPERSIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
 _HELD_OUT_LEADS = np.array([1, 2, 3, 4, 6, 8, 12, 18, 24, 30, 36, 48])
-
-
-def staying_pmf(staying: Floats) -> Floats:
-    """Return P(so many of the patients are there), a row per instant; `staying` has a row per patient.
-
-    The Poisson-binomial distribution, patient by patient: all terms are positive, so that nothing cancels.
-    """
-    pmf = np.zeros((staying.shape[1], len(staying) + 1))
-    pmf[:, 0] = 1.0
-    for place, stays in enumerate(staying[:, :, None], start=1):
-        one_more = pmf[:, :place] * stays
-        pmf[:, :place] *= 1.0 - stays
-        pmf[:, 1 : place + 1] += one_more
-    return pmf
-
-
-def coming_pmf(mean: Floats, dispersion: float) -> Floats:
-    """Return P(so many of those who come are there), a row per instant; `mean` has a row per hour of coming.
-
-    `mean` are those of the hour who will be there; `dispersion` is that of the hour's counts (see `counts`), which
-    thinning does not change. Source of the sum: Furman, Statistics & Probability Letters 2007;77:169.
-    """
-    total = mean.sum(axis=0)
-    top = max(float(total.max(initial=0.0)), 1.0)
-    size = int(top + 12.0 * np.sqrt(top + dispersion * top**2) + 20)
-    if dispersion <= 0:
-        poisson: Floats = np.exp(counts.log_pmf(np.arange(size), total[:, None], 0.0))
-        return np.asarray(np.where(total[:, None] > 0, poisson, np.arange(size) == 0), dtype=np.float64)
-    share = dispersion * mean / (1.0 + dispersion * mean)
-    pmf = np.zeros((len(total), size))
-    # Where nobody comes only once in 10³⁰⁰ times, the row starts from there and is scaled in the end.
-    pmf[:, 0] = np.maximum(np.exp(np.log1p(-share).sum(axis=0) / dispersion), 1e-300)
-    weighted, powers, sums = np.zeros((len(total), size)), np.ones(share.shape), np.empty((len(total), size))
-    for count in range(size):
-        powers *= share
-        sums[:, count] = powers.sum(axis=0) / dispersion
-    for count in range(size - 1):
-        weighted[:, count:] += sums[:, : size - count] * pmf[:, count, None]
-        pmf[:, count + 1] = weighted[:, count] / (count + 1)
-    return np.asarray(pmf / pmf.sum(axis=1, keepdims=True))
-
-
-def sum_pmf(one: Floats, other: Floats) -> Floats:
-    """Return the distribution of the sum of two independent counts, row by row."""
-    short, long = sorted((one, other), key=lambda pmf: pmf.shape[1])
-    out = np.zeros((len(long), short.shape[1] + long.shape[1] - 1))
-    for count, probability in enumerate(short.T):
-        out[:, count : count + long.shape[1]] += probability[:, None] * long
-    return out
-
-
-@dataclass(frozen=True)
-class CountForecast:
-    """P(count = k) in column k, a row per lead."""
-
-    leads: Ints
-    pmf: Floats
-
-    @property
-    def mean(self) -> Floats:
-        """Return the mean of each lead."""
-        return np.asarray((self.pmf * np.arange(self.pmf.shape[1])).sum(axis=1))
-
-    def quantiles(self, levels: Sequence[float]) -> Floats:
-        """Return quantiles, shape (leads, levels), joined at half integers as those of `counts.quantiles`."""
-        steps = np.pad(np.cumsum(self.pmf, axis=1), ((0, 0), (1, 0)))
-        rows, out = np.arange(len(steps)), np.empty((len(steps), len(levels)))
-        for column, level in enumerate(levels):
-            above = np.argmax(steps >= level, axis=1)
-            low, high = steps[rows, above - 1], steps[rows, above]
-            out[:, column] = above - 1.5 + (level - low) / (high - low)
-        return np.maximum(out, 0.0)
-
-    def randomised_pit(self, count: Ints, share: Floats) -> Floats:
-        """Return P(X < count) + share·P(X = count); `share` are drawn uniformly from 0–1."""
-        steps = np.pad(np.cumsum(self.pmf, axis=1), ((0, 0), (1, 0)))
-        rows, seen = np.arange(len(steps)), np.minimum(count, self.pmf.shape[1] - 1)
-        return np.asarray(steps[rows, seen] + share * (steps[rows, seen + 1] - steps[rows, seen]))
 
 
 @dataclass(frozen=True)
@@ -236,13 +159,12 @@ class OccupancyModel:
         here = self._here(known.present(), horizon, rates, calendar)
         coming = self._coming(horizon, rates, calendar)
         means = (entry_means[: horizon.hours] * np.diff(horizon.steps_min) / 60.0)[:, None]
-        pmf = np.zeros((1, 1))
-        for pace, pace_chance in _days(self.spread.pace):
-            stay, come = staying_pmf(here.staying(pace)), means * coming.staying(pace)
-            for more, more_chance in _days(self.spread.entries):
-                pmf = _added(
-                    pmf, pace_chance * more_chance * sum_pmf(stay, coming_pmf(more * come, self.spread.dispersion))
-                )
+        kinds, entries = [], _days(self.spread.entries)
+        for pace, chance in _days(self.spread.pace):
+            stay, come = here.staying(pace), means * coming.staying(pace)
+            several = [(weight, coming_pmf(more * come, self.spread.dispersion)) for more, weight in entries]
+            kinds.append((chance, sum_pmf(staying_pmf(stay), mixed_pmf(several))))
+        pmf = mixed_pmf(kinds)
         return CountForecast(horizon.leads, self.calibration.apply(pmf, horizon.leads))
 
     def _here(self, present: Stays, horizon: Horizon, rates: Floats, calendar: Calendar) -> _Hazards:
@@ -385,8 +307,3 @@ def _days(spread: float) -> tuple[tuple[float, float], ...]:
         return ((1.0, 1.0),)
     far = float(np.exp(np.sqrt(3.0) * spread))
     return ((1.0 / far, 1 / 6), (1.0, 2 / 3), (far, 1 / 6))
-
-
-def _added(one: Floats, other: Floats) -> Floats:
-    wide = max(one.shape[1], other.shape[1])
-    return sum((np.pad(pmf, ((0, 0), (0, wide - pmf.shape[1]))) for pmf in (one, other)), np.zeros((1, 1)))
