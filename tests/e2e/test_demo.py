@@ -44,7 +44,7 @@ def test_the_demo_accounts_for_every_visit_of_the_year(demo, state):
 def test_the_demo_forecasts_and_its_model_is_better_than_last_week(demo):
     document = demo.document
 
-    assert [row["horizon_h"] for row in document["forecast"]] == [0, 1, 4, 24]
+    assert [row["horizon_h"] for row in document["forecast"]] == [0, 1, 4, 24] * 2
     (walk,) = document["backtests"]
     (overall,) = [item for item in walk["comparisons"] if item["lead_h"] is None]
     assert overall["model"]["mae"] < overall["naive"]["mae"]
@@ -66,7 +66,8 @@ def test_after_the_demo_every_reader_has_something_to_show(demo, state):
     assert [outcome.exit_code for outcome in (status, report, predictions, doctor)] == [0, 0, 0, 0]
     assert "SUCCEEDED" in status.out
     assert report.document["run_id"] == demo.document["run_id"]
-    assert len(predictions.document["predictions"]) == 49  # the hour after now, and 48 more
+    # The hour after now, and 48 more; of the sector, and of all together.
+    assert len(predictions.document["predictions"]) == 2 * 49
 
 
 def test_the_page_of_the_demo_s_state_can_be_written_again_with_its_backtest(demo, state, tmp_path):
@@ -79,16 +80,12 @@ def test_the_page_of_the_demo_s_state_can_be_written_again_with_its_backtest(dem
     assert "20,353" in page.read_text(encoding="utf-8")
 
 
-def test_a_forecast_from_data_of_years_ago_says_so(demo, state):
-    options = ("--state", state, "--as-of", "2026-11-29T00:00:00+01:00")
+def test_data_of_years_ago_make_no_forecast(demo, state):
+    outcome = run_hops("predict", "--state", state, "--as-of", "2026-11-29T00:00:00+01:00")
 
-    outcome = run_hops("predict", *options)
-    warned = run_hops("predict", *options, "--json").document["warnings"]
-
-    assert demo.exit_code == outcome.exit_code == 0
-    assert [warning["code"] for warning in warned] == ["DATA_OLD"]
-    assert outcome.message == f"warning: {warned[0]['message']}"
-    assert outcome.message.startswith("warning: the newest data of feed skane_e are 3254 d old")
+    assert (demo.exit_code, outcome.exit_code) == (0, 3)
+    assert outcome.message.startswith("nothing to predict: the newest data are 78,")
+    assert outcome.next_step.endswith("for a time that is past, name it with --as-of.")
 
 
 def test_a_second_demo_in_portuguese_changes_no_row_and_writes_its_page_where_it_is_told(demo, state, tmp_path):

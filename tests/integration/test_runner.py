@@ -9,7 +9,14 @@ import pytest
 from fakes import FlakyLake, VirtualTime
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.errors import ExitCode, TransientError
-from healthcare_ops.core.tables import ENCOUNTERS, ENCOUNTERS_RAW, OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
+from healthcare_ops.core.tables import (
+    ENCOUNTERS,
+    ENCOUNTERS_RAW,
+    HOSPITAL,
+    OPS_METRICS_HOURLY,
+    PREDICTION_SCORES,
+    PREDICTIONS,
+)
 from healthcare_ops.jobs import dq_check
 from healthcare_ops.jobs.context import Request
 from healthcare_ops.operations import bulk
@@ -318,7 +325,7 @@ def test_a_weekly_run_trains_and_then_predicts(week):
     trained = record.outcomes["weekly_train"]
     assert (trained["is_promoted"], trained["sectors"]) == (True, ["ED"])
     predicted = record.outcomes["batch_predict"]
-    assert (predicted["rows"], predicted["model_version"]) == (49, trained["version"])
+    assert (predicted["rows"], predicted["model_version"]) == (2 * 49, trained["version"])
     assert 0 <= predicted["data_age_h"] < 24
     assert predicted["withheld"] == {}
 
@@ -333,10 +340,12 @@ def test_a_daily_run_does_all_but_train(week):
 def test_a_prediction_reaches_from_the_next_full_hour_two_days_ahead(week):
     _, _, predictions = week
 
-    first = predictions["weekly"]
+    both = predictions["weekly"]
+    first = [row for row in both if row["sector_id"] == "ED"]
 
-    assert {(row["metric"], row["sector_id"], row["prediction_ts"].isoformat()) for row in first} == {
-        ("arrivals", "ED", "2026-03-23T09:20:00")
+    assert {(row["metric"], row["sector_id"], row["prediction_ts"].isoformat()) for row in both} == {
+        ("arrivals", "ED", "2026-03-23T09:20:00"),
+        ("arrivals", HOSPITAL, "2026-03-23T09:20:00"),
     }
     assert [(row["horizon_h"], row["target_time"]) for row in first] == [
         (lead, datetime.fromisoformat("2026-03-23T10:00:00") + timedelta(hours=lead)) for lead in range(49)
@@ -351,8 +360,8 @@ def test_predicting_again_at_the_same_instant_replaces_and_at_another_adds(week)
     assert predictions["same instant"] == predictions["weekly"]
     instants = [row["prediction_ts"].isoformat() for row in predictions["quarter later"]]
     assert {instant: instants.count(instant) for instant in instants} == {
-        "2026-03-23T09:20:00": 49,
-        "2026-03-23T09:35:00": 49,
+        "2026-03-23T09:20:00": 98,
+        "2026-03-23T09:35:00": 98,
     }
 
 
@@ -366,9 +375,9 @@ def test_what_the_forecasts_of_a_week_were_worth_is_written_down(week):
     ).decode()
 
     first = document["measures"][0]
-    assert (first["metric"], first["sector_id"], first["predictions"]) == ("arrivals", "ED", 2)
+    assert (first["metric"], first["sector_id"], first["predictions"]) == ("arrivals", HOSPITAL, 2)
     assert first["mape_floor"] is None or first["mape_floor"] > 0
-    assert sum(row["predictions"] for row in document["measures"]) == 32
+    assert sum(row["predictions"] for row in document["measures"]) == 64
     metrics = [json.loads(line) for line in lines.splitlines()]
     assert {line["HorizonH"] for line in metrics} == {"0", "1", "4"}
     assert {"ForecastWAPE", "ForecastMASE", "ForecastBias", "ForecastCoverage90"} & set(metrics[0])
@@ -380,9 +389,9 @@ def test_the_next_day_scores_each_prediction_whose_hour_has_passed_once(week):
     scores = hospital.rows(PREDICTION_SCORES)
 
     keys = [tuple(row[name] for name in PREDICTION_SCORES.key) for row in scores]
-    # Known until 23:10 on the 23rd: the hours 7 … 22, predicted twice.
-    assert (len(keys), len(set(keys))) == (32, 32)
-    assert runs["daily"].record.outcomes["monitor_models"]["rows"] == 32
+    # Known until 23:10 on the 23rd: the hours 7 … 22, predicted twice, of the sector and of the hospital.
+    assert (len(keys), len(set(keys))) == (64, 64)
+    assert runs["daily"].record.outcomes["monitor_models"]["rows"] == 64
     assert {row["target_time"].hour: row["actual"] for row in scores if row["actual"]} == {10: 1.0, 11: 1.0, 23: 1.0}
 
 

@@ -63,7 +63,7 @@ def test_a_past_that_was_rewritten_waits_for_a_person(hospital):
     assert (found.champion.version, found.challenger) == (first["version"], second["version"])
 
 
-@pytest.mark.parametrize(("hours", "rows"), [(23, 49), (26, 0)])
+@pytest.mark.parametrize(("hours", "rows"), [(23, 98), (26, 0)])
 def test_data_that_are_too_old_make_no_forecast(hospital, hours, rows):
     train(hospital, "sunday")
     later = AsOfClock(datetime.fromisoformat(NOW) + timedelta(hours=hours))

@@ -82,7 +82,7 @@ def test_what_a_simulation_trains_its_next_tick_predicts_with(state, tmp_path):
         for run_id in ("weekly_train-20260322T080000Z", "inference-20260322T081500Z")
     )
     predicted = tick["batch_predict"]
-    assert (predicted["rows"], predicted["model_version"]) == (49, trained["weekly_train"]["version"])
+    assert (predicted["rows"], predicted["model_version"]) == (2 * 49, trained["weekly_train"]["version"])
     assert predicted["withheld"] == {}
 
 

@@ -80,7 +80,10 @@ _DT_ARRIVAL = Column("dt", "date", "Operational day of the encounter's arrival (
 _DT_HOUR = Column("dt", "date", "Operational day of the hour (site zone).")
 _ENCOUNTER_ID = Column("encounter_id", "string", "Pseudonym of the encounter: key id, then HMAC-SHA256.")
 _FACILITY = Column("facility_id", "string", "Facility, as named in site.toml.")
+# In the place of a sector: all of them together. No sector can be named so.
+HOSPITAL = "*"
 _SECTOR = Column("sector_id", "string", "Sector, as named in site.toml.")
+_SECTOR_OR_ALL = Column("sector_id", "string", f"Sector, as named in site.toml, or {HOSPITAL!r}: all together.")
 _HOUR = Column("hour_start", "timestamp", "First instant of the civil hour.", "UTC")
 
 # Where a record came from: enough for a supplier to look it up, and nothing about the patient.
@@ -358,7 +361,7 @@ FEATURES = Table(
 _PREDICTION_KEY = ("metric", "sector_id", "prediction_ts", "target_time", "model_version")
 _PREDICTION_COLUMNS = (
     _FACILITY,
-    _SECTOR,
+    _SECTOR_OR_ALL,
     Column("metric", "string", "arrivals, occupancy, queue or wait."),
     Column("prediction_ts", "timestamp", "Origin: nothing later was known.", "UTC"),
     Column("target_time", "timestamp", "First instant of the hour forecast.", "UTC"),

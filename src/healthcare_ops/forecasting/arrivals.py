@@ -42,7 +42,8 @@ class ArrivalsModel:
 
     `trained_from` and `trained_until` (UTC, the latter excluded) bound the hours it was fitted on; `scale` is the
     sector's arrivals per hour that the boosted model counts in, `linear_weight` (0–1) the share of the linear
-    model in the mean of logs (1 where there is no boosted model), `dispersion` that of the counts.
+    model in the mean of logs (1 where there is no boosted model), `dispersion` that of the counts; `total_dispersion`
+    is that of the sum over all sectors that were fitted together.
     """
 
     sector_id: str
@@ -53,6 +54,7 @@ class ArrivalsModel:
     scale: float
     linear_weight: float
     dispersion: float
+    total_dispersion: float
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -90,6 +92,7 @@ class ArrivalsModel:
             "scale": self.scale,
             "linear_weight": self.linear_weight,
             "dispersion": self.dispersion,
+            "total_dispersion": self.total_dispersion,
         }
 
     @classmethod
@@ -110,6 +113,7 @@ class ArrivalsModel:
             scale=stored["scale"],
             linear_weight=stored["linear_weight"],
             dispersion=stored["dispersion"],
+            total_dispersion=stored["total_dispersion"],
         )
 
 
@@ -134,6 +138,8 @@ def fit_arrivals(
     early = fit_boosted([trial.early for trial in trials], scales, covariates, threads=threads)
     blends = [trial.blend(early, scale) for trial, scale in zip(trials, scales, strict=True)]
     helps = early is not None and _helps(trials, blends)
+    tried = blends if helps else [trial.linear for trial in trials]
+    total = _total_dispersion(trials, tried)
     scales = [scale_of(item) for item in series]
     boosted = fit_boosted(series, scales, covariates, threads=threads) if helps else None
     return {
@@ -145,9 +151,10 @@ def fit_arrivals(
             boosted=boosted,
             scale=scale,
             linear_weight=_LINEAR_WEIGHT if helps else 1.0,
-            dispersion=trial.dispersion(blend if helps else trial.linear),
+            dispersion=_likeliest(trial.actual, mean),
+            total_dispersion=total,
         )
-        for trial, blend, scale in zip(trials, blends, scales, strict=True)
+        for trial, mean, scale in zip(trials, tried, scales, strict=True)
     }
 
 
@@ -159,10 +166,11 @@ class _Trial:
         self.series = series
         self.covariates = covariates
         self.early = series.first(hours - min(int(hours * _VALIDATION_SHARE), _MAX_VALIDATION_HOURS))
-        origins = np.arange(len(self.early.values), hours - MAX_LEAD_H, _VALIDATION_EVERY_H)
+        # Counted from the end, so that series that end together are tried at the same instants.
+        origins = np.arange(hours - MAX_LEAD_H - 1, len(self.early.values) - 1, -_VALIDATION_EVERY_H)[::-1]
         self._origins = np.repeat(origins, len(_VALIDATION_LEADS))
         self._leads = np.tile(_VALIDATION_LEADS, len(origins))
-        self._actual = series.values[self._origins + self._leads].astype(np.int64)
+        self.actual = series.values[self._origins + self._leads].astype(np.int64)
         forecast = cache(self._forecast)
         shape = max(_SHAPE_RIDGES, key=lambda ridge: self.likelihood(forecast((ridge, _LEVEL_RIDGES[0]))).mean())
         level = max(_LEVEL_RIDGES, key=lambda ridge: self.likelihood(forecast((shape, ridge))).mean())
@@ -178,16 +186,29 @@ class _Trial:
 
     def likelihood(self, mean: Floats, dispersion: float = 0.0) -> Floats:
         """Return the mean log-likelihood of what came, by origin."""
-        found = counts.log_pmf(self._actual, mean, dispersion)
+        found = counts.log_pmf(self.actual, mean, dispersion)
         return np.asarray(found.reshape(-1, len(_VALIDATION_LEADS)).mean(axis=1))
-
-    def dispersion(self, mean: Floats) -> float:
-        """Return the dispersion under which what came is likeliest."""
-        return max(_DISPERSIONS, key=lambda value: self.likelihood(mean, value).mean())
 
     def _forecast(self, ridges: tuple[float, float]) -> Floats:
         model = fit_linear(self.early, self.covariates, ridges)
         return model.means(self.series, self._origins, self._leads, self.covariates)
+
+
+def _likeliest(actual: Ints, mean: Floats) -> float:
+    """Return the dispersion under which what came is likeliest."""
+    return max(_DISPERSIONS, key=lambda value: float(counts.log_pmf(actual, mean, value).mean()))
+
+
+def _total_dispersion(trials: Sequence[_Trial], tried: Sequence[Floats]) -> float:
+    """Return the dispersion of the sum: what moves all sectors on a day does not average out.
+
+    Of series that do not end together, that of the most dispersed one.
+    """
+    if len({trial.series.end for trial in trials}) > 1:
+        return max(_likeliest(trial.actual, mean) for trial, mean in zip(trials, tried, strict=True))
+    shared = min(len(trial.actual) for trial in trials)
+    actual = np.sum([trial.actual[-shared:] for trial in trials], axis=0)
+    return _likeliest(actual, np.sum([mean[-shared:] for mean in tried], axis=0))
 
 
 def _helps(trials: Sequence[_Trial], blends: Sequence[Floats]) -> bool:

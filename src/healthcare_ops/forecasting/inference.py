@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healthcare_ops.core.errors import DataError, NotFoundError
-from healthcare_ops.core.tables import QUANTILES
+from healthcare_ops.core.tables import HOSPITAL, QUANTILES
+from healthcare_ops.forecasting import counts
 from healthcare_ops.forecasting.measures import LEVELS
 from healthcare_ops.forecasting.pairs import MAX_LEAD_H
 from healthcare_ops.forecasting.registry import StoredModel
@@ -101,6 +102,24 @@ def predict(
         horizon_h=horizons,
         mean=mean,
         quantiles=forecaster.quantiles(mean, LEVELS),
+    )
+
+
+def add_up(parts: Sequence[Forecast], model: StoredModel) -> Forecast:
+    """Return the forecast of all sectors together: its means are the sums of theirs.
+
+    Its quantiles are those of the sum, whose dispersion was learnt as such: quantiles do not add up. It knows what all
+    of its parts know.
+    """
+    mean = np.sum([part.mean for part in parts], axis=0)
+    first = parts[0]
+    spread = model.sectors[first.sector_id].total_dispersion
+    return replace(
+        first,
+        sector_id=HOSPITAL,
+        data_as_of=min(part.data_as_of for part in parts),
+        mean=mean,
+        quantiles=counts.quantiles(mean, spread, LEVELS),
     )
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.forecasting.champions import load_champion, standing
-from healthcare_ops.forecasting.inference import Forecast, predict
+from healthcare_ops.forecasting.inference import Forecast, add_up, predict
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.series import arrivals_by_sector, covariates
 
@@ -28,7 +28,8 @@ def run(context: Context, request: Request) -> Outcome:
     now = context.clock.now()
     leads = range(context.settings.horizon_h + 1)
     beside = covariates(context.site)
-    known = [series for series in arrivals_by_sector(context, _HISTORY_DAYS) if series.sector_id in model.sectors]
+    arrivals = arrivals_by_sector(context, _HISTORY_DAYS)
+    known = [series for series in arrivals if series.sector_id in model.sectors]
     if not known:
         return {"rows": 0, "reason": "no sector has both a model and known hours"}
     ages = {series.sector_id: round((now - series.end) / _HOUR, 1) for series in known}
@@ -45,6 +46,9 @@ def run(context: Context, request: Request) -> Outcome:
             f"the newest data are {min(ages.values()):,.0f} h old, and what is older than {limit} h makes no forecast"
         )
         return {"rows": 0, "reason": reason, **told}
+    # Of all together, if nobody who comes is left out.
+    if {series.sector_id for series in arrivals if series.values.any()} <= {one.sector_id for one in forecasts}:
+        forecasts.append(add_up(forecasts, model))
     day = civil_day(now, context.site.tz)
     there = context.lake.read(PREDICTIONS, day, day)
     kept = there.filter(there.prediction_ts != ibis.literal(_naive_utc(now)))

@@ -8,7 +8,7 @@ from functools import reduce
 import ibis
 import ibis.expr.types as ir
 
-from healthcare_ops.core.tables import PREDICTION_SCORES, QUANTILES
+from healthcare_ops.core.tables import HOSPITAL, PREDICTION_SCORES, QUANTILES
 
 # What gold says of the hour that a metric forecasts.
 ACTUAL: Mapping[str, str] = {
@@ -39,7 +39,9 @@ def score_predictions(predictions: ir.Table, metrics: ir.Table) -> ir.Table:
             for metric, column in ACTUAL.items()
         )
     )
-    rows = predictions.inner_join(happened, ["sector_id", "metric", "target_time"])
+    rows = predictions.inner_join(
+        _with_total(happened, "target_time", "actual"), ["sector_id", "metric", "target_time"]
+    )
     losses = [_pinball(rows, name) for name in QUANTILES]
     return rows.mutate(
         absolute_error=(rows["mean"] - rows.actual).abs(),
@@ -104,16 +106,27 @@ def last_week_error(metrics: ir.Table) -> ir.Table:
     metrics
         `gold.ops_metrics_hourly`, a week more than what is to be judged; without gaps.
     """
-    before = ibis.window(group_by=["sector_id"], order_by="hour_start")
-    return ibis.union(
+    hourly = ibis.union(
         *(
-            metrics.mutate(error=(metrics[column] - metrics[column].lag(168).over(before)).abs().cast("float64"))
-            .group_by("sector_id")
-            .aggregate(metric=ibis.literal(metric), last_week_mae=lambda t: t.error.mean())
-            .select("metric", "sector_id", "last_week_mae")
+            metrics.select(
+                "sector_id", "hour_start", metric=ibis.literal(metric), value=metrics[column].cast("float64")
+            )
             for metric, column in ACTUAL.items()
         )
     )
+    rows = _with_total(hourly, "hour_start", "value")
+    before = ibis.window(group_by=["sector_id", "metric"], order_by="hour_start")
+    errors = rows.mutate(error=(rows.value - rows.value.lag(168).over(before)).abs())
+    return errors.group_by("metric", "sector_id").aggregate(last_week_mae=errors.error.mean())
+
+
+def _with_total(rows: ir.Table, hour: str, value: str) -> ir.Table:
+    """Return the rows, and those of all sectors together."""
+    names = ("sector_id", "metric", hour, value)
+    total = (
+        rows.group_by("metric", hour).aggregate(**{value: rows[value].sum()}).mutate(sector_id=ibis.literal(HOSPITAL))
+    )
+    return ibis.union(rows.select(*names), total.select(*names))
 
 
 def _pinball(rows: ir.Table, name: str) -> ir.Value:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.forecasting.arrivals import ArrivalsModel, fit_arrivals
+from healthcare_ops.forecasting.boosted import fit_boosted
 from healthcare_ops.forecasting.calendar import Calendar
 from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.forecasting.series import HourlySeries
@@ -73,3 +75,10 @@ def ten_weeks(poisson_series: SeriesBuilder) -> HourlySeries:
 @pytest.fixture(scope="session")
 def model(ten_weeks: HourlySeries, sao_paulo: Covariates) -> ArrivalsModel:
     return fit_arrivals([ten_weeks], sao_paulo)["ED"]
+
+
+@pytest.fixture(scope="session")
+def blended(model: ArrivalsModel, ten_weeks: HourlySeries, sao_paulo: Covariates) -> ArrivalsModel:
+    """Return a model with trees, whether they help such a regular hospital or not."""
+    trees = fit_boosted([ten_weeks], [model.scale], sao_paulo, threads=1)
+    return replace(model, boosted=trees, linear_weight=0.6)

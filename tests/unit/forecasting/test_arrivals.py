@@ -9,6 +9,7 @@ import pytest
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.core.site import Holidays
 from healthcare_ops.forecasting.arrivals import ArrivalsModel, fit_arrivals
+from healthcare_ops.forecasting.boosted import fit_boosted
 from healthcare_ops.forecasting.calendar import Calendar, Event
 from healthcare_ops.forecasting.regressors import Covariates, Regressor
 from healthcare_ops.forecasting.series import HourlySeries
@@ -16,34 +17,34 @@ from healthcare_ops.forecasting.series import HourlySeries
 LEADS = np.arange(49)
 
 
-def test_a_forecast_is_the_same_to_the_last_bit_when_the_future_is_deleted(model, ten_weeks, sao_paulo):
+def test_a_forecast_is_the_same_to_the_last_bit_when_the_future_is_deleted(blended, ten_weeks, sao_paulo):
     origins = np.array([900, 1001, 1500])
 
-    seen = model.predict_from(ten_weeks, origins, LEADS, sao_paulo)
+    seen = blended.predict_from(ten_weeks, origins, LEADS, sao_paulo)
 
     for origin, row in zip(origins, seen, strict=True):
-        alone = model.predict(ten_weeks.first(int(origin)), LEADS, sao_paulo)
+        alone = blended.predict(ten_weeks.first(int(origin)), LEADS, sao_paulo)
         assert alone.tolist() == row.tolist()
 
 
-def test_a_forecast_is_the_same_to_the_last_bit_when_the_future_is_noise(model, ten_weeks, sao_paulo):
+def test_a_forecast_is_the_same_to_the_last_bit_when_the_future_is_noise(blended, ten_weeks, sao_paulo):
     origin = 1200
     noisy = ten_weeks.values.copy()
     noisy[origin:] = np.random.default_rng(1).poisson(80.0, len(noisy) - origin)
     other = HourlySeries(ten_weeks.sector_id, ten_weeks.start, noisy)
 
-    expected = model.predict_from(ten_weeks, np.array([origin]), LEADS, sao_paulo)
+    expected = blended.predict_from(ten_weeks, np.array([origin]), LEADS, sao_paulo)
 
-    assert model.predict_from(other, np.array([origin]), LEADS, sao_paulo).tolist() == expected.tolist()
+    assert blended.predict_from(other, np.array([origin]), LEADS, sao_paulo).tolist() == expected.tolist()
 
 
-def test_the_hour_before_the_origin_is_seen(model, ten_weeks, sao_paulo):
+def test_the_hour_before_the_origin_is_seen(blended, ten_weeks, sao_paulo):
     busy = ten_weeks.values.copy()
     busy[1199] += 40
 
-    moved = model.predict_from(HourlySeries("ED", ten_weeks.start, busy), np.array([1200]), LEADS, sao_paulo)
+    moved = blended.predict_from(HourlySeries("ED", ten_weeks.start, busy), np.array([1200]), LEADS, sao_paulo)
 
-    assert (moved != model.predict_from(ten_weeks, np.array([1200]), LEADS, sao_paulo)).any()
+    assert (moved != blended.predict_from(ten_weeks, np.array([1200]), LEADS, sao_paulo)).any()
 
 
 def test_the_same_hours_give_the_same_model_to_the_last_byte(model, ten_weeks, sao_paulo):
@@ -102,22 +103,22 @@ def test_counts_that_vary_more_get_wider_intervals(ten_weeks, sao_paulo):
     assert model.dispersion == 0.4
 
 
-def test_a_stored_model_forecasts_the_same(model, ten_weeks, sao_paulo):
-    stored = json.loads(json.dumps(model.to_dict()))
+def test_a_stored_model_forecasts_the_same(blended, ten_weeks, sao_paulo):
+    stored = json.loads(json.dumps(blended.to_dict()))
 
-    again = ArrivalsModel.from_dict(stored, model.boosted)
+    again = ArrivalsModel.from_dict(stored, blended.boosted)
 
-    assert again.predict(ten_weeks, LEADS, sao_paulo).tolist() == model.predict(ten_weeks, LEADS, sao_paulo).tolist()
+    assert again.predict(ten_weeks, LEADS, sao_paulo).tolist() == blended.predict(ten_weeks, LEADS, sao_paulo).tolist()
     assert (again.trained_from, again.trained_until) == (ten_weeks.start, ten_weeks.end)
 
 
-def test_each_coefficient_has_a_name(model):
-    linear = model.linear
+def test_each_coefficient_has_a_name(blended):
+    linear = blended.linear
 
     assert len(linear.feature_names) == len(set(linear.feature_names)) == len(linear.profile) + len(linear.levels)
     assert linear.feature_names[:2] == ("intercept", "hour_00")
     assert linear.feature_names[-1] == "level_8736h_fading"
-    assert model.feature_names[-1] == "level_8736h"
+    assert blended.feature_names[-1] == "level_8736h"
 
 
 def test_a_model_with_other_features_is_refused(model):
@@ -128,26 +129,28 @@ def test_a_model_with_other_features_is_refused(model):
         ArrivalsModel.from_dict(stored, model.boosted)
 
 
-def test_the_forecast_lies_between_its_two_models(model, ten_weeks, sao_paulo):
+def test_the_forecast_lies_between_its_two_models(blended, ten_weeks, sao_paulo):
     origin, lead = np.full(49, 1600), np.arange(49)
 
     both = np.stack(
         [
-            model.linear.means(ten_weeks, origin, lead, sao_paulo),
-            model.boosted.means(ten_weeks, model.scale, origin, lead, sao_paulo),
+            blended.linear.means(ten_weeks, origin, lead, sao_paulo),
+            blended.boosted.means(ten_weeks, blended.scale, origin, lead, sao_paulo),
         ]
     )
 
-    mean = model.predict(ten_weeks.first(1600), LEADS, sao_paulo)
+    mean = blended.predict(ten_weeks.first(1600), LEADS, sao_paulo)
     assert (mean >= both.min(axis=0) * (1 - 1e-12)).all()
     assert (mean <= both.max(axis=0) * (1 + 1e-12)).all()
     assert (both[0] != both[1]).all()
 
 
-def test_trees_are_the_same_whatever_the_number_of_threads(ten_weeks, sao_paulo, model):
-    again = fit_arrivals([ten_weeks], sao_paulo, threads=2)["ED"]
+def test_trees_are_the_same_whatever_the_number_of_threads(ten_weeks, sao_paulo, blended):
+    again = fit_boosted([ten_weeks], [blended.scale], sao_paulo, threads=2)
 
-    assert again.predict(ten_weeks, LEADS, sao_paulo).tolist() == model.predict(ten_weeks, LEADS, sao_paulo).tolist()
+    origin, lead = np.full(49, 1600), np.arange(49)
+    one, two = (trees.means(ten_weeks, 5.0, origin, lead, sao_paulo) for trees in (blended.boosted, again))
+    assert one.tolist() == two.tolist()
 
 
 def test_a_short_history_has_no_trees(poisson_series, sao_paulo):
@@ -157,13 +160,29 @@ def test_a_short_history_has_no_trees(poisson_series, sao_paulo):
     assert short.linear_weight == 1.0
 
 
-def test_a_young_sector_leans_on_the_trees_of_an_old_one(poisson_series, sao_paulo):
+def test_what_moves_all_sectors_on_a_day_widens_their_sum(ten_weeks, sao_paulo):
+    # Both sectors share good and bad days; each alone varies little more than by chance.
+    days = np.random.default_rng(8).gamma(12, 1 / 12, 70).repeat(24)
+    both = [
+        HourlySeries(name, ten_weeks.start, np.random.default_rng(seed).poisson(6.0 * days).astype(np.float64))
+        for name, seed in (("A", 1), ("B", 2), ("C", 3))
+    ]
+
+    model = fit_arrivals(both, sao_paulo)["A"]
+
+    assert model.total_dispersion >= 0.02
+
+
+def test_a_young_sector_is_read_by_the_trees_of_an_old_one(poisson_series, sao_paulo):
     old, young = poisson_series(200), poisson_series(30, sector_id="NEW", mean=1.0, seed=4)
 
-    models = fit_arrivals([old, young], sao_paulo)
+    trees = fit_boosted([old, young], [5.0, 1.0], sao_paulo, threads=1)
 
-    assert models["NEW"].boosted is models["ED"].boosted is not None
-    assert models["NEW"].predict(young, np.arange(24), sao_paulo).sum() == pytest.approx(24 * 1.1, rel=0.25)
+    origin, lead = np.full(24, len(young.values)), np.arange(24)
+    mean = trees.means(young, 1.0, origin, lead, sao_paulo)
+    assert mean.sum() == pytest.approx(24 * 1.1, rel=0.25)
+    # The rhythm of the day, of which the young one alone had shown little.
+    assert mean.max() > 2 * mean.min()
 
 
 def test_an_event_that_was_seen_often_moves_the_forecast_of_its_next_day(poisson_series):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from healthcare_ops.core.errors import DataError, NotFoundError
-from healthcare_ops.core.tables import PREDICTIONS, QUANTILES
-from healthcare_ops.forecasting.inference import predict
+from healthcare_ops.core.tables import HOSPITAL, PREDICTIONS, QUANTILES
+from healthcare_ops.forecasting.arrivals import fit_arrivals
+from healthcare_ops.forecasting.inference import add_up, predict
 from healthcare_ops.forecasting.registry import StoredModel
 from healthcare_ops.forecasting.series import HourlySeries
 
@@ -39,6 +40,21 @@ def test_rows_carry_the_columns_of_the_predictions_table(stored, ten_weeks, sao_
     assert columns["model_version"][0] == stored.version
     for row in zip(*(columns[name] for name in QUANTILES), strict=True):
         assert list(row) == sorted(row)
+
+
+def test_the_sectors_add_up_to_the_hospital(ten_weeks, poisson_series, sao_paulo):
+    other = poisson_series(70, sector_id="ICU", mean=2.0, seed=9)
+    stored = StoredModel("flow-1", fit_arrivals([ten_weeks, other], sao_paulo), {})
+    parts = [predict(stored, series, ten_weeks.end, range(49), sao_paulo) for series in (ten_weeks, other)]
+
+    whole = add_up(parts, stored)
+
+    assert whole.sector_id == HOSPITAL
+    assert whole.mean.tolist() == (parts[0].mean + parts[1].mean).tolist()
+    # Less wide than the sum of the widths, wider than either.
+    widths = [part.quantiles[:, -1] - part.quantiles[:, 0] for part in (*parts, whole)]
+    assert (widths[2] < widths[0] + widths[1]).all()
+    assert (widths[2] > widths[0]).all()
 
 
 def test_hours_after_the_origin_are_not_looked_at(stored, ten_weeks, sao_paulo):

@@ -192,11 +192,13 @@ def test_a_model_of_an_earlier_form_is_told_apart_from_a_changed_one(objects, tr
         load_model(objects, version)
 
 
-def test_a_missing_tree_file_is_named(objects, poisson_series, sao_paulo):
-    version = publish(objects, train([poisson_series(70)], sao_paulo), NOW).version
+def test_trees_that_were_changed_or_are_gone_are_named(objects, trained, blended, ten_weeks, sao_paulo):
+    version = publish(objects, dataclasses.replace(trained, sectors={"ED": blended}), NOW).version
+    stored = load_champion(objects).sectors["ED"].predict(ten_weeks, LEADS, sao_paulo)
     key = f"models/flow/{version}/trees.txt"
     tampered = objects.stored[key].replace(b"split_feature=", b"split_feature=0 ", 1)
 
+    assert stored.tolist() == blended.predict(ten_weeks, LEADS, sao_paulo).tolist()
     objects.stored[key] = tampered
     with pytest.raises(ConfigError, match=re.escape(f"memory/{key} does not match its manifest")):
         load_champion(objects)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from healthcare_ops.core.tables import OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
+from healthcare_ops.core.tables import HOSPITAL, OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
 from healthcare_ops.pipeline.scores import daily_mape, expected_counts, last_week_error, measured, score_predictions
 from unit.pipeline.builders import at, rows_of
 
@@ -46,6 +46,12 @@ def test_a_prediction_is_scored_with_what_happened_in_its_hour_and_sector(engine
 
     assert (row["actual"], row["absolute_error"], row["is_covered_90"]) == (4.0, 0.25, True)
     assert {name: row[name] for name in prediction()} == prediction()
+
+
+def test_the_whole_hospital_is_scored_against_the_sum_of_its_sectors(engine):
+    (row,) = score(engine, [prediction(sector_id=HOSPITAL)], [hour(), hour(sector_id="WARD", arrivals_count=9)])
+
+    assert row["actual"] == 13.0
 
 
 def test_every_prediction_of_an_hour_is_scored_once(engine):
@@ -158,4 +164,8 @@ def test_last_week_is_the_same_hour_a_week_before(engine):
 
     found = engine.collect(last_week_error(engine.table(rows_of(OPS_METRICS_HOURLY, many)))).to_pylist()
 
-    assert {row["metric"]: row["last_week_mae"] for row in found} == {"arrivals": 1.0, "occupancy": 0.0, "queue": 0.0}
+    assert {row["metric"]: row["last_week_mae"] for row in found if row["sector_id"] == "ED"} == {
+        "arrivals": 1.0,
+        "occupancy": 0.0,
+        "queue": 0.0,
+    }

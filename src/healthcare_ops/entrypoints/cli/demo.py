@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from healthcare_ops.entrypoints.cli.forecasts import ahead
+from healthcare_ops.entrypoints.cli.forecasts import ahead, where
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, State
 from healthcare_ops.entrypoints.cli.output import accounts, console, emit_json, steps, table
-from healthcare_ops.entrypoints.cli.quality import verdict_text
+from healthcare_ops.entrypoints.cli.quality_report import verdict_text
 from healthcare_ops.entrypoints.cli.report import Language, Out, print_backtests, write_page
 
 if TYPE_CHECKING:
@@ -79,4 +79,4 @@ _FORECAST_HEADINGS = ["sector", "in", "hour", "expected", "90 % interval"]
 
 def _forecast_line(item: dict[str, Any]) -> list[Any]:
     interval = f"{item['q05']:.2f} – {item['q95']:.2f}"
-    return [item["sector_id"], ahead(item["horizon_h"]), item["target_local"], item["mean"], interval]
+    return [where(item["sector_id"]), ahead(item["horizon_h"]), item["target_local"], item["mean"], interval]

@@ -57,12 +57,19 @@ def ahead(horizon_h: int) -> str:
     return f"+{horizon_h} h" if horizon_h else "next full hour"
 
 
+def where(sector_id: str) -> str:
+    """Return the place of a forecast, in words for all sectors together."""
+    from healthcare_ops.core.tables import HOSPITAL
+
+    return "all sectors" if sector_id == HOSPITAL else sector_id
+
+
 _HEADINGS = ["sector", "in", "hour", "expected", "90 % interval", "data as of"]
 
 
 def _line(row: dict[str, Any], zone: Any) -> list[Any]:
     return [
-        row["sector_id"],
+        where(row["sector_id"]),
         ahead(row["horizon_h"]),
         f"{row['target_time'].astimezone(zone):%Y-%m-%d %H:%M}",
         row["mean"],
