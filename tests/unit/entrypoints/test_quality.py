@@ -1,13 +1,21 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
 from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.core.errors import NotFoundError
+from healthcare_ops.core.language import LANGUAGES
 from healthcare_ops.entrypoints.cli.quality import explain, history
+from healthcare_ops.entrypoints.cli.quality_findings import explanation, print_explanation
+from healthcare_ops.entrypoints.cli.quality_report import print_report
+from healthcare_ops.entrypoints.page.texts import Words
+from healthcare_ops.operations.reading import findings_of
 from hospital import open_hospital
+from unit.entrypoints.english import english_sentences
+from unit.pipeline.quality.wording.sections import report_of_every_kind
 
 
 def kept(state, day, **names):
@@ -50,3 +58,62 @@ def test_of_an_id_that_several_tables_have_the_names_are_listed(state, told):
         told("few", state=state, as_json=True)
 
     assert refused.value.next_step == "Say which: silver.encounters:few, silver.stays:few."
+
+
+# In Portuguese
+
+
+def printed(capsys, language, told):
+    """Return what is printed of a report in a language, its lines joined as they were before a table folded them."""
+    told(Words(language))
+    return " ".join(capsys.readouterr().out.split())
+
+
+def explained(report, words):
+    for section in findings_of(report):
+        print_explanation(report, section["rule_id"], explanation(report, section, words), 12.5, words)
+
+
+@pytest.mark.parametrize(
+    ("told", "least"),
+    [(print_report, 15), (explained, 60)],
+    ids=["dq show", "dq explain"],
+)
+def test_whoever_asks_for_portuguese_reads_no_english_sentence(capsys, told, least):
+    report = report_of_every_kind() | {"later_decision": {"run_id": "decision-8", "days": 2}}
+
+    english, portuguese = (printed(capsys, language, partial(told, report)) for language in LANGUAGES)
+
+    found = {part for part in english_sentences() if part in english}
+    assert len(found) >= least
+    assert {part for part in found if part in portuguese} == set()
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("en", "FAIL  risk score 90.00 of 100  (2026-03-01 to 2026-03-08, run daily-7)"),
+        ("pt-BR", "REPROVADO  risco 90,00 de 100  (01/03/2026 a 08/03/2026, execução daily-7)"),
+    ],
+)
+def test_a_report_begins_with_verdict_and_risk_as_the_language_writes_them(capsys, language, shown):
+    print_report(report_of_every_kind(), Words(language))
+
+    assert capsys.readouterr().out.startswith(shown)
+
+
+@pytest.mark.parametrize(
+    ("language", "judgement", "shown"),
+    [
+        ("en", None, "rule.1: Ana looks into it"),
+        ("en", "rule too strict", "rule.1: Ana rule too strict: nights"),
+        ("pt-BR", None, "rule.1: Ana está verificando"),
+        ("pt-BR", "data corrupted", "rule.1: Ana diz que os dados estão corrompidos: nights"),
+    ],
+)
+def test_what_a_steward_says_of_a_finding_is_told_in_the_language(capsys, language, judgement, shown):
+    given = {"rule_id": "rule.1", "steward": "Ana", "judgement": judgement, "reason": "nights"}
+
+    print_report(report_of_every_kind() | {"assignments": [given]}, Words(language))
+
+    assert shown in capsys.readouterr().out.splitlines()

@@ -14,12 +14,11 @@ from healthcare_ops.core.reasons import Reason
 from healthcare_ops.core.tables import FATES
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.quality import render_quality, write_quality_page
-from healthcare_ops.entrypoints.page.quality_texts import QUALITY_PAIRS
+from healthcare_ops.entrypoints.page.quality_texts import QUALITY_PAIRS, TERMINAL_PAIRS
 from healthcare_ops.entrypoints.page.quality_views import next_step
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.pipeline.quality.history import expectations
-from healthcare_ops.pipeline.quality.wording.rules import SHIPPED_PT
-from healthcare_ops.pipeline.quality.wording.texts import FAULTS, REASONS, ROWS, TEXTS
+from unit.entrypoints.english import english_sentences
 from unit.pipeline.quality.wording.sections import report_of_every_kind
 
 # Markup, quotes, a mark that reverses what follows, an escape of terminals, half of a surrogate pair.
@@ -573,7 +572,7 @@ def test_every_word_of_the_page_is_of_its_language():
     own = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", "", template)
 
     assert re.findall(r"[^\W\d_]+", own) == []
-    assert all(english != portuguese for english, portuguese in QUALITY_PAIRS.values())
+    assert all(english != portuguese for english, portuguese in {**QUALITY_PAIRS, **TERMINAL_PAIRS}.values())
 
 
 def test_a_page_names_its_language_and_words_what_is_stored_in_english():
@@ -612,13 +611,6 @@ def test_a_site_s_own_rule_is_shown_as_the_site_wrote_it():
 
     assert "Por que importaquase ninguém espera mais de um dia" in page.text
     assert "Próximo passoContact the supplier." in page.text
-
-
-def english_sentences():
-    """Return what of the English texts a Portuguese page must not hold: what stands between places to be filled."""
-    texts = [english for table in (TEXTS, QUALITY_PAIRS, REASONS, FAULTS, ROWS) for english, _ in table.values()]
-    parts = {part.strip(" .,;:()") for text in [*texts, *SHIPPED_PT] for part in re.split(r"\{[^}]*\}", text)}
-    return {part for part in parts if part.count(" ") >= 2}
 
 
 def test_no_english_sentence_stands_on_the_portuguese_page_of_a_report_with_every_kind_of_finding():

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from healthcare_ops.core.language import Language
+
 if TYPE_CHECKING:
     from healthcare_ops.adapters.local_objects import LocalObjects
     from healthcare_ops.core.clock import Clock
@@ -20,6 +22,9 @@ DEFAULT_LOG_LEVEL = "critical"  # a failed command tells so itself
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Run = Annotated[
     str, typer.Argument(help="Id of a run, as much of it as no other run has, or `last`.", show_default=False)
+]
+Lang = Annotated[
+    Language, typer.Option("--lang", help="Language of what people read; one JSON document is always in English.")
 ]
 By = Annotated[str, typer.Option("--by", help="Who decides: a person's name.", show_default=False)]
 Why = Annotated[str, typer.Option("--reason", help="Why, for whoever reads it later.", show_default=False)]

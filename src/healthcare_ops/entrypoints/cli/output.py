@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from healthcare_ops.core.language import Language, as_written
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -38,7 +40,7 @@ def console() -> Console:
     return Terminal(width=None if sys.stdout.isatty() else _FILE_WIDTH)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], language: Language = "en") -> Any:
     """Return a titled table; numbers stand right, nothing of the data is read as markup."""
     from rich import box
     from rich.console import Group
@@ -51,7 +53,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
         is_number = bool(materialised) and all(isinstance(row[number], int | float | None) for row in materialised)
         shown.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in materialised:
-        shown.add_row(*(Text(display(value)) for value in row))
+        shown.add_row(*(Text(display(value, language)) for value in row))
     # Not the table's own title, which would break lines at the width of a narrow table.
     return Group(Text(inert(title), style="bold"), shown)
 
@@ -65,16 +67,16 @@ def accounts(feeds: Iterable[Mapping[str, Any]]) -> Any:
     return table(f"Records: {whole} = {' + '.join(parts)}", ["feed", *ACCOUNT], rows)
 
 
-def display(value: Any) -> str:
+def display(value: Any, language: Language = "en") -> str:
     """Return a value as people read it: thousands apart, two decimals, a dash for null."""
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return f"{value:,}"
+        return as_written(f"{value:,}", language)
     if isinstance(value, float):
-        return f"{value:,.2f}"
+        return as_written(f"{value:,.2f}", language)
     return inert(str(value), keep="\n")
 
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from healthcare_ops.entrypoints.cli import held, quality_rules, quarantine
 from healthcare_ops.entrypoints.cli.failures import show_result, warn
-from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at, day
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, Lang, State, clock_at, day
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
-from healthcare_ops.entrypoints.cli.quality_findings import (
-    counted,
-    explanation,
-    print_explanation,
-    shown,
-    sparkline,
-)
+from healthcare_ops.entrypoints.cli.quality_findings import counted, explanation, print_explanation, sparkline
+from healthcare_ops.entrypoints.cli.quality_report import print_report, print_rules
 from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 if TYPE_CHECKING:
@@ -27,7 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Data quality of the lake.", no_args_is_help=True, rich_markup_mode=None)
 RunId = Annotated[str, typer.Argument(help="Run; default: the newest report.")]
-_MARKS = {"fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
 
 
 @app.command("show")
@@ -36,15 +30,16 @@ def show(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write the report as a page to this file.", show_default=False)
     ] = None,
-    language: Annotated[Literal["en", "pt-BR"], typer.Option("--lang", help="Language of the page.")] = "en",
+    language: Lang = "en",
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
     """Show a data-quality report, the worst first.
 
-    Example: hops dq show --html quality.html
+    Example: hops dq show --lang pt-BR --html quality.html
     """
     from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.entrypoints.page.texts import Words
     from healthcare_ops.operations.reading import later_decision, newest_report
     from healthcare_ops.operations.stewards import assignments
 
@@ -59,15 +54,17 @@ def show(
     if as_json:
         emit_json(report)
         return
-    _print_report(report)
+    words = Words(language)
+    print_report(report, words)
     if html:
-        console().print(f"page:   {html}", markup=False)
+        console().print(words("page_is", path=str(html)), markup=False)
 
 
 @app.command("explain")
 def explain(
     rule: Annotated[str, typer.Argument(help="Rule, as the report names it; default: the worst.")] = "",
     run_id: Annotated[str, typer.Option("--run", help="Run; default: the newest report.")] = "",
+    language: Lang = "en",
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
@@ -77,6 +74,7 @@ def explain(
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
+    from healthcare_ops.entrypoints.page.texts import Words
     from healthcare_ops.operations.reading import findings_of, newest_report, which_of
 
     with open_platform(state, exclusive=False) as platform:
@@ -98,11 +96,12 @@ def explain(
             next_step=which_of(rule, sections, "`hops dq show` lists the rules."),
         )
     points = points_of.get(name, 0.0)
-    section = explanation(report, sections[name]) if name in sections else {}
+    words = Words("en" if as_json else language)
+    section = explanation(report, sections[name], words) if name in sections else {}
     if as_json:
         emit_json({"run_id": report["run_id"], "contribution": points, "rule_id": name, **section})
     else:
-        print_explanation(report, name, section, points)
+        print_explanation(report, name, section, points, words)
 
 
 @app.command("history")
@@ -147,7 +146,7 @@ def history(
 def notice(
     feed: Annotated[str, typer.Argument(help="Feed whose supplier is written to.")],
     run_id: Annotated[str, typer.Option("--run", help="Run; default: the newest report.")] = "",
-    language: Annotated[Literal["en", "pt-BR"], typer.Option("--lang", help="Language of the message.")] = "en",
+    language: Lang = "en",
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
@@ -157,6 +156,7 @@ def notice(
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
+    from healthcare_ops.entrypoints.page.texts import Words
     from healthcare_ops.operations.reading import newest_report
 
     with open_platform(state, exclusive=False) as platform:
@@ -176,7 +176,9 @@ def notice(
     if as_json:
         emit_json({"run_id": report["run_id"], "feed_id": feed, **found})
         return
-    message = f"To: {found['to']}\nSubject: {found['subject']}\n\n{found['text'][language]}"
+    words = Words(language)
+    head = f"{words('to')}: {found['to']}\n{words('subject')}: {found['subject']}"
+    message = f"{head}\n\n{found['text'][language]}"
     for line in message.splitlines():
         console().print(line, markup=False, soft_wrap=True)
 
@@ -247,7 +249,7 @@ def _check_file(rules: Path, data: Path, references: Mapping[str, Path], as_of: 
         advance(data.name)
         findings = check_file(rules, data, references, clock_at(as_of).now())
     document = {"data": str(data), "rules_file": str(rules), "rules": [_plain(finding) for finding in findings]}
-    show_result(document, failure_of(findings, data), as_json=as_json, show=_print_rules)
+    show_result(document, failure_of(findings, data), as_json=as_json, show=print_rules)
 
 
 def _plain(finding: Finding) -> dict[str, Any]:
@@ -303,59 +305,7 @@ def _check_lake(first: str, last: str, state: Path, as_of: str, wait: float, *, 
         raise failure or NotFoundError("nothing was judged.", next_step="Run `hops load`.")
     if not as_json:
         warn(cautions)
-    show_result({**report, "warnings": cautions}, failure, as_json=as_json, show=_print_report)
-
-
-def verdict_text(verdict: str) -> str:
-    """Return a report's verdict in words."""
-    return {"not_applicable": "nothing to judge", "error": "not judged to the end"}.get(verdict, verdict)
-
-
-def _print_report(report: Mapping[str, Any]) -> None:
-    from healthcare_ops.operations.reading import told_in_words
-
-    out = console()
-    days = report["days"]
-    score = "no risk score" if report["dq_risk_score"] is None else f"risk score {report['dq_risk_score']:.2f} of 100"
-    out.print(
-        f"{verdict_text(report['verdict']).upper()}  {score}  "
-        f"({days['first']} to {days['last']}, run {report['run_id']})"
-    )
-    if report.get("error"):
-        out.print(f"the job ended early: {report['error']}", markup=False)
-    _print_rules(report)
-    for told in told_in_words(report):
-        out.print(f"{_MARKS[told['verdict']]} {told['rule_id']} {told['day']}: {told['sentence']}", markup=False)
-    for given in report.get("assignments", ()):
-        said = f"{given['judgement']}: {given['reason']}" if given["judgement"] else "looks into it"
-        out.print(f"{given['rule_id']}: {given['steward']} {said}", markup=False)
-    for feed in report["feeds"]:
-        out.print(f"{feed['feed_id']} ({feed['owner']}): {feed['diagnosis']}", markup=False)
-    out.print(f"report: {report['path']}", markup=False)
-    if later := report.get("later_decision"):
-        days = f"{later['days']:,} day{'' if later['days'] == 1 else 's'}"
-        out.print(f"later:  a report of {days} after a decision: hops dq show {later['run_id']}", markup=False)
-    if report["verdict"] in ("warn", "fail"):
-        held = any(feed["counts"]["quarantined"] for feed in report["feeds"])
-        ways = ["explain RULE", "notice FEED", "whatif RULE --threshold X", *(["quarantine"] if held else [])]
-        out.print(f"next:   {' · '.join(f'hops dq {way}' for way in ways)}", markup=False)
-
-
-def _print_rules(report: Mapping[str, Any]) -> None:
-    order = list(_MARKS)
-    sections = sorted(report["rules"], key=lambda rule: order.index(rule["verdict"]))
-    rows = [
-        [
-            f"{_MARKS[rule['verdict']]} {rule['verdict'].replace('_', ' ')}",
-            rule["rule_id"],
-            counted(rule),
-            rule["checked"],
-            ", ".join(map(shown, rule["values"])),
-            ", ".join(rule["thresholds"]),
-        ]
-        for rule in sections
-    ]
-    console().print(table("Rules", ["verdict", "rule", "broken", "checked", "measured", "must be"], rows))
+    show_result({**report, "warnings": cautions}, failure, as_json=as_json, show=print_report)
 
 
 def _measured(report: Mapping[str, Any], section: Mapping[str, Any]) -> list[Any]:

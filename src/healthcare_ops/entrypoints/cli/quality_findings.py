@@ -2,97 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
+from healthcare_ops.core.language import as_written
 from healthcare_ops.entrypoints.cli.output import console, display, table
 
-_BARS = "▁▂▃▄▅▆▇█"
-_EVIDENCE = {
-    "refused": "{reason_code}; SHA-256 {sha256}",
-    "shift": "{pairs} encounters that both tell of; median difference {median_h} h, quartiles {spread_h} h apart",
-    "figure": "{observed} seen, {expected} expected, {lower} to {upper} usual; score {score}, told beyond {limit}",
-    "clock": "the lag of records is {lag_q50_h} h (median; 5 % below {lag_q05_h} h); the hours of {arrivals} arrivals, "
-    "log likelihood ratio {log_likelihood_ratio} over {window_days} days",
-}
-
-
-def explanation(report: Mapping[str, Any], section: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a finding with its next step and, of a clock or a figure, what each day says of it: `findings`."""
-    from healthcare_ops.entrypoints.page.quality_views import next_step
+if TYPE_CHECKING:
     from healthcare_ops.entrypoints.page.texts import Words
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def explanation(report: Mapping[str, Any], section: Mapping[str, Any], words: Words) -> Mapping[str, Any]:
+    """Return a finding with its next step and, of a clock or a figure, what each day says of it: `findings`."""
+    from healthcare_ops.entrypoints.page.quality_views import finding_told, next_step
     from healthcare_ops.operations.reading import told_in_words
 
     if "sentence" not in section:
         return section
-    found = [one for one in told_in_words(report) if one["rule_id"] == section["rule_id"]]
-    return {**section, "next_step": next_step(section, Words("en")), "findings": found}
+    found = [
+        one | {"sentence": finding_told(one, words).text}
+        for one in told_in_words(report)
+        if one["rule_id"] == section["rule_id"]
+    ]
+    return {**section, "next_step": next_step(section, words), "findings": found}
 
 
-def print_explanation(report: Mapping[str, Any], name: str, section: Mapping[str, Any], points: float) -> None:
+def print_explanation(
+    report: Mapping[str, Any], name: str, section: Mapping[str, Any], points: float, words: Words
+) -> None:
     """Print an `explanation`, or of records in quarantine where they are."""
     out = console()
     score = report["dq_risk_score"] or 0
-    added = f"{points:.2f} of the {score:.2f} points of risk" if points or score else "no points of risk"
-    out.print(f"{name}: {added}", markup=False)
+    numbers = {"points": words.number(points, 2), "score": words.number(score, 2)}
+    out.print(
+        words("some_points", name=name, **numbers) if points or score else words("no_points", name=name), markup=False
+    )
     if not section:
-        out.print("Records held in quarantine: `hops dq quarantine` lists them.", markup=False)
+        out.print(words("list_of_held"), markup=False)
         return
-    if "sentence" in section:
-        _print_found_by_the_past(section)
-    else:
-        _print_rule(section)
-
-
-def _print_found_by_the_past(section: Mapping[str, Any]) -> None:
-    done = "gold keeps what it had" if section["verdict"] == "fail" else "gold takes the days"
-    lines = [f"verdict:  {section['verdict']}; {done}"]
-    for one in section["findings"]:
-        lines += [f"{one['day']}: {one['sentence']}: {one['verdict']}", f"evidence: {_evidence(one)}"]
-    for line in [*lines, f"next:     {section['next_step']}"]:
-        console().print(line, markup=False, soft_wrap=True)
-
-
-def _evidence(section: Mapping[str, Any]) -> str:
-    """Return the numbers behind a sentence of the report."""
-    kind = "shift" if "other_feed_id" in section else "figure" if "rule" in section else "clock"
-    if section.get("rule") == "refused":
-        return _EVIDENCE["refused"].format(**section)
-    told = {name: shown(value) for name, value in section.items() if value is None or isinstance(value, int | float)}
-    return _EVIDENCE[kind].format(**told)
-
-
-def _print_rule(section: Mapping[str, Any]) -> None:
-    out = console()
-    measured = ", ".join(map(shown, section["values"]))
-    lines = [
-        f"rule:     {section['rule']}",
-        f"why:      {section['reason']}",
-        f"measured: {measured} (must be {', '.join(section['thresholds'])}); "
-        f"{display(counted(section))} of {section['checked']:,} rows break it: {section['verdict']}",
-        f"next:     {section['next_step']}",
-    ]
-    for line in lines:
+    for line in _of_the_past(section, words) if "sentence" in section else _of_a_rule(section, words):
         out.print(line, markup=False, soft_wrap=True)
+    if "sentence" not in section:
+        _print_where(section, words)
+
+
+def _of_the_past(section: Mapping[str, Any], words: Words) -> Iterator[str]:
+    from healthcare_ops.entrypoints.cli.quality_report import verdict_in
+
+    done = words("gold_keeps" if section["verdict"] == "fail" else "gold_takes")
+    yield words("verdict_is", verdict=verdict_in(section["verdict"], words), done=done)
+    for one in section["findings"]:
+        day = words.day_in_digits(date.fromisoformat(one["day"]))
+        yield f"{day}: {one['sentence']}: {verdict_in(one['verdict'], words)}"
+        yield words("evidence_is", evidence=_evidence(one, words))
+    yield words("step_is", step=section["next_step"])
+
+
+def _evidence(section: Mapping[str, Any], words: Words) -> str:
+    """Return the numbers behind a sentence of the report."""
+    from healthcare_ops.pipeline.quality.wording.findings import kind_of
+
+    if (kind := kind_of(section)) == "refused":
+        return f"{section['reason_code']}; SHA-256 {section['sha256']}"
+    told = {
+        name: measured(value, words)
+        for name, value in section.items()
+        if value is None or isinstance(value, int | float)
+    }
+    return words(f"evidence_{kind}", **told)
+
+
+def _of_a_rule(section: Mapping[str, Any], words: Words) -> Iterator[str]:
+    from healthcare_ops.entrypoints.cli.quality_report import verdict_in
+    from healthcare_ops.pipeline.quality.wording.rules import rule_text
+
+    yield words("rule_is", rule=section["rule"])
+    yield words("why_is", why=rule_text(section["reason"], words.language))
+    yield words(
+        "measured_is",
+        measured=", ".join(measured(value, words) for value in section["values"]),
+        limits=", ".join(section["thresholds"]),
+        broken=display(counted(section), words.language),
+        checked=display(section["checked"], words.language),
+        verdict=verdict_in(section["verdict"], words),
+    )
+    yield words("step_is", step=rule_text(section["next_step"], words.language))
+
+
+def _print_where(section: Mapping[str, Any], words: Words) -> None:
+    out = console()
+
+    def print_table(title: str, columns: tuple[str, ...], rows: list[list[Any]]) -> None:
+        out.print(table(words(title), [words(name).lower() for name in columns], rows, words.language))
+
     if section["places"]:
         places = [
             [p["feed_id"] or None, p["sector_id"] or None, p["violations"], p["checked"]] for p in section["places"]
         ]
-        out.print(table("Where", ["feed", "sector", "broken", "of"], places))
+        print_table("where", ("feed", "sector", "broken", "of"), places)
     if section["samples"]:
         rows = [[one["source_file"], one["record_no"], one["encounter_id"]] for one in section["samples"]]
-        out.print(table("Some of the records", ["file", "record", "encounter (pseudonym)"], rows))
+        print_table("some_records", ("file", "record_no", "pseudonym"), rows)
     if section["trend"]:
         past = [one["share"] for one in reversed(section["trend"])]
-        runs = "1 run" if len(past) == 1 else f"{len(past)} runs"
-        out.print(f"share of rows that break it, {runs} before: {sparkline(past)}", markup=False)
+        key = "past_one" if len(past) == 1 else "past_runs"
+        out.print(words(key, count=words.number(len(past)), trend=sparkline(past)), markup=False)
 
 
-def shown(value: float | None) -> str:
+def measured(value: float | None, words: Words) -> str:
     """Return what a rule measured; a share of a few in thousands is not nothing."""
     if value is None:
         return "–"
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
+    text = f"{value:,.0f}" if value == round(value) else f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return as_written(text, words.language)
 
 
 def counted(section: Mapping[str, Any]) -> int | None:

@@ -214,7 +214,7 @@ def _closing(objects: ObjectStore, outcomes: Mapping[str, Any]) -> str:
 
 
 def _judged(objects: ObjectStore, outcome: Mapping[str, Any]) -> str:
-    from healthcare_ops.entrypoints.cli.quality import verdict_text
+    from healthcare_ops.entrypoints.cli.quality_report import verdict_text
 
     if not outcome["days"]:
         return "no new day to judge"

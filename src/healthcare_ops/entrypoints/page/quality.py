@@ -17,6 +17,7 @@ from healthcare_ops.core.tables import FATES
 from healthcare_ops.entrypoints.cli.output import inert
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.quality_views import (
+    JUDGEMENTS,
     MARKS,
     PastView,
     RuleView,
@@ -31,8 +32,6 @@ from healthcare_ops.entrypoints.page.quality_views import (
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION
 from healthcare_ops.pipeline.quality.report.score import FAIL_FLOOR
-
-_JUDGEMENTS = {None: "looks_into_it", "rule too strict": "too_strict", "data corrupted": "corrupted"}
 
 
 def write_quality_page(report: Mapping[str, Any], path: Path, *, language: Language = "en") -> None:
@@ -80,7 +79,7 @@ def render_quality(report: Mapping[str, Any], language: Language = "en") -> str:
             rules=rules,
             past=past,
             broken=[rule for rule in rules if rule.is_broken],
-            judgement=lambda given: words(_JUDGEMENTS[given]),
+            judgement=lambda given: words(JUDGEMENTS[given]),
             feeds=[feed_view(section, report, words) for section in report["feeds"]],
             fates=FATES,
         )

@@ -1,10 +1,12 @@
-"""The words of the data-quality page, in English and Brazilian Portuguese."""
+"""The words of data quality on its page and on the terminal, in English and Brazilian Portuguese."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-QUALITY_PAIRS: Mapping[str, tuple[str, str]] = {
+from healthcare_ops.core.language import Text
+
+QUALITY_PAIRS: Mapping[str, Text] = {
     "quality_title": ("Data quality", "Qualidade dos dados"),
     "quality_subtitle": (
         "{first} to {last} ({count} with data) · judged on {as_of}",
@@ -13,7 +15,7 @@ QUALITY_PAIRS: Mapping[str, tuple[str, str]] = {
     "one_day": ("1 day", "1 dia"),
     "days": ("{count} days", "{count} dias"),
     "run": ("Run", "Execução"),
-    "not_judged": ("not judged", "não avaliada"),
+    "not_judged": ("not judged", "não avaliado"),
     "not_to_the_end": ("not judged to the end", "não avaliado até o fim"),
     "ended_early": (
         "The job ended before all rules were judged, so there is no risk score:",
@@ -45,36 +47,36 @@ QUALITY_PAIRS: Mapping[str, tuple[str, str]] = {
     "next_refused": (
         "Ask the owner of feed {feed_id} for the file again; if the feed file is wrong, correct it and load the file "
         "anew.",
-        "Peça o arquivo de novo ao proprietário da fonte {feed_id}; se o arquivo da fonte estiver errado, corrija-o e "
-        "carregue o arquivo outra vez.",
+        "Peça o arquivo de novo ao responsável pela fonte {feed_id}; se a configuração da fonte estiver errada, "
+        "corrija-a e carregue o arquivo outra vez.",
     ),
     "next_clock": (
         "Ask the owner of feed {feed_id} what its clock says, and compare `zone` and `times` in the feed file.",
-        "Pergunte ao proprietário da fonte {feed_id} que hora marca o relógio e compare `zone` e `times` no arquivo "
-        "da fonte.",
+        "Pergunte ao responsável pela fonte {feed_id} que hora marca o relógio e compare `zone` e `times` na "
+        "configuração da fonte.",
     ),
     "next_shift": (
         "Ask the owners of feeds {feed_id} and {other_feed_id} what their clocks say: one of them is wrong. Compare "
         "`zone` and `times` in both feed files.",
-        "Pergunte aos proprietários das fontes {feed_id} e {other_feed_id} que hora marcam os relógios: um deles está "
-        "errado. Compare `zone` e `times` nos dois arquivos.",
+        "Pergunte aos responsáveis pelas fontes {feed_id} e {other_feed_id} que hora marcam os relógios: um deles está "
+        "errado. Compare `zone` e `times` nas duas configurações.",
     ),
     "next_volume": (
         "Ask the feed's owner whether all was delivered, and nothing twice; what comes later is judged again.",
-        "Pergunte ao proprietário da fonte se tudo foi entregue e nada em dobro; o que chegar depois é avaliado de "
+        "Pergunte ao responsável pela fonte se tudo foi entregue e nada em dobro; o que chegar depois é avaliado de "
         "novo.",
     ),
     "next_freshness": (
         "Ask the feed's owner why nothing came, and have what is missing delivered.",
-        "Pergunte ao proprietário da fonte por que nada chegou e peça a entrega do que falta.",
+        "Pergunte ao responsável pela fonte por que nada chegou e peça a entrega do que falta.",
     ),
     "next_nulls": (
         "Ask the feed's owner since when {column} is left out, and have the records delivered again.",
-        "Pergunte ao proprietário da fonte desde quando {column} não é informado e peça nova entrega dos registros.",
+        "Pergunte ao responsável pela fonte desde quando {column} não é informado e peça nova entrega dos registros.",
     ),
     "next_mean": (
         "Compare unit and column of {column} in the feed file with what the feed's owner delivers.",
-        "Compare unidade e coluna de {column} no arquivo da fonte com o que o proprietário entrega.",
+        "Compare unidade e coluna de {column} na configuração da fonte com o que o responsável entrega.",
     ),
     "broken_rules": ("What broke", "O que foi violado"),
     "nothing_broken": ("No rule is broken.", "Nenhuma regra foi violada."),
@@ -107,12 +109,12 @@ QUALITY_PAIRS: Mapping[str, tuple[str, str]] = {
         "What it measured, {lowest} to {highest} in {count} runs; the last mark is this one",
         "O que mediu, {lowest} a {highest} em {count} execuções; a última marca é esta",
     ),
-    "steward": ("Steward", "Responsável"),
+    "steward": ("Steward", "Curadoria"),
     "looks_into_it": ("looks into it", "está verificando"),
     "too_strict": ("the rule is too strict", "a regra é rígida demais"),
     "corrupted": ("the data are corrupted", "os dados estão corrompidos"),
     "feeds": ("Feeds", "Fontes"),
-    "owner": ("Owner", "Proprietário"),
+    "owner": ("Owner", "Responsável"),
     "contact": ("Contact", "Contato"),
     "last_delivery": ("Last delivery", "Última entrega"),
     "ago": ("{span} before", "{span} antes"),
@@ -129,4 +131,67 @@ QUALITY_PAIRS: Mapping[str, tuple[str, str]] = {
     "subject": ("Subject", "Assunto"),
     "rule_version": ("Version of the rules", "Versão das regras"),
     "report_file": ("The report as a file", "O relatório em arquivo"),
+}
+# What `hops dq show|explain|notice` print besides.
+TERMINAL_PAIRS: Mapping[str, Text] = {
+    "score_is": ("risk score {score} of 100", "risco {score} de 100"),
+    "no_score": ("no risk score", "sem pontuação de risco"),
+    "judged_in": ("({first} to {last}, run {run})", "({first} a {last}, execução {run})"),
+    "error_is": ("the job ended early: {error}", "a tarefa terminou antes do fim: {error}"),
+    "rules": ("Rules", "Regras"),
+    "report_is": ("report: {path}", "relatório: {path}"),
+    "page_is": ("page:   {path}", "página:    {path}"),
+    "later_report": (
+        "later:  a report of {days} after a decision: hops dq show {run}",
+        "depois:    um relatório de {days} após uma decisão: hops dq show {run}",
+    ),
+    "next_is": ("next:   {commands}", "a seguir:  {commands}"),
+    "explain_rule": ("explain RULE", "explain REGRA"),
+    "notice_feed": ("notice FEED", "notice FONTE"),
+    "whatif_rule": ("whatif RULE --threshold X", "whatif REGRA --threshold X"),
+    "some_points": (
+        "{name}: {points} of the {score} points of risk",
+        "{name}: {points} dos {score} pontos de risco",
+    ),
+    "no_points": ("{name}: no points of risk", "{name}: nenhum ponto de risco"),
+    "list_of_held": (
+        "Records held in quarantine: `hops dq quarantine` lists them.",
+        "Registros retidos em quarentena: `hops dq quarantine` mostra a lista.",
+    ),
+    "verdict_is": ("verdict:  {verdict}; {done}", "veredito:   {verdict}; {done}"),
+    "gold_keeps": ("gold keeps what it had", "a camada gold mantém o que tinha"),
+    "gold_takes": ("gold takes the days", "a camada gold recebe os dias"),
+    "evidence_is": ("evidence: {evidence}", "evidência:  {evidence}"),
+    "step_is": ("next:     {step}", "a seguir:   {step}"),
+    "rule_is": ("rule:     {rule}", "regra:      {rule}"),
+    "why_is": ("why:      {why}", "motivo:     {why}"),
+    "measured_is": (
+        "measured: {measured} (must be {limits}); {broken} of {checked} rows break it: {verdict}",
+        "medido:     {measured} (deve ser {limits}); {broken} de {checked} linhas a violam: {verdict}",
+    ),
+    "says": ("{steward} {said}", "{steward} diz que {said}"),
+    "of": ("of", "de"),
+    "past_one": (
+        "share of rows that break it, 1 run before: {trend}",
+        "parcela de linhas que a violam, 1 execução antes: {trend}",
+    ),
+    "past_runs": (
+        "share of rows that break it, {count} runs before: {trend}",
+        "parcela de linhas que a violam, {count} execuções antes: {trend}",
+    ),
+    "evidence_shift": (
+        "{pairs} encounters that both tell of; median difference {median_h} h, quartiles {spread_h} h apart",
+        "{pairs} atendimentos que ambas informam; diferença mediana {median_h} h, quartis a {spread_h} h um do outro",
+    ),
+    "evidence_figure": (
+        "{observed} seen, {expected} expected, {lower} to {upper} usual; score {score}, told beyond {limit}",
+        "observado {observed}, esperado {expected}, usual de {lower} a {upper}; pontuação {score}, avisa-se acima de "
+        "{limit}",
+    ),
+    "evidence_clock": (
+        "the lag of records is {lag_q50_h} h (median; 5 % below {lag_q05_h} h); the hours of {arrivals} arrivals, log "
+        "likelihood ratio {log_likelihood_ratio} over {window_days} days",
+        "os registros chegam com atraso de {lag_q50_h} h (mediana; 5 % abaixo de {lag_q05_h} h); as horas de "
+        "{arrivals} chegadas, razão de log-verossimilhança {log_likelihood_ratio} em {window_days} dias",
+    ),
 }

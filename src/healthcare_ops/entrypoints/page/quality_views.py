@@ -21,6 +21,8 @@ from healthcare_ops.pipeline.quality.wording.rules import rule_text
 # The worst first; a verdict is told by shape and word, never by colour alone.
 MARKS = {"error": "◆", "fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
 WORST_FIRST = tuple(MARKS)
+# What a steward says of a finding, by the name of its text.
+JUDGEMENTS = {None: "looks_into_it", "rule too strict": "too_strict", "data corrupted": "corrupted"}
 
 
 @dataclass(frozen=True)

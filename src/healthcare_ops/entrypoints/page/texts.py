@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
-from healthcare_ops.core.language import Language, Text, as_written, month_in, text_in
+from healthcare_ops.core.language import Language, Text, as_written, day_in, month_in, text_in
 from healthcare_ops.core.reasons import Reason
-from healthcare_ops.entrypoints.page.quality_texts import QUALITY_PAIRS
+from healthcare_ops.entrypoints.page.quality_texts import QUALITY_PAIRS, TERMINAL_PAIRS
 from healthcare_ops.operations.cautions import CAUTIONS, Caution, CautionCode
 from healthcare_ops.pipeline.quality.wording.texts import REASONS
 
@@ -128,6 +128,7 @@ _PAIRS: Mapping[str, Text] = {
     "folder": ("Folder", "Pasta"),
     "model": ("Model in use", "Modelo em uso"),
     **QUALITY_PAIRS,
+    **TERMINAL_PAIRS,
 }
 _CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
     CautionCode.DATA_OLD: (
@@ -211,6 +212,10 @@ class Words:
     def share(self, value: float | None, digits: int = 0) -> str:
         """Return a share as per cent."""
         return "–" if value is None else f"{self.number(value * 100, digits)} %"
+
+    def day_in_digits(self, value: date) -> str:
+        """Return a day in digits."""
+        return day_in(value, self.language)
 
     def day(self, value: date) -> str:
         """Return a day."""

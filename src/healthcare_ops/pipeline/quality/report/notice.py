@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from healthcare_ops.core.feed import Feed
+from healthcare_ops.core.language import LANGUAGES, Language, day_in
 from healthcare_ops.pipeline.quality.dqdl.syntax import Node, Rule, leaves
 from healthcare_ops.pipeline.quality.evaluate import Finding, Place
 from healthcare_ops.pipeline.quality.rules.conditions import holds
@@ -40,7 +41,7 @@ def notice(feed: Feed, missing: Sequence[Missing], days: Sequence[date]) -> dict
     return {
         "to": feed.owner.email,
         "subject": f"{feed.feed_id}: {', '.join(dict.fromkeys(_sources(feed, one) for one in missing))}",
-        "text": {language: _text(words, feed, missing, days) for language, words in _WORDS.items()},
+        "text": {language: _text(language, feed, missing, days) for language in LANGUAGES},
     }
 
 
@@ -80,7 +81,7 @@ def _is_met(leaf: Rule, share: float) -> bool:
         return False
 
 
-_WORDS: Mapping[str, Mapping[str, str]] = {
+_WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "greeting": "Dear {owner},",
         "intro": "in your deliveries of feed {feed} for {days} values are missing:",
@@ -104,8 +105,9 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def _text(words: Mapping[str, str], feed: Feed, missing: Sequence[Missing], days: Sequence[date]) -> str:
-    first, last = min(days).isoformat(), max(days).isoformat()
+def _text(language: Language, feed: Feed, missing: Sequence[Missing], days: Sequence[date]) -> str:
+    words = _WORDS[language]
+    first, last = (day_in(day, language) for day in (min(days), max(days)))
     lines = [
         words["greeting"].format(owner=feed.owner.name),
         "",

@@ -66,23 +66,23 @@ SHIPPED_PT: Mapping[str, str] = {
         "Pergunte ao fornecedor se a extração junta tabelas que multiplicam as linhas."
     ),
     "Compare columns.encounter_id in the feed file with the delivered columns.": (
-        "Compare columns.encounter_id no arquivo da fonte com as colunas entregues."
+        "Compare columns.encounter_id na configuração da fonte com as colunas entregues."
     ),
     "Compare columns.arrival_time in the feed file with the delivered columns.": (
-        "Compare columns.arrival_time no arquivo da fonte com as colunas entregues."
+        "Compare columns.arrival_time na configuração da fonte com as colunas entregues."
     ),
     "Compare columns.event_time in the feed file with the delivered columns.": (
-        "Compare columns.event_time no arquivo da fonte com as colunas entregues."
+        "Compare columns.event_time na configuração da fonte com as colunas entregues."
     ),
     "Compare columns.sector in the feed file with the delivered columns.": (
-        "Compare columns.sector no arquivo da fonte com as colunas entregues."
+        "Compare columns.sector na configuração da fonte com as colunas entregues."
     ),
     "Compare columns.bed in the feed file with the delivered columns.": (
-        "Compare columns.bed no arquivo da fonte com as colunas entregues."
+        "Compare columns.bed na configuração da fonte com as colunas entregues."
     ),
-    "Compare values.triage_level in the feed file.": "Compare values.triage_level no arquivo da fonte.",
+    "Compare values.triage_level in the feed file.": "Compare values.triage_level na configuração da fonte.",
     "Read the reasons with `hops dq quarantine`; correct the feed file, or contact the supplier.": (
-        "Veja os motivos com `hops dq quarantine`; corrija o arquivo da fonte ou contate o fornecedor."
+        "Veja os motivos com `hops dq quarantine`; corrija a configuração da fonte ou contate o fornecedor."
     ),
     "Have the supplier correct these visits; if there are many, check the feed's zone.": (
         "Peça ao fornecedor que corrija esses atendimentos; se forem muitos, verifique o fuso horário da fonte."

@@ -128,12 +128,12 @@ TEXTS: Mapping[str, Text] = {
     ),
     "ask_for_file": (
         "Ask {owner} ({email}) for {files} again; if the feed file is wrong, correct it and load the file anew.",
-        "Peça de novo a {owner} ({email}) o arquivo {files}; se o erro está no arquivo da fonte, corrija-o e carregue "
-        "o arquivo outra vez.",
+        "Peça de novo a {owner} ({email}) o arquivo {files}; se o erro está na configuração da fonte, corrija-a e "
+        "carregue o arquivo outra vez.",
     ),
     "ask_for_files": (
         "Ask {owner} ({email}) for {files} again; if the feed file is wrong, correct it and load the files anew.",
-        "Peça de novo a {owner} ({email}) os arquivos {files}; se o erro está no arquivo da fonte, corrija-o e "
+        "Peça de novo a {owner} ({email}) os arquivos {files}; se o erro está na configuração da fonte, corrija-a e "
         "carregue os arquivos outra vez.",
     ),
     "ask_why_late": (
@@ -185,7 +185,7 @@ _REASONS_PT: Mapping[Reason, str] = {
 _FILE_FAULTS_PT: Mapping[FileFault, str] = {
     FileFault.FILE_NAME_UNREADABLE: "o nome não está em UTF-8",
     FileFault.FILE_EMPTY: "está vazio",
-    FileFault.FILE_FORMAT_OTHER: "os primeiros bytes não são do formato que o nome e o arquivo da fonte indicam",
+    FileFault.FILE_FORMAT_OTHER: "os primeiros bytes não são do formato que o nome e a configuração indicam",
     FileFault.FILE_NOT_WHOLE: "está cortado ou danificado",
     FileFault.FILE_ENCODING_OTHER: "contém bytes que não são texto na codificação da fonte",
     FileFault.FILE_HEADER_UNUSABLE: "o cabeçalho não pode ser lido ou repete o nome de uma coluna",

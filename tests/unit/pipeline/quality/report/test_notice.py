@@ -35,7 +35,7 @@ def test_a_notice_speaks_of_the_feeds_own_sectors_and_days():
     assert "2026-03-01 to 2026-03-02" in text
     assert "sector ED: 2 of 10 records" in text
     assert "ICU" not in text
-    assert "2026-03-01 a 2026-03-02" in found["text"]["pt-BR"]
+    assert "01/03/2026 a 02/03/2026" in found["text"]["pt-BR"]
     assert found["to"] == FEED.owner.email
 
 

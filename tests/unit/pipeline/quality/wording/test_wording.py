@@ -181,7 +181,7 @@ def test_a_finding_of_a_report_of_before_has_not_the_facts(section):
             + "Mais 2 arquivos foram recusados. Nestes dias, 36 de 1.340 registros estão retidos, a maioria por isto: "
             "o local não corresponde a um setor de site.toml.",
             "Peça de novo a Lab (lab@hospital.example) os arquivos visits-07.csv, visits-07.csv, visits-07.csv, …; se "
-            "o erro está no arquivo da fonte, corrija-o e carregue os arquivos outra vez. Envie a Lab a lista de "
+            "o erro está na configuração da fonte, corrija-a e carregue os arquivos outra vez. Envie a Lab a lista de "
             "`hops dq quarantine`.",
         ),
     ],

@@ -1,0 +1,119 @@
+"""A data-quality report on a terminal, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from healthcare_ops.entrypoints.cli.output import console, table
+from healthcare_ops.entrypoints.cli.quality_findings import counted, measured
+
+if TYPE_CHECKING:
+    from healthcare_ops.entrypoints.page.texts import Words
+
+_MARKS = {"fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
+_HEADINGS = ("verdict", "rule", "broken", "checked", "measured", "must_be")
+
+
+def verdict_text(verdict: str) -> str:
+    """Return a report's verdict in words."""
+    return {"not_applicable": "nothing to judge", "error": "not judged to the end"}.get(verdict, verdict)
+
+
+def verdict_in(verdict: str, words: Words) -> str:
+    """Return the verdict of a rule: by its code in English, which is shorter than what a page says."""
+    from healthcare_ops.entrypoints.page import quality_views
+
+    return verdict.replace("_", " ") if words.language == "en" else quality_views.verdict_text(verdict, words)
+
+
+def print_report(report: Mapping[str, Any], words: Words | None = None) -> None:
+    """Print a report as it is stored, in English without `words`."""
+    words = words or _english()
+    out = console()
+    out.print(_title(report, words))
+    if report.get("error"):
+        out.print(words("error_is", error=report["error"]), markup=False)
+    print_rules(report, words)
+    for line in (*_findings(report, words), *_feeds(report, words), *_ways_on(report, words)):
+        out.print(line, markup=False)
+
+
+def print_rules(report: Mapping[str, Any], words: Words | None = None) -> None:
+    """Print what the rules found as a table, the worst first; in English without `words`."""
+    words = words or _english()
+    order = list(_MARKS)
+    sections = sorted(report["rules"], key=lambda rule: order.index(rule["verdict"]))
+    rows = [
+        [
+            f"{_MARKS[rule['verdict']]} {verdict_in(rule['verdict'], words)}",
+            rule["rule_id"],
+            counted(rule),
+            rule["checked"],
+            ", ".join(measured(value, words) for value in rule["values"]),
+            ", ".join(rule["thresholds"]),
+        ]
+        for rule in sections
+    ]
+    headings = [words(name).lower() for name in _HEADINGS]
+    console().print(table(words("rules"), headings, rows, words.language))
+
+
+def _english() -> Words:
+    from healthcare_ops.entrypoints.page.texts import Words
+
+    return Words("en")
+
+
+def _title(report: Mapping[str, Any], words: Words) -> str:
+    from healthcare_ops.entrypoints.page.quality_views import headline
+
+    verdict = verdict_text(report["verdict"]) if words.language == "en" else headline(report["verdict"], words)
+    risk = report["dq_risk_score"]
+    score = words("no_score") if risk is None else words("score_is", score=words.number(risk, 2))
+    first, last = (words.day_in_digits(date.fromisoformat(report["days"][end])) for end in ("first", "last"))
+    return f"{verdict.upper()}  {score}  {words('judged_in', first=first, last=last, run=report['run_id'])}"
+
+
+def _findings(report: Mapping[str, Any], words: Words) -> Iterator[str]:
+    from healthcare_ops.entrypoints.page.quality_views import finding_told
+    from healthcare_ops.operations.reading import told_in_words
+
+    for told in told_in_words(report):
+        day = words.day_in_digits(date.fromisoformat(told["day"]))
+        yield f"{_MARKS[told['verdict']]} {told['rule_id']} {day}: {finding_told(told, words).text}"
+    for given in report.get("assignments", ()):
+        yield f"{given['rule_id']}: {_said(given, words)}"
+
+
+def _said(given: Mapping[str, Any], words: Words) -> str:
+    """Return what a steward says of a finding."""
+    from healthcare_ops.entrypoints.page.quality_views import JUDGEMENTS
+
+    judgement, steward = given["judgement"], given["steward"]
+    if judgement is None:
+        return f"{steward} {words('looks_into_it')}"
+    said = judgement if words.language == "en" else words(JUDGEMENTS[judgement])
+    return f"{words('says', steward=steward, said=said)}: {given['reason']}"
+
+
+def _feeds(report: Mapping[str, Any], words: Words) -> Iterator[str]:
+    from healthcare_ops.entrypoints.page.quality_views import feed_told
+
+    for feed in report["feeds"]:
+        how, _ = feed_told(feed, report, words)
+        yield f"{feed['feed_id']} ({feed['owner']}): {how.text}"
+
+
+def _ways_on(report: Mapping[str, Any], words: Words) -> Iterator[str]:
+    """Yield where the report lies, and what to look at next."""
+    yield words("report_is", path=report["path"])
+    if later := report.get("later_decision"):
+        days = words("one_day") if later["days"] == 1 else words("days", count=words.number(later["days"]))
+        yield words("later_report", days=days, run=later["run_id"])
+    if report["verdict"] in ("warn", "fail"):
+        held = any(feed["counts"]["quarantined"] for feed in report["feeds"])
+        ways = [words(name) for name in ("explain_rule", "notice_feed", "whatif_rule")]
+        ways += ["quarantine"] if held else []
+        yield words("next_is", commands=" · ".join(f"hops dq {way}" for way in ways))
