@@ -479,6 +479,29 @@ def test_a_run_in_which_a_rule_was_not_judged_has_no_place_in_its_trend():
     assert len(re.findall("M", re.search(r'class="line soft" d="([^"]*)"', drawn)[1])) == 2
 
 
+def test_a_rule_that_had_nothing_to_judge_in_any_run_has_no_trend():
+    unjudged = make_rule(verdict="not_applicable", trend=past(0.0, 0.0, verdict="not_applicable"))
+
+    drawn = render_quality(make_report(rules=[unjudged | {"verdict": "not_applicable"}]))
+
+    assert 'class="spark"' not in drawn
+    assert "– to –" not in Page(drawn).text
+
+
+def test_a_command_to_run_is_shown_as_code_and_a_hostile_one_stays_text():
+    step = "Run `hops dq quarantine`, then `<b>x</b>\u202e`."
+
+    drawn = render_quality(make_report(rules=[make_broken(next_step=step)]))
+
+    assert "Run <code>hops dq quarantine</code>, then <code>&lt;b&gt;x&lt;/b&gt;\\u202e</code>." in drawn
+
+
+def test_of_records_that_are_held_too_often_the_next_step_is_to_see_why():
+    held = make_figure("2026-03-06") | {"table": "ops.batch_accounts", "column": "quarantined"}
+
+    assert next_step(held, Words("en")).startswith("See with `hops dq quarantine` why they are held")
+
+
 def test_a_rule_that_was_never_judged_before_has_no_trend():
     page = Page(render_quality(make_report()))
 
@@ -524,6 +547,10 @@ def test_records_of_a_feed_that_do_not_add_up_are_a_defect_to_report():
     [
         ({}, "8 Mar 2026, 06:00 UTC (3 h before) · ✓ in time; allowed are 4 h"),
         ({"since_min": 3 * 1440, "is_late": True}, "(3 d before) · ▲ late; allowed are 4 h"),
+        (
+            {"since_min": -60},
+            "8 Mar 2026, 06:00 UTC · ✓ in time",
+        ),
         (
             {"last_ingested_at": None, "since_min": None, "late_after_min": 90, "is_late": True},
             "Last deliverynone for a long time · ▲ late; allowed are 90 min",
@@ -580,7 +607,7 @@ def test_a_page_names_its_language_and_words_what_is_stored_in_english():
 
     assert drawn.startswith('<!doctype html>\n<html lang="pt-BR">')
     assert "Nestes dias, 36 de 1.340 registros estão retidos, a maioria por isto: o local não corresponde" in drawn
-    assert "Envie a Desk a lista de `hops dq quarantine`." in drawn
+    assert "Envie a Desk a lista de <code>hops dq quarantine</code>." in drawn
     assert 'lang="en"' not in drawn
     assert "15,50risco de qualidade" in Page(drawn).text
 

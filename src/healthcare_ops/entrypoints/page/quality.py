@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -32,6 +33,8 @@ from healthcare_ops.entrypoints.page.quality_views import (
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION
 from healthcare_ops.pipeline.quality.report.score import FAIL_FLOOR
+
+_CODE = re.compile("`([^`\\n]+)`")
 
 
 def write_quality_page(report: Mapping[str, Any], path: Path, *, language: Language = "en") -> None:
@@ -96,7 +99,7 @@ def _require_form(report: Mapping[str, Any]) -> None:
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("healthcare_ops.entrypoints.page", "."),
         autoescape=True,
         undefined=StrictUndefined,
@@ -104,11 +107,21 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_inert,
     )
+    environment.filters["code"] = _with_code
+    return environment
 
 
 def _inert(value: Any) -> Any:
     """Return a text without what a browser would obey though it is no markup, such as marks that reverse text."""
     return inert(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _with_code(text: str) -> Markup:
+    """Return a text with what stands between backticks, such as a command, as code."""
+    parts = _CODE.split(_inert(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
+    )
 
 
 def _subtitle(report: Mapping[str, Any], words: Words) -> str:

@@ -40,7 +40,7 @@ QUALITY_PAIRS: Mapping[str, Text] = {
         "60 and more: something is broken that stops the run",
         "60 ou mais: foi violado algo que interrompe a execução",
     ),
-    "why_score": ("What the risk is made of", "De que o risco é feito"),
+    "why_score": ("What the risk is made of", "Composição do risco"),
     "points": ("Points", "Pontos"),
     "held_share": ("records held in quarantine", "registros retidos em quarentena"),
     "own_past": ("Files, clocks and figures", "Arquivos, relógios e números"),
@@ -74,11 +74,16 @@ QUALITY_PAIRS: Mapping[str, Text] = {
         "Ask the feed's owner since when {column} is left out, and have the records delivered again.",
         "Pergunte ao responsável pela fonte desde quando {column} não é informado e peça nova entrega dos registros.",
     ),
+    "next_held": (
+        "See with `hops dq quarantine` why they are held; correct the feed file, or ask the feed's owner.",
+        "Veja com `hops dq quarantine` por que estão retidos; corrija a configuração da fonte ou pergunte ao "
+        "responsável.",
+    ),
     "next_mean": (
         "Compare unit and column of {column} in the feed file with what the feed's owner delivers.",
         "Compare unidade e coluna de {column} na configuração da fonte com o que o responsável entrega.",
     ),
-    "broken_rules": ("What broke", "O que foi violado"),
+    "broken_rules": ("What broke", "Regras violadas"),
     "nothing_broken": ("No rule is broken.", "Nenhuma regra foi violada."),
     "nothing_broken_yet": (
         "No rule is broken among those that were judged.",
@@ -101,6 +106,7 @@ QUALITY_PAIRS: Mapping[str, Text] = {
     "pseudonym": ("Encounter (pseudonym)", "Atendimento (pseudônimo)"),
     "trend": ("Trend", "Tendência"),
     "first_time": ("no run before", "nenhuma execução antes"),
+    "never_judged": ("nothing to judge in {count} runs", "nada a avaliar em {count} execuções"),
     "trend_of_share": (
         "Share of rows that break it, {lowest} to {highest} in {count} runs; the last mark is this one",
         "Parcela de linhas que a violam, {lowest} a {highest} em {count} execuções; a última marca é esta",

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from healthcare_ops.core.language import Language
-from healthcare_ops.core.tables import FATES
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, FATES
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.operations.reading import findings_of, told_in_words
@@ -164,10 +164,12 @@ def feed_told(section: Mapping[str, Any], report: Mapping[str, Any], words: Word
 def next_step(section: Mapping[str, Any], words: Words) -> str:
     """Return what to do about refused files, a clock, two clocks that disagree, or a figure that is too far off."""
     kind = section["rule"] if kind_of(section) == "figure" else kind_of(section)
+    if kind == "nulls" and section.get("table") == BATCH_ACCOUNTS.id:
+        kind = "held"
     return words(f"next_{kind}", **{name: section.get(name, "") for name in ("feed_id", "other_feed_id", "column")})
 
 
-def _trend(runs: Sequence[Mapping[str, Any]], words: Words, *, of_rows: bool) -> tuple[Markup, str]:
+def _trend(runs: Sequence[Mapping[str, Any]], words: Words, *, of_rows: bool) -> tuple[Markup | None, str]:
     """Return the runs, the oldest first: shares of broken rows, or of a rule that judges a number that number."""
 
     def shown(value: float | None) -> str:
@@ -175,6 +177,8 @@ def _trend(runs: Sequence[Mapping[str, Any]], words: Words, *, of_rows: bool) ->
 
     values = [_value(run, of_rows=of_rows) for run in runs]
     known = [value for value in values if value is not None]
+    if not known:
+        return None, words("never_judged", count=words.number(len(runs)))
     ends = {name: shown(of(known, default=None)) for name, of in (("lowest", min), ("highest", max))}
     text = words("trend_of_share" if of_rows else "trend_of_value", count=words.number(len(runs)), **ends)
     points = [
@@ -225,8 +229,10 @@ def feed_view(section: Mapping[str, Any], report: Mapping[str, Any], words: Word
     title = f"{words.number(counts['delivered'])} {words('delivered')}"
     last = words("never")
     if delay["last_ingested_at"]:
-        ago = words("ago", span=words.span(delay["since_min"]))
-        last = f"{words.instant(datetime.fromisoformat(delay['last_ingested_at']))} ({ago})"
+        last = words.instant(datetime.fromisoformat(delay["last_ingested_at"]))
+        # A run that looks back at an earlier day finds deliveries that came after it.
+        if delay["since_min"] >= 0:
+            last += f" ({words('ago', span=words.span(delay['since_min']))})"
     return FeedView(
         section,
         how,

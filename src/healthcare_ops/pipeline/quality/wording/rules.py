@@ -27,7 +27,7 @@ SHIPPED_PT: Mapping[str, str] = {
         "um mapeamento que não serve a quase nenhum registro está errado"
     ),
     "of a day of a feed more records are held than ever should be": (
-        "há um dia de uma fonte com mais registros retidos do que deveria haver"
+        "nenhum dia de uma fonte deveria ter tantos registros retidos"
     ),
     "one row per encounter, or every count is wrong": "uma linha por atendimento; senão, toda contagem fica errada",
     "an encounter without arrival has no day": "um atendimento sem chegada não pertence a nenhum dia",

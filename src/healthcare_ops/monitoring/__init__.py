@@ -1,0 +1,1 @@
+"""Watching models in use: whether what they forecast is still what they learnt."""
