@@ -21,13 +21,13 @@ MEMORY_DAYS = 7
 _AGES = MEMORY_DAYS + 1
 _YEARS, _YEAR_DAYS, _BLOCK_DAYS = 400, 365, 7
 # A day is an event, two are a change: no day alone reaches a threshold.
-_MOST_OF_A_DAY = 0.85
+_MOST_OF_A_DAY = 0.75
 # Nor does a chart rise without end, so that it comes down soon after a change is over.
 _CEILING = 2.0
 _LEAST_DAYS = 28
 # A reference has not seen everything, so its own virtual years are too tame; those of levels, whose memory has to be
 # estimated as well, even more. Chosen on seeds that no table reports.
-_ROOM, _ROOM_OF_LEVELS = 1.15, 1.4
+_ROOM, _ROOM_OF_LEVELS = 1.2, 1.4
 # A chart starts anew about every twelfth day: it needs at least the evidence that so many looks a year give by chance.
 _LOOKS_A_YEAR = 30.0
 

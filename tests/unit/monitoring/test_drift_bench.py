@@ -43,6 +43,7 @@ def test_a_clock_that_is_three_hours_off_is_called_a_fault_within_days(bench, na
     assert [item.later for item in found].count("data_fault") >= len(SEEDS) - 1
 
 
+@pytest.mark.slow
 def test_a_simulated_hospital_that_comes_two_hours_later_is_found_in_two_days(bench):
     (change,) = [change for change in bench.CHANGES if change.name == "peak +2 h"]
 
@@ -51,13 +52,14 @@ def test_a_simulated_hospital_that_comes_two_hours_later_is_found_in_two_days(be
     assert statistics.median(item.day or 99 for item in found) <= 2
 
 
-@pytest.mark.parametrize("make", ["plain", "simulated"])
+@pytest.mark.parametrize("make", ["plain", pytest.param("simulated", marks=pytest.mark.slow)])
 def test_a_clean_year_has_at_most_two_false_alarms(bench, make):
     cried = [bench.cry(bench.MAKERS[make](10, seed, bench.CLEAN, 365)) for seed in SEEDS[:3]]
 
     assert statistics.mean(item.episodes for item in cried) <= 2
 
 
+@pytest.mark.slow
 def test_a_year_of_six_sectors_is_judged_within_seconds(bench):
     cried = bench.cry(bench.six_sectors(10, SEEDS[0], bench.CLEAN, 365))
 
