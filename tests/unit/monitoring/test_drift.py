@@ -157,7 +157,9 @@ def test_a_day_is_judged_without_what_comes_after_it(make_hospital):
 
 
 def test_the_same_hours_give_the_same_verdict(make_hospital):
-    assert find_drift(make_hospital(factor=1.3)) == find_drift(make_hospital(factor=1.3))
+    once, again = (find_drift(make_hospital(factor=1.3)) for _ in range(2))
+
+    assert once == again
 
 
 def test_a_day_of_the_training_is_not_judged(make_hospital):
