@@ -26,8 +26,8 @@ _MOST_OF_A_DAY = 0.75
 _CEILING = 2.0
 _LEAST_DAYS = 28
 # A reference has not seen everything, so its own virtual years are too tame; those of levels, whose memory has to be
-# estimated as well, even more. Chosen on seeds that no table reports.
-_ROOM, _ROOM_OF_LEVELS = 1.2, 1.4
+# estimated as well, even more; those of a short reference most. Chosen on seeds that no table reports.
+_ROOM, _ROOM_OF_LEVELS, _ROOM_DAYS = 1.1, 1.3, 30.0
 # A chart starts anew about every twelfth day: it needs at least the evidence that so many looks a year give by chance.
 _LOOKS_A_YEAR = 30.0
 
@@ -121,6 +121,7 @@ def thresholds(charts: Sequence[Chart], *, trained: int, per_year: float, seed: 
         now = _grown(now, gain[:, None] * (new[:, days] + wrong)[..., None] - cost[:, None])
         np.maximum(highest, now.max(axis=-1), out=highest)
     room = np.array([_ROOM_OF_LEVELS if charts[number].unsure else _ROOM for number in chosen])
+    room *= 1 + _ROOM_DAYS / np.array([len(known[number]) for number in chosen])
     found = room * np.quantile(highest, max(1 - per_year, 0.0), axis=1)
     out[speaks] = np.maximum(found, np.log(_LOOKS_A_YEAR / per_year))
     return out

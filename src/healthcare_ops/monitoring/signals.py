@@ -56,9 +56,9 @@ class Level:
         return _first_of(_root(self.seen[window], self.expected[window]))
 
     def size(self, window: slice | Flags) -> float:
-        """Return the relative change over some days: 0.2 is 20 % more."""
+        """Return the relative change over some days: 0.2 is 20 % more; 0 where not even one arrival was expected."""
         expected = np.nansum(self.expected[window])
-        return float(np.nansum(self.seen[window]) / expected - 1) if expected else 0.0
+        return float(np.nansum(self.seen[window]) / expected - 1) if expected >= 1 else 0.0
 
 
 @dataclass(frozen=True)

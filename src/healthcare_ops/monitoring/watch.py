@@ -103,7 +103,9 @@ class Watch:
             spread.stability(trailing(spread.counts[: self.days.trained][chosen])[6:]).max(axis=0)
             for spread in self.spreads
         ]
-        return np.asarray(_SPREAD_ROOM * np.quantile(highest, 1 - share, axis=1))
+        limit = _SPREAD_ROOM * np.quantile(highest, 1 - share, axis=1)
+        is_known = [np.count_nonzero(spread.counts[: self.days.trained].sum(axis=1)) >= 28 for spread in self.spreads]
+        return np.where(is_known, limit, np.inf)
 
     def charts(self, masked: Flags) -> tuple[Floats, Ints]:
         """Return the charts over the days since the training and how long changes last; masked days say nothing."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from healthcare_ops.monitoring.drift import DriftWatch, find_drift
-from healthcare_ops.monitoring.hours import HospitalHours
+from healthcare_ops.monitoring.hours import HospitalHours, SectorHours
 from healthcare_ops.monitoring.verdict import Finding, KnownFault
 
 
@@ -167,6 +167,23 @@ def test_a_day_of_the_training_is_not_judged(make_hospital):
 
     with pytest.raises(ValueError, match="not a day since the training"):
         DriftWatch(hours).on(hours.first_day - 1)
+
+
+def test_a_sector_without_arrivals_or_without_any_known_hour_says_nothing(make_hospital):
+    hours = make_hospital(days=35)
+    nothing = np.zeros(len(hours.day))
+    unknown = np.full(len(hours.day), np.nan)
+
+    others = (SectorHours("CLOSED", nothing, unknown, nothing), SectorHours("NEW", unknown, unknown, unknown))
+    verdict = find_drift(replace(hours, sectors=(*hours.sectors, *others)))
+
+    assert verdict.findings == ()
+
+
+def test_three_weeks_of_training_are_too_few_to_speak_of_drift(make_hospital):
+    verdict = find_drift(make_hospital(trained_days=21, factor=1.5))
+
+    assert verdict.kind == "none"
 
 
 # Faults of the data
