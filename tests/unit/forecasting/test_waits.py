@@ -14,8 +14,9 @@ from healthcare_ops.forecasting.calendar import Calendar
 from healthcare_ops.forecasting.conformal import fit_odds, fit_shifts, group_of
 from healthcare_ops.forecasting.occupancy import Horizon
 from healthcare_ops.forecasting.wait_cases import Known
+from healthcare_ops.forecasting.wait_signs import NAMES, Signs
 from healthcare_ops.forecasting.wait_training import fit_waits
-from healthcare_ops.forecasting.wait_usual import Waits
+from healthcare_ops.forecasting.wait_usual import Usual, Waits
 from healthcare_ops.forecasting.waits import WaitsModel
 
 BENCH = Path(__file__).parents[3] / "bench" / "waits.py"
@@ -143,6 +144,24 @@ def test_who_left_after_the_target_waited_longer_than_it(left_after, is_judged):
 
     assert (known.breach_weight[row] > 0) == is_judged
     assert known.weight[row] == 0
+
+
+def test_the_same_hour_of_the_week_is_that_of_the_clock_on_the_wall():
+    # In Sweden clocks changed on 28 March 2021; patients who come from 8 to 9 wait long, before and after.
+    begin, hours = int(np.datetime64("2021-03-01T00:00", "m").astype(int)), np.arange(24 * 35)
+    arrival = begin + 60.0 * hours + 30
+    is_summer = arrival >= np.datetime64("2021-03-28T01:00", "m").astype(int)
+    wait = np.where((hours + 1 + is_summer) % 24 == 8, 200.0, 10.0)
+    waits = Waits.of(arrival, arrival + wait, arrival + wait + 30, np.full(len(hours), 3))
+    flat = Usual(np.full(48, np.log(25.0)), np.zeros(6), 1.0, 1.0)
+    day = int(np.datetime64("2021-03-31T00:00", "h").astype(int))
+    eight = np.array([day + 6 + beside for beside in (-2, 0, 2)])
+
+    signs = Signs(waits, flat, Calendar("Europe/Stockholm"), day + 48)
+    before, at, after = signs.columns(np.full(3, 60.0 * day), eight)[:, NAMES.index("profile_4w")]
+
+    assert before == after == 0
+    assert at > 0.5
 
 
 # --- Forecasts ---
