@@ -157,7 +157,7 @@ def test_the_same_hour_of_the_week_is_that_of_the_clock_on_the_wall():
     day = int(np.datetime64("2021-03-31T00:00", "h").astype(int))
     eight = np.array([day + 6 + beside for beside in (-2, 0, 2)])
 
-    signs = Signs(waits, flat, Calendar("Europe/Stockholm"), day + 48)
+    signs = Signs(waits.known_at(60.0 * day), flat, Calendar("Europe/Stockholm"), day + 48)
     before, at, after = signs.columns(np.full(3, 60.0 * day), eight)[:, NAMES.index("profile_4w")]
 
     assert before == after == 0
