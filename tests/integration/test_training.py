@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from healthcare_ops.core.clock import AsOfClock
-from healthcare_ops.core.tables import FEATURES
+from healthcare_ops.core.tables import FEATURES, PREDICTIONS
 from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.jobs import load_job
 from healthcare_ops.jobs.context import Request
@@ -63,7 +63,21 @@ def test_a_past_that_was_rewritten_waits_for_a_person(hospital):
     assert (found.champion.version, found.challenger) == (first["version"], second["version"])
 
 
-@pytest.mark.parametrize(("hours", "rows"), [(23, 98), (26, 0)])
+def test_who_is_there_and_who_waits_is_forecast_from_who_is_there_now(hospital):
+    train(hospital, "sunday")
+
+    load_job("batch_predict")(hospital.context, Request("tick", "inference", hospital.context.clock.now().date()))
+
+    rows = [row for row in hospital.rows(PREDICTIONS) if row["sector_id"] == "ED"]
+    expected = {(row["metric"], row["horizon_h"]): row["mean"] for row in rows}
+    # Somebody comes every hour at five past, is seen after half an hour and stays for three: three are there, one of
+    # whom came within the hour and is seen already; at the full hour nobody waits.
+    assert [round(expected["occupancy", lead]) for lead in (0, 1, 4, 24)] == [3, 3, 3, 3]
+    assert [round(expected["queue", lead]) for lead in (1, 4, 24)] == [0, 0, 0]
+    assert all(row["data_as_of"] <= row["prediction_ts"] for row in rows)
+
+
+@pytest.mark.parametrize(("hours", "rows"), [(23, 6 * 49), (26, 0)])
 def test_data_that_are_too_old_make_no_forecast(hospital, hours, rows):
     train(hospital, "sunday")
     later = AsOfClock(datetime.fromisoformat(NOW) + timedelta(hours=hours))

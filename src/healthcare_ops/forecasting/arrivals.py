@@ -17,7 +17,7 @@ from healthcare_ops.forecasting.boosted import BoostedModel, fit_boosted, scale_
 from healthcare_ops.forecasting.linear import LinearModel, fit_linear
 from healthcare_ops.forecasting.pairs import MAX_LEAD_H
 from healthcare_ops.forecasting.regressors import Covariates
-from healthcare_ops.forecasting.series import HourlySeries
+from healthcare_ops.forecasting.series import HourlySeries, is_arrivals
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,7 +43,7 @@ class ArrivalsModel:
     `trained_from` and `trained_until` (UTC, the latter excluded) bound the hours it was fitted on; `scale` is the
     sector's arrivals per hour that the boosted model counts in, `linear_weight` (0–1) the share of the linear
     model in the mean of logs (1 where there is no boosted model), `dispersion` that of the counts; `total_dispersion`
-    is that of the sum over all sectors that were fitted together.
+    is that of the sum of arrivals over all sectors that were fitted together.
     """
 
     sector_id: str
@@ -139,7 +139,8 @@ def fit_arrivals(
     blends = [trial.blend(early, scale) for trial, scale in zip(trials, scales, strict=True)]
     helps = early is not None and _helps(trials, blends)
     tried = blends if helps else [trial.linear for trial in trials]
-    total = _total_dispersion(trials, tried)
+    arriving = [place for place, trial in enumerate(trials) if is_arrivals(trial.series.sector_id)]
+    total = _total_dispersion([trials[place] for place in arriving], [tried[place] for place in arriving])
     scales = [scale_of(item) for item in series]
     boosted = fit_boosted(series, scales, covariates, threads=threads) if helps else None
     return {
@@ -202,8 +203,10 @@ def _likeliest(actual: Ints, mean: Floats) -> float:
 def _total_dispersion(trials: Sequence[_Trial], tried: Sequence[Floats]) -> float:
     """Return the dispersion of the sum: what moves all sectors on a day does not average out.
 
-    Of series that do not end together, that of the most dispersed one.
+    Of series that do not end together, that of the most dispersed one; 0 if there is none.
     """
+    if not trials:
+        return 0.0
     if len({trial.series.end for trial in trials}) > 1:
         return max(_likeliest(trial.actual, mean) for trial, mean in zip(trials, tried, strict=True))
     shared = min(len(trial.actual) for trial in trials)

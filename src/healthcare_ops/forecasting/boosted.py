@@ -116,7 +116,9 @@ def fit_boosted(
         feature_name=[f"f{place}" for place in range(features[0].shape[1])],  # its text allows few characters in names
     )
     booster = lightgbm.train({**_PARAMETERS, "num_threads": threads}, data, _ROUNDS)
-    return BoostedModel(booster.model_to_string(), events, regressors)
+    # The trees are the same on any number of threads; the text, from which the version follows, should be too.
+    trees = booster.model_to_string().replace(f"[num_threads: {threads}]", "[num_threads: 0]")
+    return BoostedModel(trees, events, regressors)
 
 
 def _names(events: Sequence[str], regressors: Sequence[str]) -> tuple[str, ...]:

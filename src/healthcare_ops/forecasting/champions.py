@@ -121,7 +121,7 @@ def publish(objects: ObjectStore, trained: TrainedModel, at: datetime, *, pin: s
     `pin` names the state of the tables that it learnt from. The same candidate again changes nothing.
     """
     seals = {use.version: use.manifest_sha256 for use in standing(objects).uses}
-    version = save_model(objects, trained.sectors, trained.data_as_of, {**trained.facts(), "pin": pin}, seals=seals)
+    version = save_model(objects, trained.flow, trained.data_as_of, {**trained.facts(), "pin": pin}, seals=seals)
     reason = trained.verdict.reason
     if trained.verdict.is_accepted:
         promote(objects, version, by=TRAINING, reason=reason, at=at)

@@ -85,16 +85,28 @@ def backtest(
     known: Sequence[HourlySeries],
     covariates: Covariates,
     *,
+    leads: Sequence[int] = SHOWN_LEADS,
+    test_days: int = 56,
+    every_h: int = EVERY_H,
+) -> list[Backtest]:
+    """Walk over the last `test_days` of every series and judge all leads; `leads` get a comparison of their own."""
+    walks = walk_recent(known, covariates, test_days=test_days, every_h=every_h)
+    return [judge(walk, covariates, leads) for walk in walks]
+
+
+def walk_recent(
+    known: Sequence[HourlySeries],
+    covariates: Covariates,
+    *,
     test_days: int = 56,
     refit_days: int = 28,
     every_h: int = EVERY_H,
-    leads: Sequence[int] = SHOWN_LEADS,
     threads: int = 1,
-) -> list[Backtest]:
+) -> list[Walk]:
     """Walk over the last `test_days` of every series, refitting as time goes on; short ones are left out.
 
-    All leads 0–48 are forecast; `leads` get a comparison of their own. Five hours between origins share no
-    divisor with the day: otherwise each lead would always fall on the same hours.
+    All leads 0–48 are forecast. Five hours between origins share no divisor with the day: otherwise each lead would
+    always fall on the same hours.
     """
     if not known:
         return []
@@ -104,8 +116,7 @@ def backtest(
     }
     judged = [series for series in known if len(origins[series.sector_id])]
     blocks = _blocks(judged, origins, timedelta(days=refit_days))
-    walks = walk_forward(judged, covariates, blocks, np.arange(MAX_LEAD_H + 1), threads=threads)
-    return [judge(walk, covariates, leads) for walk in walks]
+    return walk_forward(judged, covariates, blocks, np.arange(MAX_LEAD_H + 1), threads=threads)
 
 
 def held_out_origins(series: HourlySeries, first: int, *, every_h: int = EVERY_H) -> Ints:

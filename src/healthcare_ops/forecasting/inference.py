@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 from healthcare_ops.core.errors import DataError, NotFoundError
 from healthcare_ops.core.tables import HOSPITAL, QUANTILES
 from healthcare_ops.forecasting import counts
+from healthcare_ops.forecasting.headcounts import CountForecast, sum_pmf
 from healthcare_ops.forecasting.measures import LEVELS
+from healthcare_ops.forecasting.occupancy import Horizon
 from healthcare_ops.forecasting.pairs import MAX_LEAD_H
 from healthcare_ops.forecasting.registry import StoredModel
-from healthcare_ops.forecasting.regressors import Covariates
+from healthcare_ops.forecasting.regressors import Covariates, minutes
 from healthcare_ops.forecasting.series import HourlySeries, require_full_hour
+from healthcare_ops.forecasting.survival import Stays
 
 _HOUR = timedelta(hours=1)
 
@@ -53,6 +57,16 @@ class Forecast:
         }
 
 
+@dataclass(frozen=True)
+class Moment:
+    """When a forecast is made, until when (at most then) its data know, and the full hours it is of."""
+
+    made_at: datetime
+    known_until: datetime
+    origin: datetime
+    leads: NDArray[np.int64]
+
+
 def predict(
     model: StoredModel,
     series: HourlySeries,
@@ -79,9 +93,10 @@ def predict(
     """
     made_at = origin if prediction_ts is None else prediction_ts
     _require_in_range(origin, made_at, leads)
-    if series.sector_id not in model.sectors:
+    known_sectors = model.flow.arrivals
+    if series.sector_id not in known_sectors:
         raise NotFoundError(
-            f"model {model.version} has no sector {series.sector_id!r}; it has {', '.join(sorted(model.sectors))}.",
+            f"model {model.version} has no sector {series.sector_id!r}; it has {', '.join(sorted(known_sectors))}.",
             next_step="Run `hops run --type weekly_train`.",
         )
     known = series.until(made_at)
@@ -90,7 +105,7 @@ def predict(
             f"sector {series.sector_id!r} has no hour of arrivals before {made_at.isoformat()}.",
             next_step="Check that its feed delivers.",
         )
-    forecaster = model.sectors[series.sector_id]
+    forecaster = known_sectors[series.sector_id]
     horizons = np.asarray(leads, dtype=np.int64)
     mean = forecaster.predict(known, horizons + (origin - known.end) // _HOUR, covariates)
     return Forecast(
@@ -113,13 +128,57 @@ def add_up(parts: Sequence[Forecast], model: StoredModel) -> Forecast:
     """
     mean = np.sum([part.mean for part in parts], axis=0)
     first = parts[0]
-    spread = model.sectors[first.sector_id].total_dispersion
+    spread = model.flow.arrivals[first.sector_id].total_dispersion
     return replace(
         first,
         sector_id=HOSPITAL,
         data_as_of=min(part.data_as_of for part in parts),
         mean=mean,
         quantiles=counts.quantiles(mean, spread, LEVELS),
+    )
+
+
+def predict_headcounts(
+    model: StoredModel,
+    metric: str,
+    stays: Mapping[str, Stays],
+    known: Mapping[str, HourlySeries],
+    moment: Moment,
+    covariates: Covariates,
+) -> list[Forecast]:
+    """Forecast how many are there at the start of each target hour, sector by sector, and in all sectors together.
+
+    `known` are the series of arrivals and entries by name. A sector without a model, or whose entries are not known,
+    is left out; with it all together are.
+    """
+    found: dict[str, CountForecast] = {}
+    for sector, model_of in model.flow.headcounts.get(metric, {}).items():
+        entering = model.flow.entries(sector) if metric == "occupancy" else model.flow.arrivals.get(sector)
+        series = known.get(entering.sector_id) if entering else None
+        if entering and series and sector in stays:
+            horizon = Horizon(minutes(moment.known_until), minutes(moment.origin), moment.leads)
+            history = series.until(moment.known_until)
+            ahead = (60 * horizon.first_hour - minutes(history.end)) // 60 + np.arange(horizon.hours)
+            means = entering.predict(history, ahead, covariates)
+            found[sector] = model_of.predict(stays[sector], horizon, means, covariates.calendar)
+    told = [_told(model, sector, metric, one, moment) for sector, one in found.items()]
+    if found and stays.keys() <= found.keys():
+        pmf = reduce(sum_pmf, (one.pmf for one in found.values()))
+        told.append(_told(model, HOSPITAL, metric, CountForecast(moment.leads, pmf), moment))
+    return told
+
+
+def _told(model: StoredModel, sector_id: str, metric: str, found: CountForecast, moment: Moment) -> Forecast:
+    return Forecast(
+        sector_id=sector_id,
+        prediction_ts=moment.made_at.astimezone(UTC),
+        data_as_of=moment.known_until.astimezone(UTC),
+        model_version=model.version,
+        target_time=tuple(moment.origin.astimezone(UTC) + int(lead) * _HOUR for lead in moment.leads),
+        horizon_h=moment.leads,
+        mean=found.mean,
+        quantiles=found.quantiles(LEVELS),
+        metric=metric,
     )
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from healthcare_ops import __version__
 from healthcare_ops.core.errors import ConfigError, NotFoundError
-from healthcare_ops.forecasting.arrivals import ArrivalsModel
-from healthcare_ops.forecasting.boosted import BoostedModel
+from healthcare_ops.forecasting.flow import FlowModel
 from healthcare_ops.ports import ObjectStore
 
 ROOT = "models/flow"
@@ -21,7 +20,7 @@ _MODEL = "model.json"
 _TREES = "trees.txt"
 _MANIFEST = "manifest.json"
 _LIBRARIES = ("holidays", "lightgbm", "numpy", "tzdata")
-# 2: a boosted model beside the linear ones.
+# 2: trees beside the linear models, and head counts.
 _SCHEMA_VERSION = 2
 
 
@@ -31,16 +30,16 @@ class OutdatedModelError(ConfigError):
 
 @dataclass(frozen=True)
 class StoredModel:
-    """One version: a model per sector, and the facts of its training."""
+    """One version: its models, and the facts of their training."""
 
     version: str
-    sectors: Mapping[str, ArrivalsModel]
+    flow: FlowModel
     manifest: Mapping[str, Any]
 
 
 def save_model(
     objects: ObjectStore,
-    sectors: Mapping[str, ArrivalsModel],
+    flow: FlowModel,
     trained_until: datetime,
     facts: Mapping[str, Any],
     *,
@@ -51,7 +50,7 @@ def save_model(
     A version that is there and whole, its manifest with the hash that `seals` gives if it gives one, stays as it is,
     with the facts of its first training.
     """
-    files = _files(sectors)
+    files = _files(flow)
     hashes = {name: _sha256(content) for name, content in files.items()}
     version = f"flow-{trained_until.astimezone(UTC):%Y%m%dT%H%M%SZ}-{_seal(hashes)}"
     manifest = {
@@ -100,7 +99,8 @@ def load_model(objects: ObjectStore, version: str) -> StoredModel:
         if _sha256(content) != files[name]:
             raise _changed(objects, _key(version, name), "its manifest")
     try:
-        return StoredModel(version, _sectors(contents), manifest)
+        flow = FlowModel.from_dict(json.loads(contents[_MODEL]), contents.get(_TREES, b"").decode())
+        return StoredModel(version, flow, manifest)
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
             f"{objects.path(_key(version, _MODEL))} is not a model of this version of the product: {error}.",
@@ -108,23 +108,10 @@ def load_model(objects: ObjectStore, version: str) -> StoredModel:
         ) from error
 
 
-def _files(sectors: Mapping[str, ArrivalsModel]) -> dict[str, bytes]:
-    """Return the files of a version: the sectors, and the boosted model that they share if there is one."""
-    boosted = next((model.boosted for model in sectors.values() if model.boosted is not None), None)
-    content = {
-        "sectors": {name: model.to_dict() for name, model in sorted(sectors.items())},
-        "boosted": boosted and {"events": boosted.events, "regressors": boosted.regressors},
-    }
-    files = {_MODEL: json.dumps(content, sort_keys=True).encode()}
-    return files | ({_TREES: boosted.trees.encode()} if boosted else {})
-
-
-def _sectors(files: Mapping[str, bytes]) -> dict[str, ArrivalsModel]:
-    """Return the sectors that `_files` wrote."""
-    content = json.loads(files[_MODEL])
-    about = content["boosted"]
-    boosted = about and BoostedModel(files[_TREES].decode(), tuple(about["events"]), tuple(about["regressors"]))
-    return {name: ArrivalsModel.from_dict(model, boosted) for name, model in content["sectors"].items()}
+def _files(flow: FlowModel) -> dict[str, bytes]:
+    """Return the files of a version: its models and, if there are any, the trees that these share."""
+    files = {_MODEL: json.dumps(flow.to_dict(), sort_keys=True).encode()}
+    return files | ({_TREES: flow.boosted.trees.encode()} if flow.boosted else {})
 
 
 def _seal(hashes: Mapping[str, str]) -> str:

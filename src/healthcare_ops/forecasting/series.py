@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _HOUR = timedelta(hours=1)
+_ENTRIES = "+entries"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,16 @@ class HourlySeries:
     def first(self, count: int) -> HourlySeries:
         """Return the first `count` hours."""
         return HourlySeries(self.sector_id, self.start, self.values[:count])
+
+
+def entries_name(sector_id: str) -> str:
+    """Return how the series of those who enter a sector is named, where they are others than those who arrive there."""
+    return sector_id + _ENTRIES
+
+
+def is_arrivals(name: str) -> bool:
+    """Return whether a series so named is one of arrivals."""
+    return not name.endswith(_ENTRIES)
 
 
 def by_civil_hour(values: Floats, civil: Ints) -> Floats:

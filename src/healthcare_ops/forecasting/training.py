@@ -12,11 +12,20 @@ from numpy.typing import NDArray
 
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.forecasting.arrivals import MIN_HOURS, ArrivalsModel, fit_arrivals
-from healthcare_ops.forecasting.evaluation import Backtest, backtest, forecast, held_out_origins
+from healthcare_ops.forecasting.evaluation import (
+    SHOWN_LEADS,
+    Backtest,
+    forecast,
+    held_out_origins,
+    judge,
+    walk_recent,
+)
+from healthcare_ops.forecasting.flow import FlowModel, fit_headcounts
 from healthcare_ops.forecasting.measures import better_probability, pinball
 from healthcare_ops.forecasting.pairs import MAX_LEAD_H
 from healthcare_ops.forecasting.regressors import Covariates
-from healthcare_ops.forecasting.series import HourlySeries
+from healthcare_ops.forecasting.series import HourlySeries, is_arrivals
+from healthcare_ops.forecasting.survival import Stays
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -67,6 +76,14 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class People:
+    """Who was where: stays by metric ("occupancy", "queue") and sector; hourly entries where they are no arrivals."""
+
+    stays: Mapping[str, Mapping[str, Stays]]
+    entries: Sequence[HourlySeries] = ()
+
+
+@dataclass(frozen=True)
 class TrainedModel:
     """A candidate: a model per sector, learnt from all hours before `data_as_of` (UTC), and how its kind did.
 
@@ -74,7 +91,7 @@ class TrainedModel:
     `without_model` tells why a sector has none.
     """
 
-    sectors: Mapping[str, ArrivalsModel]
+    flow: FlowModel
     data_as_of: datetime
     backtests: tuple[Backtest, ...]
     contests: tuple[Contest, ...]
@@ -83,7 +100,7 @@ class TrainedModel:
 
     def facts(self) -> dict[str, Any]:
         """Return what the manifest says about the training, as plain values."""
-        models = [model for _, model in sorted(self.sectors.items())]
+        models = [model for name, model in sorted(self.flow.arrivals.items()) if is_arrivals(name)]
         return {
             "training_window": {
                 model.sector_id: [model.trained_from.isoformat(), model.trained_until.isoformat()] for model in models
@@ -100,11 +117,14 @@ def train(
     series_by_sector: Iterable[HourlySeries],
     covariates: Covariates,
     *,
+    people: People | None = None,
     champion: Mapping[str, ArrivalsModel] | None = None,
     past: Iterable[HourlySeries] = (),
     threads: int = 1,
 ) -> TrainedModel:
     """Fit a model for each sector (one series each), walk over its last eight weeks, compare it with the champion.
+
+    `people` are those who were there and who waited, if that is to be forecast too.
 
     `past` are the series as they were when the champion learnt from them: of a past that was rewritten since, a
     person must say that it is right now.
@@ -120,12 +140,20 @@ def train(
     if not trainable:
         found = "; ".join(f"{sector}: {reason}" for sector, reason in without.items()) or "no sector has any hour"
         raise DataError(f"no sector can be learnt: {found}.", next_step="Load more history.")
-    backtests = tuple(backtest(trainable, covariates, test_days=_TEST_DAYS, threads=threads))
-    sectors = fit_arrivals(trainable, covariates, threads=threads)
-    contests = tuple(compete(trainable, covariates, champion, sectors, threads=threads)) if champion else ()
+    entering = [series for series in (people.entries if people else ()) if not _untrainable(series)]
+    walks = walk_recent([*trainable, *entering], covariates, test_days=_TEST_DAYS, threads=threads)
+    backtests = tuple(judge(walk, covariates, SHOWN_LEADS) for walk in walks if is_arrivals(walk.series.sector_id))
+    arrivals = fit_arrivals([*trainable, *entering], covariates, threads=threads)
+    contests = tuple(compete(trainable, covariates, champion, arrivals, threads=threads)) if champion else ()
+    data_as_of = max(series.end for series in trainable)
+    headcounts = {}
+    for metric, stays in (people.stays if people else {}).items():
+        fitted, why_not = fit_headcounts(stays, walks, data_as_of, covariates.calendar, metric=metric)
+        headcounts[metric] = fitted
+        without |= {f"{sector} {metric}": reason for sector, reason in why_not.items()}
     return TrainedModel(
-        sectors=sectors,
-        data_as_of=max(series.end for series in trainable),
+        flow=FlowModel(arrivals, headcounts),
+        data_as_of=data_as_of,
         backtests=backtests,
         contests=contests,
         without_model=without,

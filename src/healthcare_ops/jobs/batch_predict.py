@@ -1,4 +1,4 @@
-"""`batch_predict`: arrivals of the coming hours, with intervals, from the model in use."""
+"""`batch_predict`: arrivals, occupancy and queue of the coming hours, with intervals, from the model in use."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import ibis
+import numpy as np
 import pyarrow as pa
 
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.forecasting.champions import load_champion, standing
-from healthcare_ops.forecasting.inference import Forecast, add_up, predict
+from healthcare_ops.forecasting.inference import Forecast, Moment, add_up, predict, predict_headcounts
+from healthcare_ops.forecasting.registry import StoredModel
+from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.jobs.context import Context, Outcome, Request
-from healthcare_ops.jobs.series import arrivals_by_sector, covariates
+from healthcare_ops.jobs.people import people
+from healthcare_ops.jobs.series import arrivals_by_sector, covariates, known_until
 
 # What a forecast looks back at: 52 weeks, and a day to spare for the change of the clock.
 _HISTORY_DAYS = 366
+# How fast a sector works shows in the last twelve weeks.
+_STAYS_DAYS = 84
 _HOUR = timedelta(hours=1)
 
 
@@ -26,16 +32,16 @@ def run(context: Context, request: Request) -> Outcome:
         return {"rows": 0, "reason": "no model yet; run weekly_train"}
     model = load_champion(context.objects)
     now = context.clock.now()
-    leads = range(context.settings.horizon_h + 1)
+    leads = np.arange(context.settings.horizon_h + 1)
     beside = covariates(context.site)
     arrivals = arrivals_by_sector(context, _HISTORY_DAYS)
-    known = [series for series in arrivals if series.sector_id in model.sectors]
+    known = [series for series in arrivals if series.sector_id in model.flow.arrivals]
     if not known:
         return {"rows": 0, "reason": "no sector has both a model and known hours"}
     ages = {series.sector_id: round((now - series.end) / _HOUR, 1) for series in known}
     withheld = {sector: age for sector, age in ages.items() if age > context.settings.forecast_until_h}
     forecasts = [
-        predict(model, series, _next_full_hour(now), leads, beside, prediction_ts=now)
+        predict(model, series, _next_full_hour(now), leads.tolist(), beside, prediction_ts=now)
         for series in known
         if series.sector_id not in withheld
     ]
@@ -49,6 +55,10 @@ def run(context: Context, request: Request) -> Outcome:
     # Of all together, if nobody who comes is left out.
     if {series.sector_id for series in arrivals if series.values.any()} <= {one.sector_id for one in forecasts}:
         forecasts.append(add_up(forecasts, model))
+    until = known_until(context)
+    if until and not withheld:
+        moment = Moment(now, min(until, now), _next_full_hour(now), leads)
+        forecasts += _headcounts(context, model, arrivals, moment)
     day = civil_day(now, context.site.tz)
     there = context.lake.read(PREDICTIONS, day, day)
     kept = there.filter(there.prediction_ts != ibis.literal(_naive_utc(now)))
@@ -56,6 +66,21 @@ def run(context: Context, request: Request) -> Outcome:
     with context.engine.stage(kept) as earlier, context.engine.from_arrow(rows) as new:
         context.lake.replace_days(PREDICTIONS, ibis.union(earlier, new), [day], {})
     return {"rows": rows.num_rows, **told}
+
+
+def _headcounts(context: Context, model: StoredModel, arrivals: list[HourlySeries], moment: Moment) -> list[Forecast]:
+    """Return how many will be there and wait, of every sector whose stays were learnt."""
+    if not any(model.flow.headcounts.values()):
+        return []
+    # Of who came before that, nobody can be there still.
+    since = (moment.known_until - timedelta(days=_STAYS_DAYS + context.site.max_stay_days)).date()
+    there = people(context, context.lake.read, since, moment.known_until, arrivals)
+    known = {series.sector_id: series for series in (*arrivals, *there.entries)}
+    return [
+        forecast
+        for metric, stays in there.stays.items()
+        for forecast in predict_headcounts(model, metric, stays, known, moment, covariates(context.site))
+    ]
 
 
 def _rows(forecast: Forecast, facility_id: str, day: date) -> pa.Table:

@@ -19,13 +19,16 @@ from healthcare_ops.jobs.pins import Pin
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 
 
+def known_until(context: Context) -> datetime | None:
+    """Return the instant until which gold knows what happened, at most what is plausible; None if it knows nothing."""
+    noted = context.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL)
+    return min(datetime.fromisoformat(noted), context.latest_plausible()) if noted else None
+
+
 def arrivals_by_sector(context: Context, days: int) -> list[HourlySeries]:
     """Return the last `days` of whole hours of every sector; nothing that `now` does not know yet."""
-    noted = context.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL)
-    if not noted:
-        return []
-    known_until = min(datetime.fromisoformat(noted), context.latest_plausible())
-    return _series(context, context.lake.read(FEATURES, _first_day(known_until, days)), known_until)
+    until = known_until(context)
+    return _series(context, context.lake.read(FEATURES, _first_day(until, days)), until) if until else []
 
 
 def pinned_arrivals(context: Context, pin: Pin, days: int) -> list[HourlySeries]:
@@ -34,12 +37,12 @@ def pinned_arrivals(context: Context, pin: Pin, days: int) -> list[HourlySeries]
     return _series(context, rows, pin.known_until)
 
 
-def _first_day(known_until: datetime, days: int) -> date:
-    return (known_until - timedelta(days=days)).date()
+def _first_day(until: datetime, days: int) -> date:
+    return (until - timedelta(days=days)).date()
 
 
-def _series(context: Context, rows: ir.Table, known_until: datetime) -> list[HourlySeries]:
-    until = known_until.replace(minute=0, second=0, microsecond=0)
+def _series(context: Context, rows: ir.Table, known: datetime) -> list[HourlySeries]:
+    until = known.replace(minute=0, second=0, microsecond=0)
     rows = rows.filter(rows.hour_start <= (until - timedelta(hours=1)).replace(tzinfo=None))
     wanted = rows.select("sector_id", "hour_start", "arrivals_count").order_by("hour_start")
     hours = context.engine.collect(wanted)

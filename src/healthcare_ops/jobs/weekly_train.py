@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from healthcare_ops.forecasting.champions import load_champion, publish, standing
 from healthcare_ops.forecasting.registry import OutdatedModelError, StoredModel, load_model
-from healthcare_ops.forecasting.training import train
+from healthcare_ops.forecasting.series import HourlySeries, is_arrivals
+from healthcare_ops.forecasting.training import People, train
 from healthcare_ops.jobs.context import Context, Outcome, Request
-from healthcare_ops.jobs.pins import find_pin, let_go, pin
+from healthcare_ops.jobs.people import people, pinned_reader
+from healthcare_ops.jobs.pins import Pin, find_pin, let_go, pin
 from healthcare_ops.jobs.series import covariates, pinned_arrivals
+
+_STAYS_DAYS = 366
 
 
 def run(context: Context, request: Request) -> Outcome:
@@ -16,10 +22,12 @@ def run(context: Context, request: Request) -> Outcome:
     pinned = pin(context, f"train-{request.run_id}")
     champion = _champion(context)
     before = find_pin(context, champion.manifest.get("pin", "")) if champion else None
+    arrivals = pinned_arrivals(context, pinned, days) if pinned else []
     trained = train(
-        pinned_arrivals(context, pinned, days) if pinned else [],
+        arrivals,
         covariates(context.site),
-        champion=champion.sectors if champion else None,
+        people=_people(context, pinned, arrivals) if pinned else None,
+        champion=champion.flow.arrivals if champion else None,
         past=pinned_arrivals(context, before, days) if before else [],
         threads=context.settings.threads,
     )
@@ -30,9 +38,18 @@ def run(context: Context, request: Request) -> Outcome:
         "version": published.version,
         "is_promoted": published.is_promoted,
         "reason": published.reason,
-        "sectors": sorted(trained.sectors),
+        "sectors": sorted(name for name in trained.flow.arrivals if is_arrivals(name)),
         "sectors_without_model": dict(trained.without_model),
     }
+
+
+def _people(context: Context, pinned: Pin, arrivals: list[HourlySeries]) -> People | None:
+    """Return who was where in the last year at most: how long patients stay changes, and a year is enough to tell."""
+    if not arrivals:
+        return None
+    until = max(series.end for series in arrivals)
+    since = (until - timedelta(days=min(_STAYS_DAYS, context.settings.train_days))).date()
+    return people(context, pinned_reader(context, pinned.name), since, until, arrivals)
 
 
 def _champion(context: Context) -> StoredModel | None:

@@ -123,7 +123,7 @@ def _document(platform: Platform, run_id: str) -> dict[str, Any]:
         "forecast": [
             row | {"target_local": f"{row['target_time'].astimezone(zone):%a %Y-%m-%d %H:%M}"}
             for row in newest_predictions(platform)
-            if row["horizon_h"] in SHOWN_AHEAD
+            if row["metric"] == "arrivals" and row["horizon_h"] in SHOWN_AHEAD
         ],
     }
 

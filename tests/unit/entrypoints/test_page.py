@@ -270,6 +270,7 @@ def make_walk(sector_id, origins, model_mae, naive_mae):
         "lead_h": None,
         "model": measures | {"mae": model_mae},
         "naive": measures | {"mae": naive_mae},
+        "yesterday": measures,
         "better_probability": 1.0,
     }
     return {"sector_id": sector_id, "origins": origins, "comparisons": (overall,)}

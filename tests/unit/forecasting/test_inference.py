@@ -8,6 +8,7 @@ import pytest
 from healthcare_ops.core.errors import DataError, NotFoundError
 from healthcare_ops.core.tables import HOSPITAL, PREDICTIONS, QUANTILES
 from healthcare_ops.forecasting.arrivals import fit_arrivals
+from healthcare_ops.forecasting.flow import FlowModel
 from healthcare_ops.forecasting.inference import add_up, predict
 from healthcare_ops.forecasting.registry import StoredModel
 from healthcare_ops.forecasting.series import HourlySeries
@@ -17,7 +18,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def stored(model):
-    return StoredModel("arrivals-20210510T030000Z-0a1b2c3d", {"ED": model}, {})
+    return StoredModel("arrivals-20210510T030000Z-0a1b2c3d", FlowModel({"ED": model}), {})
 
 
 def test_lead_zero_is_the_hour_that_starts_at_the_origin(stored, ten_weeks, sao_paulo):
@@ -28,7 +29,10 @@ def test_lead_zero_is_the_hour_that_starts_at_the_origin(stored, ten_weeks, sao_
     assert found.target_time == (origin, origin + HOUR, origin + 4 * HOUR, origin + 24 * HOUR)
     assert found.horizon_h.tolist() == [0, 1, 4, 24]
     assert (found.prediction_ts, found.data_as_of) == (origin, origin)
-    assert found.mean.tolist() == stored.sectors["ED"].predict(ten_weeks, np.array([0, 1, 4, 24]), sao_paulo).tolist()
+    assert (
+        found.mean.tolist()
+        == stored.flow.arrivals["ED"].predict(ten_weeks, np.array([0, 1, 4, 24]), sao_paulo).tolist()
+    )
 
 
 def test_rows_carry_the_columns_of_the_predictions_table(stored, ten_weeks, sao_paulo):
@@ -44,7 +48,7 @@ def test_rows_carry_the_columns_of_the_predictions_table(stored, ten_weeks, sao_
 
 def test_the_sectors_add_up_to_the_hospital(ten_weeks, poisson_series, sao_paulo):
     other = poisson_series(70, sector_id="ICU", mean=2.0, seed=9)
-    stored = StoredModel("flow-1", fit_arrivals([ten_weeks, other], sao_paulo), {})
+    stored = StoredModel("flow-1", FlowModel(fit_arrivals([ten_weeks, other], sao_paulo)), {})
     parts = [predict(stored, series, ten_weeks.end, range(49), sao_paulo) for series in (ten_weeks, other)]
 
     whole = add_up(parts, stored)
@@ -85,7 +89,7 @@ def test_a_late_feed_is_forecast_across_its_gap(stored, ten_weeks, sao_paulo):
     found = predict(stored, late, ten_weeks.end, [0, 24], sao_paulo)
 
     assert found.data_as_of == late.end
-    assert found.mean.tolist() == stored.sectors["ED"].predict(late, np.array([6, 30]), sao_paulo).tolist()
+    assert found.mean.tolist() == stored.flow.arrivals["ED"].predict(late, np.array([6, 30]), sao_paulo).tolist()
 
 
 def test_a_feed_that_was_late_for_a_week_is_still_forecast(stored, ten_weeks, sao_paulo):

@@ -11,6 +11,7 @@ import pytest
 
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.forecasting.champions import load_champion, promote, publish, standing
+from healthcare_ops.forecasting.flow import FlowModel
 from healthcare_ops.forecasting.registry import OutdatedModelError, load_model, save_model, stored_versions
 from healthcare_ops.forecasting.training import Verdict, train
 
@@ -32,10 +33,10 @@ def test_a_published_model_forecasts_what_the_trained_one_does(objects, trained,
     published = publish(objects, trained, NOW)
 
     champion = load_champion(objects)
-    expected = trained.sectors["ED"].predict(ten_weeks, LEADS, sao_paulo)
+    expected = trained.flow.arrivals["ED"].predict(ten_weeks, LEADS, sao_paulo)
     assert published.is_promoted
     assert champion.version == published.version
-    assert champion.sectors["ED"].predict(ten_weeks, LEADS, sao_paulo).tolist() == expected.tolist()
+    assert champion.flow.arrivals["ED"].predict(ten_weeks, LEADS, sao_paulo).tolist() == expected.tolist()
 
 
 def test_the_version_names_the_end_of_the_data_and_the_content(objects, trained):
@@ -60,7 +61,7 @@ def test_training_again_on_the_same_hours_changes_nothing(objects, trained, pois
     first = publish(objects, trained, NOW)
     before, writes = dict(objects.stored), objects.writes
 
-    again = train([poisson_series(30)], sao_paulo, champion=load_champion(objects).sectors)
+    again = train([poisson_series(30)], sao_paulo, champion=load_champion(objects).flow.arrivals)
 
     assert publish(objects, again, NOW).version == first.version
     assert objects.stored == before
@@ -127,11 +128,11 @@ def test_training_again_repairs_what_was_changed(objects, trained, name):
 
     publish(objects, trained, NOW)
 
-    assert sorted(load_champion(objects).sectors) == ["ED"]
+    assert sorted(load_champion(objects).flow.arrivals) == ["ED"]
 
 
 def test_a_truncated_manifest_is_refused_by_name(objects, trained):
-    version = save_model(objects, trained.sectors, trained.data_as_of, {}, seals={})
+    version = save_model(objects, trained.flow, trained.data_as_of, {}, seals={})
     key = f"models/flow/{version}/manifest.json"
     objects.stored[key] = objects.stored[key][:40]
 
@@ -193,8 +194,8 @@ def test_a_model_of_an_earlier_form_is_told_apart_from_a_changed_one(objects, tr
 
 
 def test_trees_that_were_changed_or_are_gone_are_named(objects, trained, blended, ten_weeks, sao_paulo):
-    version = publish(objects, dataclasses.replace(trained, sectors={"ED": blended}), NOW).version
-    stored = load_champion(objects).sectors["ED"].predict(ten_weeks, LEADS, sao_paulo)
+    version = publish(objects, dataclasses.replace(trained, flow=FlowModel({"ED": blended})), NOW).version
+    stored = load_champion(objects).flow.arrivals["ED"].predict(ten_weeks, LEADS, sao_paulo)
     key = f"models/flow/{version}/trees.txt"
     tampered = objects.stored[key].replace(b"split_feature=", b"split_feature=0 ", 1)
 

@@ -17,10 +17,10 @@ def trained(ten_weeks, poisson_series, sao_paulo):
 
 
 def test_every_sector_gets_a_model_of_all_its_hours(trained, ten_weeks):
-    assert sorted(trained.sectors) == ["ED", "ICU"]
+    assert sorted(trained.flow.arrivals) == ["ED", "ICU"]
     assert trained.data_as_of == ten_weeks.end
-    assert trained.sectors["ED"].trained_until == ten_weeks.end
-    assert trained.sectors["ED"].sector_id == "ED"
+    assert trained.flow.arrivals["ED"].trained_until == ten_weeks.end
+    assert trained.flow.arrivals["ED"].sector_id == "ED"
 
 
 def test_a_model_better_than_last_week_is_accepted_with_the_numbers(trained):
@@ -33,7 +33,7 @@ def test_the_facts_tell_window_features_and_measures(trained, ten_weeks):
     facts = trained.facts()
 
     assert facts["training_window"]["ED"] == [ten_weeks.start.isoformat(), ten_weeks.end.isoformat()]
-    assert facts["features"]["ED"] == list(trained.sectors["ED"].feature_names)
+    assert facts["features"]["ED"] == list(trained.flow.arrivals["ED"].feature_names)
     assert [walk["sector_id"] for walk in facts["backtests"]] == ["ED", "ICU"]
 
 
@@ -43,7 +43,7 @@ def test_a_sector_with_too_little_to_learn_from_is_left_out_by_name(ten_weeks, p
 
     found = train([silent, ten_weeks, young], sao_paulo)
 
-    assert sorted(found.sectors) == ["ED"]
+    assert sorted(found.flow.arrivals) == ["ED"]
     assert found.without_model == {
         "ICU": "not one arrival in 1680 hours",
         "WARD": "480 hours of arrivals; a model needs 504 (21 days)",

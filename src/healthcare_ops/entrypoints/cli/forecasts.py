@@ -12,7 +12,7 @@ from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_
 
 
 def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", wait: Wait = DEFAULT_WAIT, as_json: Json = False) -> None:
-    """Forecast arrivals from the newest data with the model in use; a warning says where these are not enough.
+    """Forecast arrivals, occupancy and queue with the model in use; a warning says where the data are not enough.
 
     Example: hops predict --json
     """
@@ -38,9 +38,9 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", wait: Wait = DEFAULT
         emit_json({**told, "predictions": rows, "warnings": cautions})
         return
     shown = [row for row in rows if row["horizon_h"] in SHOWN_AHEAD]
-    console().print(
-        table(f"Arrivals per hour ({outcome['model_version']})", _HEADINGS, [_line(row, zone) for row in shown])
-    )
+    for metric, title in _TITLES.items():
+        if lines := [_line(row, zone) for row in shown if row["metric"] == metric]:
+            console().print(table(f"{title} ({outcome['model_version']})", _HEADINGS, lines))
     for sector, age_h in outcome["withheld"].items():
         console().print(f"{sector} is not forecast: its data are {age_h:,.0f} h old.", markup=False)
     warn(cautions)
@@ -64,6 +64,11 @@ def where(sector_id: str) -> str:
     return "all sectors" if sector_id == HOSPITAL else sector_id
 
 
+_TITLES = {
+    "arrivals": "Arrivals per hour",
+    "occupancy": "Patients in the sector at the start of the hour",
+    "queue": "Patients waiting for care at the start of the hour",
+}
 _HEADINGS = ["sector", "in", "hour", "expected", "90 % interval", "data as of"]
 
 
