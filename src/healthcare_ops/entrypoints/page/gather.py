@@ -107,7 +107,11 @@ def _sector(
         capacity=sector.functional_capacity,
         days=_days(mine, waits),
         recent=tuple(Hour(start, row["arrivals_count"]) for start, row in recent),
-        ahead=tuple(_ahead(row, zone) for row in predictions if (row["metric"], row["sector_id"]) == ("arrivals", sector.sector_id)),
+        ahead=tuple(
+            _ahead(row, zone)
+            for row in predictions
+            if (row["metric"], row["sector_id"]) == ("arrivals", sector.sector_id)
+        ),
         heat=_heat(local, [row["arrivals_count"] for row in mine]),
     )
 
