@@ -95,6 +95,7 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("audit", "show"): "--state {state}",
     ("audit", "verify"): "--state {state}",
     ("doctor",): "--state {state}",
+    ("drift",): "--state {state}",
     ("dq", "check"): "--state {state} --as-of {now}",
     ("dq", "history"): "--state {state}",
     ("dq", "quarantine"): "--state {state}",
@@ -119,6 +120,7 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
 # The others end well. Two visits would be held; the hospital has too few days to calibrate or learn from, and no model.
 EXIT_CODES = {
     ("feed", "check"): 6,
+    ("drift",): 3,
     ("evaluate",): 5,
     ("generate", "calibrate"): 5,
     ("models", "show"): 3,

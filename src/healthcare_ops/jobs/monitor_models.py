@@ -1,4 +1,4 @@
-"""`monitor_models`: every prediction scored once its hour has passed."""
+"""`monitor_models`: every prediction scored once its hour has passed; how far the hospital has moved."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from datetime import datetime, timedelta
 
 from healthcare_ops.core.tables import OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
 from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.drift import watch_drift
 from healthcare_ops.jobs.forecast_quality import judge_forecasts
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.pipeline.scores import score_predictions
 
 
 def run(context: Context, request: Request) -> Outcome:
-    """Score the days of predictions that can still have open hours; scoring again changes nothing."""
+    """Score the days of predictions that can still have open hours, and watch for drift; again changes nothing."""
+    return {**_scored(context, request), **watch_drift(context, request)}
+
+
+def _scored(context: Context, request: Request) -> Outcome:
     noted = context.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL)
     predicted = context.lake.changes(PREDICTIONS, "").days
     if not noted or not predicted:

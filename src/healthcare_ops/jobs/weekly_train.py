@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from healthcare_ops.forecasting.champions import load_champion, publish, standing
 from healthcare_ops.forecasting.registry import OutdatedModelError, StoredModel, load_model
 from healthcare_ops.forecasting.series import HourlySeries, is_arrivals
-from healthcare_ops.forecasting.training import People, train
+from healthcare_ops.forecasting.training import People, Verdict, train
 from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.drift import drift_of
 from healthcare_ops.jobs.people import people, pinned_reader
 from healthcare_ops.jobs.pins import Pin, find_pin, let_go, pin
 from healthcare_ops.jobs.series import covariates, pinned_arrivals
@@ -31,6 +33,10 @@ def run(context: Context, request: Request) -> Outcome:
         past=pinned_arrivals(context, before, days) if before else [],
         threads=context.settings.threads,
     )
+    drift = drift_of(context)
+    if drift and not drift.may_retrain:
+        # A model must not learn what is wrong with the data along with what has changed.
+        trained = replace(trained, verdict=Verdict(is_accepted=False, reason=drift.reason))
     published = publish(context.objects, trained, context.clock.now(), pin=pinned.name if pinned else "")
     if in_use := standing(context.objects).champion:
         let_go(context, str(load_model(context.objects, in_use.version).manifest.get("pin", "")))

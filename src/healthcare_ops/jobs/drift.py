@@ -1,0 +1,153 @@
+"""How far the hospital has moved from what the model in use learnt from, and whether that is to be believed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from healthcare_ops.core.civil_time import civil_day
+from healthcare_ops.core.emf import Unit, emf_line
+from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.core.tables import OPS_METRICS_HOURLY
+from healthcare_ops.forecasting.calendar import Calendar
+from healthcare_ops.forecasting.champions import load_champion, standing
+from healthcare_ops.jobs.context import Context, Request
+from healthcare_ops.jobs.series import known_until
+from healthcare_ops.monitoring.drift import find_drift
+from healthcare_ops.monitoring.hours import HospitalHours, SectorHours
+from healthcare_ops.monitoring.verdict import KnownFault, Verdict
+
+FOLDER = "gold/drift"
+_REPORTS = "gold/data_quality_runs"
+# A report older than that tells of no open finding.
+_REPORT_DAYS = 7
+_LEARNT_DAYS = 366
+_EPOCH = date(1970, 1, 1)
+_HOUR = np.timedelta64(1, "h")
+
+
+def drift_of(context: Context) -> Verdict | None:
+    """Return the verdict on the last whole day; None if there is no model, or no whole day since it learnt."""
+    if standing(context.objects).champion is None:
+        return None
+    try:
+        manifest = load_champion(context.objects).manifest
+    except (ConfigError, NotFoundError):
+        return None  # whoever forecasts with it tells
+    until = known_until(context)
+    learnt = max((datetime.fromisoformat(end) for _, end in manifest["training_window"].values()), default=None)
+    if until is None or learnt is None:
+        return None
+    first_day = civil_day(learnt - timedelta(microseconds=1), context.site.tz) + timedelta(days=1)
+    last_day = civil_day(until, context.site.tz) - timedelta(days=1)
+    if last_day < first_day:
+        return None
+    hours = _hours(context, first_day, last_day)
+    return find_drift(hours, tuple(_known_faults(context, last_day))) if hours else None
+
+
+def watch_drift(context: Context, request: Request) -> dict[str, Any]:
+    """Write the verdict and its metrics, and return what a run tells of them; nothing if there is no verdict."""
+    verdict = drift_of(context)
+    if verdict is None:
+        return {}
+    name = f"dt={request.run_date.isoformat()}/{request.run_id}"
+    document = {"schema_version": 1, "run_id": request.run_id, **described(verdict)}
+    context.objects.write(f"{FOLDER}/{name}.json", json.dumps(document, indent=1, default=str).encode())
+    whole: dict[str, tuple[float, Unit]] = {
+        "DriftFindings": (len(verdict.findings), "Count"),
+        "DriftRealChange": (float(verdict.kind == "real_change"), "Count"),
+        "DriftDataFault": (float(verdict.kind == "data_fault"), "Count"),
+    }
+    line = emf_line(context.clock.now(), {}, whole)
+    context.objects.write(f"ops/metrics/{name}.drift.jsonl", f"{line}\n".encode())
+    return {"drift": verdict.kind}
+
+
+def described(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as plain values."""
+    found = [{**asdict(finding), "sentence": finding.sentence} for finding in verdict.findings]
+    return {
+        "verdict": verdict.kind,
+        "on": verdict.on.isoformat(),
+        "may_retrain": verdict.may_retrain,
+        "reason": verdict.reason,
+        "findings": json.loads(json.dumps(found, default=str)),
+    }
+
+
+def _hours(context: Context, first_day: date, last_day: date) -> HospitalHours | None:
+    """Return the hours that were learnt from (a year at most) and those since, whole days only."""
+    zone = context.site.tz
+    begin = datetime.combine(first_day - timedelta(days=_LEARNT_DAYS), time(), zone)
+    gold = context.lake.read(OPS_METRICS_HOURLY, begin.date(), last_day)
+    rows = gold.select("sector_id", "hour_start", "arrivals_count", "wait_avg_min", "occupied_beds", "dt")
+    found = context.engine.collect(rows)
+    if not found.num_rows:
+        return None
+    earliest = pc.min(found["dt"]).as_py()
+    start = datetime.combine(earliest, time(), zone).astimezone(UTC)
+    end = datetime.combine(last_day + timedelta(days=1), time(), zone).astimezone(UTC)
+    count = int((end - start) / timedelta(hours=1))
+    first = np.datetime64(start.replace(tzinfo=None), "us")
+    sectors = tuple(
+        _sector(sector, mine, first, count)
+        for sector in context.site.sector_ids
+        for mine in (found.filter(pc.equal(found["sector_id"], sector)),)
+        if mine.num_rows and pc.sum(mine["arrivals_count"]).as_py()
+    )
+    if not sectors or earliest >= first_day:
+        return None
+    civil = Calendar(context.site.zone, context.site.holidays).hours(start, count)
+    return HospitalHours(civil.day_number, civil.hour, civil.day_type, (first_day - _EPOCH).days, sectors)
+
+
+def _sector(sector_id: str, rows: pa.Table, first: np.datetime64, count: int) -> SectorHours:
+    at = ((rows["hour_start"].to_numpy() - first) // _HOUR).astype(np.int64)
+    inside = (at >= 0) & (at < count)
+
+    def hourly(name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+        out = np.full(count, np.nan)
+        values = rows[name].cast(pa.float64()).to_numpy()
+        out[at[inside]] = values[inside]
+        return out
+
+    waits = hourly("wait_avg_min")
+    return SectorHours(
+        sector_id,
+        hourly("arrivals_count"),
+        waits_min=waits if np.isfinite(waits).any() else None,
+        occupancy=hourly("occupied_beds"),
+    )
+
+
+def _known_faults(context: Context, last_day: date) -> Iterator[KnownFault]:
+    """Yield what the newest report of data quality found wrong: rules that failed, and clocks, failed or doubted."""
+    report = _newest_report(context, last_day)
+    if report is None:
+        return
+    first = date.fromisoformat(report["days"]["first"])
+    for rule in report["rules"]:
+        is_clock = rule["rule_id"].startswith("clock.")
+        if rule["verdict"] == "fail" or (is_clock and rule["verdict"] == "warn"):
+            feed = rule["rule_id"].partition(".")[2] if is_clock else ""
+            yield KnownFault(feed, first, None, f"data quality: {rule['rule_id']} ({rule['verdict']})")
+
+
+def _newest_report(context: Context, last_day: date) -> Mapping[str, Any] | None:
+    found = []
+    for back in range(-1, _REPORT_DAYS):
+        for key in context.objects.list(f"{_REPORTS}/dt={(last_day - timedelta(days=back)).isoformat()}/"):
+            try:
+                report = json.loads(context.objects.read(key))
+                found.append((str(report["written_at"]), report))
+            except (KeyError, ValueError):  # whoever reads reports tells
+                continue
+    return max(found, key=lambda pair: pair[0])[1] if found else None
