@@ -222,7 +222,7 @@ def adopted_rules(state: Path) -> dict[str, str]:
         return {}
     try:
         return {str(table): str(version) for table, version in json.loads(path.read_bytes()).items()}
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise ConfigError(
             f"{path} cannot be read: {error}.", next_step="Put the file back, or take it away and adopt rules again."
         ) from error

@@ -69,14 +69,22 @@ def _keys(objects: ObjectStore) -> list[str]:
 
 def _read(objects: ObjectStore, key: str) -> Entry:
     try:
-        entry = Entry(**json.loads(objects.read(key)))
+        entry = Entry(**json.loads(objects.read(key), object_pairs_hook=_each_once))
         texts = (entry.at, entry.who, entry.action, entry.reason, entry.previous, entry.seal)
         is_whole = type(entry.number) is int and isinstance(entry.details, dict)
         if not is_whole or not all(isinstance(text, str) for text in texts):
             raise TypeError("a value is of another kind")
         return entry
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"the audit log is not whole: {key} is no entry any more.", next_step=LOOK) from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object; of a name that stands twice, people would see the one and a parser take the other."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
 
 
 def rules_adopted(objects: ObjectStore) -> dict[str, str]:

@@ -81,7 +81,7 @@ def _readable(context: Context, key: str) -> Mapping[str, Any] | None:
     try:
         report: Mapping[str, Any] = json.loads(context.objects.read(key))
         is_usable = report["schema_version"] == SCHEMA_VERSION and not report["error"] and report["written_at"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         _log.warning("the report %s cannot be read; the past is told without it", key)
         return None
     return report if is_usable and "rules" in report else None

@@ -47,10 +47,11 @@ def read_decisions(context: Context) -> list[Decision]:
     Raises
     ------
     ConfigError
-        If one of them is not the newest that the audit log tells of: nobody answers for it.
+        If one of them is not the newest that the audit log tells of: nobody answers for it; or if one is missing that
+        the log tells of: what somebody let in or rejected would come out or back without a word.
     """
     decisions = kept_decisions(context)
-    told = newest_decisions(context.objects) if decisions else {}
+    told = newest_decisions(context.objects)
     for decision in decisions:
         if not tells_of(told.get((decision.rule, decision.batch_id)), decision):
             about = f"--rule {decision.rule} --batch {decision.batch_id}"
@@ -58,6 +59,16 @@ def read_decisions(context: Context) -> list[Decision]:
                 f"{DECISIONS} holds a {decision.kind} of {decision.rule} in {decision.batch_id} that the audit log "
                 "does not tell of as the newest decision.",
                 next_step=f"Decide again with `hops dq hold {about} --by NAME --reason WHY`, or put the file back.",
+            )
+    kept = {(decision.rule, decision.batch_id) for decision in decisions}
+    for (rule, batch_id), entry in told.items():
+        if entry.action != "dq.hold" and (rule, batch_id) not in kept:
+            kind = entry.action.removeprefix("dq.")
+            raise ConfigError(
+                f"entry {entry.number} of the audit log tells of a {kind} of {rule} in {batch_id} by {entry.who} that "
+                f"{DECISIONS} lacks.",
+                next_step="Put the file back from a backup, or decide again: "
+                f"`hops dq release|reject|hold --rule {rule} --batch {batch_id} --by NAME --reason WHY`.",
             )
     texts = holding_rules(context) if decisions else {}
     return [decision for decision in decisions if decision.rule_text == texts.get(decision.rule, "")]
@@ -92,7 +103,7 @@ def kept_decisions(context: Context) -> list[Decision]:
             Decision(**row | {"decided_at": datetime.fromisoformat(row["decided_at"])})
             for row in json.loads(context.objects.read(DECISIONS))
         ]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigError(
             f"{context.objects.path(DECISIONS)} cannot be read: {error}.", next_step="Put the file back from a backup."
         ) from error

@@ -29,7 +29,7 @@ def refused_files(objects: ObjectStore, feed_id: str) -> list[RefusedFile]:
         return []
     try:
         return [refused_file(document) for document in json.loads(objects.read(key))]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         _log.warning("%s cannot be read; refused files of the feed are told from now on", key)
         return []
 

@@ -14,6 +14,8 @@ from healthcare_ops.jobs.audit_log import LOOK, Entry, entry_key, kept_entries
 from healthcare_ops.ports import ObjectStore
 
 _FIRST = "0" * 64
+# The log is kept for ever and read by people.
+_LONGEST = 500
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,16 @@ def record(
 
 
 def require_said(option: str, text: str) -> None:
-    """Raise `ConfigError` if a name or a reason says nothing, or holds what is no text of one line."""
-    if not text.strip() or not text.isprintable():
+    """Raise `ConfigError` if a name or a reason says nothing, is too long, or holds what is no text of one line."""
+    if not text.strip():
         raise ConfigError(f"{option} {text!r} names nothing.", next_step="Say who decides, and why.")
+    if len(text) > _LONGEST:
+        raise ConfigError(f"{option} has {len(text):,} characters, more than {_LONGEST}.", next_step="Say it in fewer.")
+    if not text.isprintable():
+        raise ConfigError(
+            f"{option} {text!r} holds a line break, a control character or one that turns text around.",
+            next_step="Write one line of plain text.",
+        )
 
 
 def breaks(kept: Mapping[int, Entry | None]) -> list[Fault]:

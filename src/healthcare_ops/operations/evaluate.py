@@ -174,7 +174,7 @@ def lake_history(platform: Platform, choices: Choices) -> History:
         As `read_protocol`.
     """
     context = platform.context
-    known = arrivals_by_sector(context, context.settings.train_days)
+    known = [series for series in arrivals_by_sector(context, context.settings.train_days) if series.values.any()]
     if not known:
         raise NotFoundError("the lake knows no arrivals.", next_step="Load data: `hops load`.")
     protocol = read_protocol(choices, context.site.zone, max(item.end for item in known))

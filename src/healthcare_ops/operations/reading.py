@@ -117,7 +117,7 @@ def _read(objects: ObjectStore, key: str) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads(objects.read(key))
         return {"path": objects.path(key), "written_at": report["written_at"], "schema_version": 0} | report
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigError(
             f"the report {objects.path(key)} cannot be read: it is cut short, or was changed.",
             next_step="Move it elsewhere, or put it back from a backup.",

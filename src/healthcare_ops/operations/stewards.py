@@ -42,6 +42,11 @@ def assignments(platform: Platform) -> list[Assignment]:
         ) from error
 
 
+def beside(platform: Platform, report: Mapping[str, Any]) -> list[Assignment]:
+    """Return what belongs beside a report: what was given to stewards of its run, and of earlier ones what is open."""
+    return [one for one in assignments(platform) if one.judgement is None or one.run_id == report["run_id"]]
+
+
 def assign(
     platform: Platform, report: Mapping[str, Any], rule_id: str, *, steward: str, by: str, reason: str
 ) -> Assignment:

@@ -137,13 +137,32 @@ def test_nothing_is_added_to_a_log_that_is_not_whole(objects, damage):
     assert [objects.read(key) for key in objects.list("")] == before
 
 
-@pytest.mark.parametrize("nothing", ["", "   ", "Ana\n\x1b[2J"])
-def test_nobody_and_no_reason_are_refused(objects, nothing):
+@pytest.mark.parametrize(
+    ("nothing", "why"),
+    [
+        ("", "names nothing"),
+        ("   ", "names nothing"),
+        ("Ana\n\x1b[2J", "holds a line break"),
+        ("\u202eAna", "turns text"),
+    ],
+)
+def test_nobody_and_no_reason_are_refused(objects, nothing, why):
     for given in ({"who": nothing, "reason": "x"}, {"who": "Ana", "reason": nothing}):
-        with pytest.raises(ConfigError, match="names nothing"):
+        with pytest.raises(ConfigError, match=why):
             audit.record(objects, AT, action="dq.release", details={}, **given)
 
     assert len(entries(objects)) == 3
+
+
+def test_an_entry_that_names_somebody_twice_is_none(objects):
+    objects.write(KEYS[1], objects.read(KEYS[1]).replace(b'"who": "', b'"who": "Eve", "who": "'))
+
+    assert [number for number, _ in faults(objects)] == [2]
+
+
+def test_a_name_of_a_thousand_letters_is_refused_with_the_limit(objects):
+    with pytest.raises(ConfigError, match="--by has 1,000 characters, more than 500"):
+        audit.record(objects, AT, who="A" * 1000, action="dq.release", reason="why", details={})
 
 
 def test_what_is_no_entry_beside_the_entries_changes_none_of_them(objects):

@@ -252,6 +252,22 @@ def test_what_is_held_for_another_reason_is_not_counted_when_a_release_is_undone
     assert (counts, told) == ([1, 1, 1, 1], [1, 1, 1])  # the second release is none
 
 
+def test_a_decision_that_only_the_audit_log_tells_of_is_missed_until_it_is_decided_again(tmp_path):
+    about = {"rule": "stay", "batch_id": "visits-000001", **BY}
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.platform = replace(hospital.platform, context=replace(hospital.context, rules={TABLE: TWO}))
+        hospital.deliver("visits", [visit("V-a", "2026-03-12T10:00:00", left="2026-03-12T20:00:00")], "march.csv")
+        hospital.refine()
+        decide(hospital.platform, "release", **about)
+        hospital.context.objects.write(DECISIONS, b"[]")
+
+        with pytest.raises(ConfigError, match=r"entry 1 of the audit log tells of a release of stay .* lacks"):
+            read_decisions(hospital.context)
+        decide(hospital.platform, "release", **about)
+
+        assert [decision.kind for decision in read_decisions(hospital.context)] == ["release"]
+
+
 @pytest.mark.parametrize(
     "change", [{"kind": "release"}, {"by": "Eve"}, {"batch_id": "visits-000002"}, {"rule": "triage"}]
 )

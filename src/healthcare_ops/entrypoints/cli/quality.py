@@ -41,12 +41,12 @@ def show(
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.entrypoints.page.texts import Words
     from healthcare_ops.operations.reading import later_decision, newest_report
-    from healthcare_ops.operations.stewards import assignments
+    from healthcare_ops.operations.stewards import beside
 
     with open_platform(state, exclusive=False) as platform:
         report = newest_report(platform, run_id)
         report["later_decision"] = None if run_id else later_decision(platform, report)
-        report["assignments"] = [vars(one) for one in assignments(platform) if one.run_id == report["run_id"]]
+        report["assignments"] = [vars(one) for one in beside(platform, report)]
     if html:
         from healthcare_ops.entrypoints.page.quality import write_quality_page
 

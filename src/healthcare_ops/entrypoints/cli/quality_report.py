@@ -84,7 +84,8 @@ def _findings(report: Mapping[str, Any], words: Words) -> Iterator[str]:
         day = words.day_in_digits(date.fromisoformat(told["day"]))
         yield f"{_MARKS[told['verdict']]} {told['rule_id']} {day}: {finding_told(told, words).text}"
     for given in report.get("assignments", ()):
-        yield f"{given['rule_id']}: {_said(given, words)}"
+        earlier = "" if given["run_id"] == report["run_id"] else f" (run {given['run_id']})"
+        yield f"{given['rule_id']}: {_said(given, words)}{earlier}"
 
 
 def _said(given: Mapping[str, Any], words: Words) -> str:

@@ -131,7 +131,11 @@ def judge(
         return
     out = console()
     out.print(f"{found.rule_id} of run {found.run_id}: {found.judgement}, says {found.steward}.", markup=False)
-    if verdict == "too-strict":
+    if verdict == "too-strict" and found.rule_id.startswith(("expected.", "clock.", "refused.")):
+        out.print(
+            "next:   what the past expects follows the next weeks by itself; no rule file changes it.", markup=False
+        )
+    elif verdict == "too-strict":
         out.print(f"next:   hops dq whatif {found.rule_id} --threshold X · hops dq rules adopt FILE", markup=False)
 
 

@@ -89,15 +89,19 @@ _WALK_HEADINGS = [
 ]
 
 
+def _share(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}%}"
+
+
 def _walk_line(item: dict[str, Any]) -> list[Any]:
     model, naive = item["model"], item["naive"]
     return [
         "all" if item["lead_h"] is None else f"+{item['lead_h']} h",
         model["mae"],
         naive["mae"],
-        f"{model['wape']:.1%}",
-        f"{naive['wape']:.1%}",
-        "–" if model["mape"] is None else f"{model['mape']:.0%}",
+        _share(model["wape"], 1),
+        _share(naive["wape"], 1),
+        _share(model["mape"], 0),
         f"{model['mape_floor']:.0%}",
         model["pinball"],
         naive["pinball"],
