@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 from datetime import UTC, date, datetime
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -110,6 +111,8 @@ def test_a_regressor_has_the_newest_value_that_was_out(written):
     (found,) = read_regressors(path, "utc", LONDON)
     target = int(datetime(2018, 3, 2, tzinfo=UTC).timestamp() // 60)
 
-    known = [found.known([target], [target - 60 * hours])[0] for hours in (18, 19, 24)]
+    known = found.known(np.full(4, target), target - 60 * np.array([18, 19, 24, 25]))
 
-    assert known == [7.0, 5.0, 5.0]
+    # The first was issued 24 hours ahead, the second 18.
+    assert known[:3].tolist() == [7.0, 5.0, 5.0]
+    assert np.isnan(known[3])
