@@ -291,7 +291,7 @@ def test_what_hops_up_refuses_is_said_to_who_asked(hops, failed):
 @pytest.mark.parametrize("stored", DATABASES, indirect=True)
 def test_a_platform_killed_in_the_middle_of_a_run_finishes_it_when_it_is_up_again(hops, stored):
     with up(stored) as killed, start_daily(stored) as asking:
-        run_id = begun(stored)  # killed as soon as there is a record of the run
+        run_id = begun(stored, "ChoosePath")  # killed once who asked has been told of the run
         os.kill(killed.pid, signal.SIGKILL)
         _, told = asking.communicate()
 

@@ -112,8 +112,12 @@ def test_a_report_begins_with_verdict_and_risk_as_the_language_writes_them(capsy
     ],
 )
 def test_what_a_steward_says_of_a_finding_is_told_in_the_language(capsys, language, judgement, shown):
+    report = report_of_every_kind()
     given = {"rule_id": "rule.1", "steward": "Ana", "judgement": judgement, "reason": "nights"}
+    runs = (report["run_id"], "daily-20260301T120000Z-a1")
 
-    print_report(report_of_every_kind() | {"assignments": [given]}, Words(language))
+    print_report(report | {"assignments": [given | {"run_id": run_id} for run_id in runs]}, Words(language))
 
-    assert shown in capsys.readouterr().out.splitlines()
+    told = capsys.readouterr().out.splitlines()
+    assert shown in told
+    assert f"{shown} (run daily-20260301T120000Z-a1)" in told
