@@ -204,11 +204,21 @@ class Lane:
         raw, models = self.state / "raw", self.state / "models"
         facts = {str(path.relative_to(raw)): json.loads(path.read_text()) for path in sorted(raw.glob("*/dt=*/*.json"))}
         hashes = {
-            str(path.relative_to(self.state)): hashlib.sha256(path.read_bytes()).hexdigest()
+            str(path.relative_to(self.state)): hashlib.sha256(_content(path)).hexdigest()
             for path in [*raw.rglob("*"), *models.rglob("*")]
-            if path.is_file() and not path.name.startswith(".")
+            if path.is_file() and not path.name.startswith(".") and path.parent.name != "pins"
         }
         return {"deliveries": facts, "hashes": hashes}
+
+
+def _content(path: Path) -> bytes:
+    """Return a file without what tells of a run and its instant: the pin of a model, since when it is in use."""
+    if path.name == "manifest.json":
+        return json.dumps(json.loads(path.read_bytes()) | {"pin": ""}).encode()
+    if path.name == "in_use.json":
+        uses = json.loads(path.read_bytes())["uses"]
+        return json.dumps([[use["version"], use["by"], use["reason"]] for use in uses]).encode()
+    return path.read_bytes()
 
 
 def differences(found: Tables, expected: Tables) -> list[str]:
