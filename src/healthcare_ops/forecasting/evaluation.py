@@ -81,19 +81,6 @@ class Walk:
     refits: int
 
 
-def backtest(
-    known: Sequence[HourlySeries],
-    covariates: Covariates,
-    *,
-    leads: Sequence[int] = SHOWN_LEADS,
-    test_days: int = 56,
-    every_h: int = EVERY_H,
-) -> list[Backtest]:
-    """Walk over the last `test_days` of every series and judge all leads; `leads` get a comparison of their own."""
-    walks = walk_recent(known, covariates, test_days=test_days, every_h=every_h)
-    return [judge(walk, covariates, leads) for walk in walks]
-
-
 def walk_recent(
     known: Sequence[HourlySeries],
     covariates: Covariates,

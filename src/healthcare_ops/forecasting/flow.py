@@ -20,8 +20,6 @@ from healthcare_ops.forecasting.regressors import minutes
 from healthcare_ops.forecasting.series import entries_name
 from healthcare_ops.forecasting.survival import Stays
 
-HEADCOUNTS = ("occupancy", "queue")
-
 
 @dataclass(frozen=True)
 class FlowModel:

@@ -14,10 +14,12 @@ from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.forecasting.inference import Forecast, Moment, add_up, predict, predict_headcounts
 from healthcare_ops.forecasting.registry import StoredModel
+from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.people import people
-from healthcare_ops.jobs.series import arrivals_by_sector, covariates, known_until
+from healthcare_ops.jobs.series import arrivals_by_sector, covariates
+from healthcare_ops.jobs.silver_to_gold import gold_known_until
 
 # What a forecast looks back at: 52 weeks, and a day to spare for the change of the clock.
 _HISTORY_DAYS = 366
@@ -55,10 +57,10 @@ def run(context: Context, request: Request) -> Outcome:
     # Of all together, if nobody who comes is left out.
     if {series.sector_id for series in arrivals if series.values.any()} <= {one.sector_id for one in forecasts}:
         forecasts.append(add_up(forecasts, model))
-    until = known_until(context)
+    until = gold_known_until(context)
     if until and not withheld:
         moment = Moment(now, min(until, now), _next_full_hour(now), leads)
-        forecasts += _headcounts(context, model, arrivals, moment)
+        forecasts += _headcounts(context, model, arrivals, moment, beside)
     day = civil_day(now, context.site.tz)
     there = context.lake.read(PREDICTIONS, day, day)
     kept = there.filter(there.prediction_ts != ibis.literal(_naive_utc(now)))
@@ -68,7 +70,9 @@ def run(context: Context, request: Request) -> Outcome:
     return {"rows": rows.num_rows, **told}
 
 
-def _headcounts(context: Context, model: StoredModel, arrivals: list[HourlySeries], moment: Moment) -> list[Forecast]:
+def _headcounts(
+    context: Context, model: StoredModel, arrivals: list[HourlySeries], moment: Moment, beside: Covariates
+) -> list[Forecast]:
     """Return how many will be there and wait, of every sector whose stays were learnt."""
     if not any(model.flow.headcounts.values()):
         return []
@@ -79,7 +83,7 @@ def _headcounts(context: Context, model: StoredModel, arrivals: list[HourlySerie
     return [
         forecast
         for metric, stays in there.stays.items()
-        for forecast in predict_headcounts(model, metric, stays, known, moment, covariates(context.site))
+        for forecast in predict_headcounts(model, metric, stays, known, moment, beside)
     ]
 
 

@@ -27,8 +27,9 @@ from healthcare_ops.core.tables import (
 )
 from healthcare_ops.jobs.approval import approve, silver_markers
 from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.metric_lines import write_metrics
 from healthcare_ops.jobs.quality_history import clocks, deviations
-from healthcare_ops.jobs.quality_reports import past_reports, source_records, write_metrics, write_report
+from healthcare_ops.jobs.quality_reports import past_reports, source_records, write_report
 from healthcare_ops.jobs.quality_rules import read_decisions, rule_files
 from healthcare_ops.jobs.quality_shifts import shifts
 from healthcare_ops.jobs.refusals import with_refused
@@ -74,7 +75,7 @@ def run(context: Context, request: Request) -> Outcome:
     finally:
         document = report.document(SystemClock().now())
         key = write_report(context, request, document)
-        write_metrics(context, request, report.metrics())
+        write_metrics(context, request, "dq_check", report.metrics())
     if document["verdict"] == "fail":
         raise QualityError(
             _complaint(report), next_step=_remedy(report, _most_held(context, days), context.objects.path(key))

@@ -19,13 +19,16 @@ from healthcare_ops.core.tables import OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.calendar import Calendar
 from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.jobs.context import Context, Request
-from healthcare_ops.jobs.series import known_until
+from healthcare_ops.jobs.metric_lines import write_metrics
+from healthcare_ops.jobs.quality_reports import readable_report
+from healthcare_ops.jobs.silver_to_gold import gold_known_until
 from healthcare_ops.monitoring.drift import find_drift
 from healthcare_ops.monitoring.hours import HospitalHours, SectorHours
 from healthcare_ops.monitoring.verdict import KnownFault, Verdict
+from healthcare_ops.pipeline.quality.report.past import made_by
+from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
 
 FOLDER = "gold/drift"
-_REPORTS = "gold/data_quality_runs"
 # A report older than that tells of no open finding.
 _REPORT_DAYS = 7
 _LEARNT_DAYS = 366
@@ -41,7 +44,7 @@ def drift_of(context: Context) -> Verdict | None:
         manifest = load_champion(context.objects).manifest
     except (ConfigError, NotFoundError):
         return None  # whoever forecasts with it tells
-    until = known_until(context)
+    until = gold_known_until(context)
     learnt = max((datetime.fromisoformat(end) for _, end in manifest["training_window"].values()), default=None)
     if until is None or learnt is None:
         return None
@@ -58,28 +61,26 @@ def watch_drift(context: Context, request: Request) -> dict[str, Any]:
     verdict = drift_of(context)
     if verdict is None:
         return {}
-    name = f"dt={request.run_date.isoformat()}/{request.run_id}"
+    key = f"{FOLDER}/dt={request.run_date.isoformat()}/{request.run_id}.json"
     document = {"schema_version": 1, "run_id": request.run_id, **described(verdict)}
-    context.objects.write(f"{FOLDER}/{name}.json", json.dumps(document, indent=1, default=str).encode())
+    context.objects.write(key, json.dumps(document, indent=1, default=str).encode())
     whole: dict[str, tuple[float, Unit]] = {
         "DriftFindings": (len(verdict.findings), "Count"),
         "DriftRealChange": (float(verdict.kind == "real_change"), "Count"),
         "DriftDataFault": (float(verdict.kind == "data_fault"), "Count"),
     }
-    line = emf_line(context.clock.now(), {}, whole)
-    context.objects.write(f"ops/metrics/{name}.drift.jsonl", f"{line}\n".encode())
+    write_metrics(context, request, "drift", [emf_line(context.clock.now(), {}, whole)])
     return {"drift": verdict.kind}
 
 
 def described(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as plain values."""
-    found = [{**asdict(finding), "sentence": finding.sentence} for finding in verdict.findings]
+    """Return a verdict as plain values, days as dates."""
     return {
         "verdict": verdict.kind,
-        "on": verdict.on.isoformat(),
+        "on": verdict.on,
         "may_retrain": verdict.may_retrain,
         "reason": verdict.reason,
-        "findings": json.loads(json.dumps(found, default=str)),
+        "findings": [{**asdict(finding), "sentence": finding.sentence} for finding in verdict.findings],
     }
 
 
@@ -142,12 +143,10 @@ def _known_faults(context: Context, last_day: date) -> Iterator[KnownFault]:
 
 
 def _newest_report(context: Context, last_day: date) -> Mapping[str, Any] | None:
-    found = []
-    for back in range(-1, _REPORT_DAYS):
-        for key in context.objects.list(f"{_REPORTS}/dt={(last_day - timedelta(days=back)).isoformat()}/"):
-            try:
-                report = json.loads(context.objects.read(key))
-                found.append((str(report["written_at"]), report))
-            except (KeyError, ValueError):  # whoever reads reports tells
-                continue
-    return max(found, key=lambda pair: pair[0])[1] if found else None
+    """Return the newest report that a run wrote; those of decisions and checks are of days that somebody chose."""
+    days = [last_day - timedelta(days=back) for back in range(-1, _REPORT_DAYS)]
+    keys = [key for day in days for key in context.objects.list(f"{REPORTS_PREFIX}dt={day.isoformat()}/")]
+    reports = [
+        report for key in keys if (report := readable_report(context, key)) and made_by(report["run_id"]) == "run"
+    ]
+    return max(reports, key=lambda report: str(report["written_at"]), default=None)

@@ -15,6 +15,7 @@ from healthcare_ops.core.emf import Unit, emf_line
 from healthcare_ops.core.tables import OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.counts import mape_floor
 from healthcare_ops.jobs.context import Context, Request
+from healthcare_ops.jobs.metric_lines import write_metrics
 from healthcare_ops.pipeline.scores import daily_mape, expected_counts, last_week_error, measured
 
 FOLDER = "gold/forecast_quality"
@@ -60,11 +61,10 @@ def judge_forecasts(context: Context, request: Request, scores: ir.Table, known_
         "until": known_until.isoformat(),
         "measures": rows,
     }
-    name = f"dt={request.run_date.isoformat()}/{request.run_id}"
-    context.objects.write(f"{FOLDER}/{name}.json", json.dumps(document, indent=1).encode())
-    lines = "".join(f"{line}\n" for line in _metric_lines(known_until, rows))
-    context.objects.write(f"ops/metrics/{name}.monitor_models.jsonl", lines.encode())
-    return {"measures": f"{FOLDER}/{name}.json"}
+    key = f"{FOLDER}/dt={request.run_date.isoformat()}/{request.run_id}.json"
+    context.objects.write(key, json.dumps(document, indent=1).encode())
+    write_metrics(context, request, "monitor_models", _metric_lines(known_until, rows))
+    return {"measures": key}
 
 
 def _metric_lines(at: datetime, rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from healthcare_ops.core.tables import ENCOUNTERS, FEATURES, OPS_METRICS_HOURLY, STAYS, Table
+from healthcare_ops.core.tables import ENCOUNTERS, FEATURES, STAYS, Table
 from healthcare_ops.forecasting.registry import ROOT
 from healthcare_ops.jobs.context import Context
-from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
+from healthcare_ops.jobs.silver_to_gold import gold_known_until
 
 PINNED: tuple[Table, ...] = (FEATURES, ENCOUNTERS, STAYS)
 # Each keeps a snapshot, and the cost of a commit grows with their number.
@@ -29,10 +29,9 @@ def pin(context: Context, name: str) -> Pin | None:
     """Pin the tables under a name, and return that; as it was, if it is there; None if gold knows no hour."""
     found = find_pin(context, name)
     if found is None:
-        noted = context.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL)
-        if not noted:
+        known_until = gold_known_until(context)
+        if known_until is None:
             return None
-        known_until = min(datetime.fromisoformat(noted), context.latest_plausible())
         for table in PINNED:
             context.pins.pin(table, name)
         # Last: a pin counts once all its tables have it.
@@ -42,10 +41,13 @@ def pin(context: Context, name: str) -> Pin | None:
 
 
 def find_pin(context: Context, name: str) -> Pin | None:
-    """Return the pin of that name, None if there is none (any more)."""
+    """Return the pin of that name, None if there is none (any more), or nobody can tell what it knew."""
     if not name or not context.objects.exists(_key(name)) or any(name not in context.pins.pins(t) for t in PINNED):
         return None
-    return Pin(name, datetime.fromisoformat(json.loads(context.objects.read(_key(name)))["known_until"]))
+    try:
+        return Pin(name, datetime.fromisoformat(json.loads(context.objects.read(_key(name)))["known_until"]))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def let_go(context: Context, keep: str) -> None:

@@ -49,7 +49,7 @@ def past_reports(context: Context, request: Request, days: int) -> list[Mapping[
     for back in range(PAST_DAYS):
         keys = _keys_like(context, request, request.run_date - timedelta(days=back))[:left]
         left -= len(keys)
-        of_day = filter(None, (_readable(context, key) for key in keys))
+        of_day = filter(None, (readable_report(context, key) for key in keys))
         found += sorted(of_day, key=lambda report: str(report["written_at"]), reverse=True)
         if not left or sum(report["days"]["count"] == days for report in found) >= wanted:
             break
@@ -76,7 +76,7 @@ def _keys_like(context: Context, request: Request, day: date) -> list[str]:
     return [runs[run_id] for run_id in sorted(alike, key=lambda run_id: run_id.partition("-")[2], reverse=True)]
 
 
-def _readable(context: Context, key: str) -> Mapping[str, Any] | None:
+def readable_report(context: Context, key: str) -> Mapping[str, Any] | None:
     """Return a report of today's form that was judged to its end; None for another, and for one that is damaged."""
     try:
         report: Mapping[str, Any] = json.loads(context.objects.read(key))
@@ -92,12 +92,6 @@ def write_report(context: Context, request: Request, document: Mapping[str, Any]
     key = report_key(request.run_date, request.run_id)
     context.objects.write(key, json.dumps(document, indent=1, ensure_ascii=False).encode())
     return key
-
-
-def write_metrics(context: Context, request: Request, lines: Sequence[str]) -> None:
-    """Keep the metrics of the report, a line each, in CloudWatch's embedded format."""
-    key = f"ops/metrics/dt={request.run_date.isoformat()}/{request.run_id}.dq_check.jsonl"
-    context.objects.write(key, "".join(f"{line}\n" for line in lines).encode())
 
 
 def source_records(

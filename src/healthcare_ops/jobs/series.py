@@ -10,24 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from healthcare_ops.core.site import Site
-from healthcare_ops.core.tables import FEATURES, OPS_METRICS_HOURLY
+from healthcare_ops.core.tables import FEATURES
 from healthcare_ops.forecasting.calendar import Calendar, Event
 from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.jobs.pins import Pin
-from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
-
-
-def known_until(context: Context) -> datetime | None:
-    """Return the instant until which gold knows what happened, at most what is plausible; None if it knows nothing."""
-    noted = context.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL)
-    return min(datetime.fromisoformat(noted), context.latest_plausible()) if noted else None
+from healthcare_ops.jobs.silver_to_gold import gold_known_until
 
 
 def arrivals_by_sector(context: Context, days: int) -> list[HourlySeries]:
     """Return the last `days` of whole hours of every sector; nothing that `now` does not know yet."""
-    until = known_until(context)
+    until = gold_known_until(context)
     return _series(context, context.lake.read(FEATURES, _first_day(until, days)), until) if until else []
 
 

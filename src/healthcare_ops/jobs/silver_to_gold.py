@@ -24,6 +24,12 @@ _DAY = timedelta(days=1)
 _LONGEST_SILENCE_DAYS = 31
 
 
+def gold_known_until(context: Context) -> datetime | None:
+    """Return the instant until which gold knows what happened, at most what is plausible; None if it knows nothing."""
+    noted = context.lake.note(OPS_METRICS_HOURLY, KNOWN_UNTIL)
+    return min(datetime.fromisoformat(noted), context.latest_plausible()) if noted else None
+
+
 def run(context: Context, request: Request) -> Outcome:
     """Rebuild gold from the first changed day to the last day that a changed stay can reach, but for silences.
 

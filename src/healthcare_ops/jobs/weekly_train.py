@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from healthcare_ops.forecasting.champions import load_champion, publish, standing
-from healthcare_ops.forecasting.registry import OutdatedModelError, StoredModel, load_model
+from healthcare_ops.forecasting.registry import OutdatedModelError, StoredModel
 from healthcare_ops.forecasting.series import HourlySeries, is_arrivals
 from healthcare_ops.forecasting.training import People, Verdict, train
 from healthcare_ops.jobs.context import Context, Outcome, Request
@@ -38,8 +38,8 @@ def run(context: Context, request: Request) -> Outcome:
         # A model must not learn what is wrong with the data along with what has changed.
         trained = replace(trained, verdict=Verdict(is_accepted=False, reason=drift.reason))
     published = publish(context.objects, trained, context.clock.now(), pin=pinned.name if pinned else "")
-    if in_use := standing(context.objects).champion:
-        let_go(context, str(load_model(context.objects, in_use.version).manifest.get("pin", "")))
+    # One that was put to use just now has the newest pin, which stays in any case.
+    let_go(context, keep=before.name if before else "")
     return {
         "version": published.version,
         "is_promoted": published.is_promoted,

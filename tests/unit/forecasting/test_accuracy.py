@@ -17,9 +17,9 @@ import pytest
 from healthcare_ops.core.site import Holidays
 from healthcare_ops.forecasting.arrivals import fit_arrivals
 from healthcare_ops.forecasting.calendar import Calendar, Event
-from healthcare_ops.forecasting.evaluation import backtest
 from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.forecasting.series import HourlySeries
+from unit.forecasting.walks import backtest
 
 IOWA = Path(__file__).parents[3].parent / "shared" / "data" / "ed_hourly" / "uihc_ed.csv.gz"
 SWEDEN = Covariates(Calendar("Europe/Stockholm", Holidays(country="SE")))

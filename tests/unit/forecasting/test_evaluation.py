@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from healthcare_ops.forecasting.arrivals import fit_arrivals
-from healthcare_ops.forecasting.evaluation import backtest, held_out_origins, walk_forward
+from healthcare_ops.forecasting.evaluation import held_out_origins, walk_forward
 from healthcare_ops.forecasting.measures import LEVELS, Forecasts, measure, pinball
 from healthcare_ops.forecasting.series import HourlySeries
+from unit.forecasting.walks import backtest
 
 LEADS = np.arange(49)
 

@@ -11,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from healthcare_ops.adapters.local_files import write_bytes
 from healthcare_ops.core.language import Language
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.render import Figure
+from healthcare_ops.entrypoints.page.templates import environment
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.forecasting.evaluation import Walk
 from healthcare_ops.forecasting.measures import pinball
@@ -39,15 +39,10 @@ def write_evaluation(
     """Write `evaluation.html`, `evaluation.json` and an SVG per plot into a folder, and return the page's path."""
     words = Words(language)
     figures = {walk.series.sector_id: _figures(walk, history, words) for walk in walks}
-    environment = Environment(
-        loader=PackageLoader("healthcare_ops.entrypoints.page", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("evaluation.html.j2").render(
-        t=words, walks=document["backtests"], figures=figures, note=_note(document["protocol"], words)
+    page = (
+        environment()
+        .get_template("evaluation.html.j2")
+        .render(t=words, walks=document["backtests"], figures=figures, note=_note(document["protocol"], words))
     )
     style = files("healthcare_ops.entrypoints.page").joinpath("style.css").read_text(encoding="utf-8")
     folder.mkdir(exist_ok=True)

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from healthcare_ops.adapters.local_files import write_bytes
@@ -30,6 +30,7 @@ from healthcare_ops.entrypoints.page.quality_views import (
     rule_views,
     verdict_text,
 )
+from healthcare_ops.entrypoints.page.templates import environment
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION
 from healthcare_ops.pipeline.quality.report.score import FAIL_FLOOR
@@ -99,16 +100,9 @@ def _require_form(report: Mapping[str, Any]) -> None:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("healthcare_ops.entrypoints.page", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_inert,
-    )
-    environment.filters["code"] = _with_code
-    return environment
+    found = environment(finalize=_inert)
+    found.filters["code"] = _with_code
+    return found
 
 
 def _inert(value: Any) -> Any:

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import fmean
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from healthcare_ops.core.language import Language
@@ -16,6 +15,7 @@ from healthcare_ops.core.tables import ACCOUNT
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.model import Ahead, Report, SectorView
 from healthcare_ops.entrypoints.page.quality_views import MARKS, WORST_FIRST, headline
+from healthcare_ops.entrypoints.page.templates import environment
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD
 from healthcare_ops.operations.cautions import CautionCode
@@ -28,25 +28,22 @@ _LONGEST_GAP = timedelta(days=7)
 
 def render(report: Report, language: Language = "en") -> str:
     """Return the page; every text of the data is escaped, and nothing is loaded or run."""
-    environment = Environment(
-        loader=PackageLoader("healthcare_ops.entrypoints.page", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     words = Words(language)
-    return environment.get_template("template.html.j2").render(
-        report=report,
-        t=words,
-        marks=MARKS,
-        tiles=_tiles(report, words),
-        fates=ACCOUNT,
-        names={sector.sector_id: sector.name for sector in report.sectors},
-        sectors=[(sector, _fan(sector, words), _period(sector, words)) for sector in report.sectors],
-        shown=[hour for sector in report.sectors for hour in sector.ahead if hour.horizon_h in SHOWN_AHEAD],
-        judged=_judged(report, words),
-        rules=sorted(report.quality["rules"], key=lambda rule: WORST_FIRST.index(rule["verdict"])),
+    return (
+        environment()
+        .get_template("template.html.j2")
+        .render(
+            report=report,
+            t=words,
+            marks=MARKS,
+            tiles=_tiles(report, words),
+            fates=ACCOUNT,
+            names={sector.sector_id: sector.name for sector in report.sectors},
+            sectors=[(sector, _fan(sector, words), _period(sector, words)) for sector in report.sectors],
+            shown=[hour for sector in report.sectors for hour in sector.ahead if hour.horizon_h in SHOWN_AHEAD],
+            judged=_judged(report, words),
+            rules=sorted(report.quality["rules"], key=lambda rule: WORST_FIRST.index(rule["verdict"])),
+        )
     )
 
 
