@@ -23,6 +23,7 @@ _SQL_TYPES: Mapping[ColumnType, str] = {
     "boolean": "BOOLEAN",
     "date": "DATE",
 }
+_STORED_TYPES: Mapping[ColumnType, str] = {**_SQL_TYPES, "timestamp": "TIMESTAMPTZ"}
 # Half the time of the usual level 3, for files a quarter larger.
 _ZSTD_LEVEL = 1
 # DuckDB merges nested SELECTs faster than Ibis does, which doubles the time to compile.
@@ -98,16 +99,21 @@ class DuckDBEngine:
             file = Path(folder) / "rows.parquet"
             yield self.read_files([str(file)]) if _write_batches(batches, file) else None
 
-    def read_files(self, paths: Sequence[str], instants: Sequence[str] = ()) -> ir.Table:
-        """Return a table over Parquet files of one schema, the zone-aware columns `instants` as naive UTC."""
+    def read_files(
+        self, paths: Sequence[str], types: Mapping[str, ColumnType] | None = None, *, may_lack_columns: bool = False
+    ) -> ir.Table:
+        """Return a table over Parquet files, of the columns `types` if given: zone-aware instants as naive UTC.
+
+        All files have the same columns, unless they `may_lack_columns` of `types`: these are null then.
+        """
         name = next(self._names)
-        naive = ", ".join(f'make_timestamp(epoch_us("{column}")) AS "{column}"' for column in instants)
-        columns = f"* REPLACE ({naive})" if naive else "*"
         files = ", ".join(f"'{_quoted(path)}'" for path in paths)
-        self._con.raw_sql(
-            f"CREATE TEMP VIEW {name} AS SELECT {columns} "  # noqa: S608  # names of the contract
-            f"FROM read_parquet([{files}], hive_partitioning = false)"
-        )
+        source = f"read_parquet([{files}], hive_partitioning = false, union_by_name = {may_lack_columns})"
+        if may_lack_columns and types:
+            nothing = ", ".join(f'CAST(NULL AS {_STORED_TYPES[kind]}) AS "{column}"' for column, kind in types.items())
+            source = f"(SELECT {nothing} WHERE false UNION ALL BY NAME SELECT * FROM {source})"  # noqa: S608  # names of the contract
+        columns = ", ".join(_as_read(column, kind) for column, kind in types.items()) if types else "*"
+        self._con.raw_sql(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM {source}")  # noqa: S608  # names of the contract
         return self._con.table(name)
 
     def empty(self, schema: pa.Schema) -> ir.Table:
@@ -130,9 +136,13 @@ class DuckDBEngine:
         return sorted(folder.rglob("*.parquet"))
 
 
+def _as_read(name: str, kind: ColumnType) -> str:
+    return f'make_timestamp(epoch_us("{name}")) AS "{name}"' if kind == "timestamp" else f'"{name}"'
+
+
 def _cast(name: str, kind: ColumnType) -> str:
     if kind == "timestamp":
-        # By way of numbers, here and in `read_files`: a cast would look up the offset of every value in the zone
+        # By way of numbers, here and in `_as_read`: a cast would look up the offset of every value in the zone
         # database, to learn that UTC has none.
         return f'make_timestamptz(epoch_us(CAST("{name}" AS TIMESTAMP)))'
     return f'CAST("{name}" AS {_SQL_TYPES[kind]})'

@@ -40,7 +40,7 @@ from healthcare_ops.adapters.snapshots import Snapshots, day_of, partition_of
 from healthcare_ops.adapters.synced_files import SyncedFiles
 from healthcare_ops.core.days import day_runs, days_between
 from healthcare_ops.core.errors import ConfigError, NotFoundError, Reason, TransientError
-from healthcare_ops.core.tables import ColumnType, Table
+from healthcare_ops.core.tables import Column, ColumnType, Table
 from healthcare_ops.ports import DayChanges
 
 _FILES = f"{SyncedFiles.__module__}.{SyncedFiles.__qualname__}"
@@ -81,7 +81,7 @@ class IcebergLake:
     def read(self, table: Table, first: date | None = None, last: date | None = None) -> ir.Table:
         """Return the rows of the days `first`…`last`, instants as naive UTC."""
         iceberg = self._load(table)
-        return self._rows(table, self._snapshots.files(iceberg, first, last) if iceberg else [])
+        return self._rows(table, iceberg, self._snapshots.files(iceberg, first, last) if iceberg else [])
 
     def pin(self, table: Table, name: str) -> None:
         """Tag the newest snapshot, unless a snapshot has the tag; of a table that was never written, nothing."""
@@ -95,7 +95,7 @@ class IcebergLake:
         snapshot = iceberg.snapshot_by_name(name) if iceberg else None
         if iceberg is None or snapshot is None:
             raise NotFoundError(f"{table.id} has no state named {name!r}.", next_step="See its tags.")
-        return self._rows(table, self._snapshots.files(iceberg, first, last, snapshot))
+        return self._rows(table, iceberg, self._snapshots.files(iceberg, first, last, snapshot))
 
     def pins(self, table: Table) -> list[str]:
         """Return the tags."""
@@ -108,13 +108,13 @@ class IcebergLake:
         if iceberg is not None:
             self._snapshots.untag(iceberg, name)
 
-    def _rows(self, table: Table, files: Sequence[DataFile]) -> ir.Table:
+    def _rows(self, table: Table, iceberg: IcebergTable | None, files: Sequence[DataFile]) -> ir.Table:
         paths = [file.file_path for file in files]
-        if not paths:
+        if iceberg is None or not paths:
             return self._engine.empty(arrow_schema(table))
-        # The engine's zone-aware type stays at the boundary: stages see naive UTC on every engine.
-        instants = [name for name, kind in table.types().items() if kind == "timestamp"]
-        return self._engine.read_files(paths, instants)
+        # Columns that came later are not in files of before; to look for them in each file takes time.
+        has_grown = len(iceberg.schemas()) > 1 or bool(_missing(table, iceberg))
+        return self._engine.read_files(paths, table.types(), may_lack_columns=has_grown)
 
     def append(self, table: Table, rows: ir.Table, notes: Mapping[str, str]) -> int:
         """Add rows in one commit."""
@@ -199,7 +199,7 @@ class IcebergLake:
     def _load_or_create(self, table: Table) -> IcebergTable:
         iceberg = self._load(table)
         if iceberg is not None:
-            return iceberg
+            return _grown(table, iceberg)
         self._catalog.create_namespace_if_not_exists(table.layer)
         schema = Schema(
             *(
@@ -220,6 +220,21 @@ class IcebergLake:
                 TableProperties.COMMIT_NUM_RETRIES: "0",
             },
         )
+
+
+def _missing(table: Table, iceberg: IcebergTable) -> list[Column]:
+    """Return the columns of the contract that the stored table does not have yet."""
+    there = set(iceberg.schema().column_names)
+    return [column for column in table.columns if column.name not in there]
+
+
+def _grown(table: Table, iceberg: IcebergTable) -> IcebergTable:
+    """Return the table with the columns that an earlier version of the product did not know; null in rows of before."""
+    if missing := _missing(table, iceberg):
+        with iceberg.update_schema() as update:
+            for column in missing:
+                update.add_column(column.name, _ICEBERG_TYPES[column.type], column.description)
+    return iceberg
 
 
 def arrow_schema(table: Table) -> pa.Schema:

@@ -358,18 +358,35 @@ FEATURES = Table(
     ),
 )
 
+BREACHES = tuple(f"breach_{level}" for level in range(1, 6))
+_BY_METRIC = "as the metric"
 _PREDICTION_KEY = ("metric", "sector_id", "prediction_ts", "target_time", "model_version")
 _PREDICTION_COLUMNS = (
     _FACILITY,
     _SECTOR_OR_ALL,
-    Column("metric", "string", "arrivals, occupancy, queue or wait."),
+    Column(
+        "metric",
+        "string",
+        "arrivals (encounters in the hour), occupancy or queue (patients at its start), or wait (minutes from arrival "
+        "to the start of care of a patient who arrives in the hour and stays until then).",
+    ),
     Column("prediction_ts", "timestamp", "Origin: nothing later was known.", "UTC"),
     Column("target_time", "timestamp", "First instant of the hour forecast.", "UTC"),
     Column("horizon_h", "int64", "target_time − prediction_ts, 0 = the next full hour.", "h"),
-    Column("mean", "float64", "Expected value.", "encounters"),
-    *(Column(q, "float64", f"{int(q[1:])} % quantile.", "encounters") for q in QUANTILES),
+    Column("mean", "float64", "Expected value.", _BY_METRIC),
+    *(Column(q, "float64", f"{int(q[1:])} % quantile.", _BY_METRIC) for q in QUANTILES),
     Column("model_version", "string", "Model of the registry that made the number."),
     Column("data_as_of", "timestamp", "Newest hour of gold the forecast saw.", "UTC"),
+    *(
+        Column(
+            name,
+            "float64",
+            f"Probability that such a patient of triage level {level} waits longer than the target of the level.",
+            "0–1",
+            f"not a wait, or of {HOSPITAL!r}",
+        )
+        for level, name in enumerate(BREACHES, start=1)
+    ),
 )
 
 PREDICTIONS = Table(
@@ -380,17 +397,48 @@ PREDICTIONS = Table(
     (*_PREDICTION_COLUMNS, Column("dt", "date", "Operational day of prediction_ts.")),
 )
 
+_NOT_A_WAIT = "not a wait"
+_NOT_OF_BREACHES = f"not a wait, of {HOSPITAL!r}, or nobody to judge"
 PREDICTION_SCORES = Table(
     "gold",
     "prediction_scores",
-    "one row per prediction whose hour has passed",
+    "one row per prediction whose hour has passed; of waits, once all who came in it were seen or left, or a day later",
     _PREDICTION_KEY,
     (
         *_PREDICTION_COLUMNS,
-        Column("actual", "float64", "What happened.", "encounters"),
-        Column("absolute_error", "float64", "|mean − actual|.", "encounters"),
-        Column("is_covered_90", "boolean", "q05 ≤ actual ≤ q95."),
-        Column("pinball", "float64", "Mean pinball loss over the seven quantiles.", "encounters"),
+        Column("actual", "float64", "What happened; of waits, their mean over the hour's patients.", _BY_METRIC),
+        Column("absolute_error", "float64", "|mean − actual|.", _BY_METRIC),
+        Column("is_covered_90", "boolean", "q05 ≤ actual ≤ q95.", null="a wait: see covered_share"),
+        Column(
+            "pinball",
+            "float64",
+            "Mean pinball loss over the seven quantiles; of waits, its mean over the patients.",
+            _BY_METRIC,
+        ),
+        Column("covered_share", "float64", "Share of the patients who waited q05 to q95.", "0–1", _NOT_A_WAIT),
+        Column("patients", "int64", "Who arrived in the hour and whose care began.", "encounters", _NOT_A_WAIT),
+        Column(
+            "unseen",
+            "int64",
+            "Who arrived in the hour and left before care began, or was not seen within a day.",
+            "encounters",
+            _NOT_A_WAIT,
+        ),
+        Column(
+            "breach_patients",
+            "int64",
+            "Those with a triage level of whom it is known whether they waited longer than its target.",
+            "encounters",
+            _NOT_OF_BREACHES,
+        ),
+        Column("brier", "float64", "Mean of (probability − breach)² over these.", "0–1", _NOT_OF_BREACHES),
+        Column(
+            "brier_usual",
+            "float64",
+            "The same of the share of breaches of that sector and level in the 13 weeks before prediction_ts.",
+            "0–1",
+            _NOT_OF_BREACHES,
+        ),
         Column("dt", "date", "Operational day of prediction_ts."),
     ),
 )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healthcare_ops.core.errors import DataError, NotFoundError
-from healthcare_ops.core.tables import HOSPITAL, QUANTILES
+from healthcare_ops.core.tables import BREACHES, HOSPITAL, QUANTILES
 from healthcare_ops.forecasting import counts
 from healthcare_ops.forecasting.headcounts import CountForecast, sum_pmf
 from healthcare_ops.forecasting.measures import LEVELS
@@ -28,10 +28,11 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Forecast:
-    """One forecast of one sector: a row per lead, arrivals per hour, instants in UTC.
+    """One forecast of one sector: a row per lead, in the unit of its metric, instants in UTC.
 
     `horizon_h` = target hour's start − origin; `quantiles` has a column for each of `QUANTILES`; `data_as_of`
-    is the end of the last hour the forecast knew.
+    is the end of the last hour the forecast knew. `breach`, of waits of one sector, has a column for each of
+    `BREACHES`.
     """
 
     sector_id: str
@@ -43,10 +44,12 @@ class Forecast:
     mean: NDArray[np.float64]
     quantiles: NDArray[np.float64]
     metric: str = "arrivals"
+    breach: NDArray[np.float64] | None = None
 
     def columns(self) -> dict[str, list[Any]]:
         """Return the rows as lists of equal length, named as in `gold.predictions`."""
         rows = len(self.mean)
+        breach = np.full((rows, len(BREACHES)), None) if self.breach is None else self.breach
         same = ("sector_id", "metric", "prediction_ts", "model_version", "data_as_of")
         return {
             **{name: [getattr(self, name)] * rows for name in same},
@@ -54,6 +57,7 @@ class Forecast:
             "horizon_h": self.horizon_h.tolist(),
             "mean": self.mean.tolist(),
             **{name: column.tolist() for name, column in zip(QUANTILES, self.quantiles.T, strict=True)},
+            **{name: column.tolist() for name, column in zip(BREACHES, breach.T, strict=True)},
         }
 
 

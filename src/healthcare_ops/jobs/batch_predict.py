@@ -98,7 +98,8 @@ def _rows(forecast: Forecast, facility_id: str, day: date) -> pa.Table:
 def _array(values: list[Any]) -> Any:
     if isinstance(values[0], datetime):
         return pa.array([_naive_utc(value) for value in values], pa.timestamp("us"))
-    return pa.array(values)
+    # Of breaches, which only waits have, no value would tell the type.
+    return pa.array(values, pa.float64() if values[0] is None else None)
 
 
 def _naive_utc(instant: datetime) -> datetime:

@@ -16,6 +16,7 @@ ACTUAL: Mapping[str, str] = {
     "occupancy": "occupied_beds",
     "queue": "queue_length",
 }
+_OF_WAITS = ("covered_share", "patients", "unseen", "breach_patients", "brier", "brier_usual")
 _KEY = ("metric", "sector_id", "model_version")
 _DAY_H = 24
 
@@ -47,6 +48,7 @@ def score_predictions(predictions: ir.Table, metrics: ir.Table) -> ir.Table:
         absolute_error=(rows["mean"] - rows.actual).abs(),
         is_covered_90=(rows.actual >= rows.q05) & (rows.actual <= rows.q95),
         pinball=reduce(lambda left, right: left + right, losses) / float(len(losses)),
+        **{name: ibis.null(PREDICTION_SCORES.types()[name]) for name in _OF_WAITS},
     ).select(*PREDICTION_SCORES.column_names)
 
 

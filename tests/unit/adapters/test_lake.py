@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -27,6 +28,17 @@ VISITS = Table(
         Column("is_urgent", "boolean", "Urgent."),
         Column("seen_at", "timestamp", "Seen.", "UTC"),
         Column("dt", "date", "Day."),
+    ),
+)
+# The same table as a later version of the product declares it.
+GROWN = replace(
+    VISITS,
+    columns=(
+        *VISITS.columns[:2],
+        Column("left_at", "timestamp", "Left.", "UTC", "still there"),
+        *VISITS.columns[2:-1],
+        Column("note", "string", "Note.", null="none"),
+        VISITS.columns[-1],
     ),
 )
 FIRST = date(2026, 3, 1)
@@ -492,6 +504,54 @@ def test_a_column_of_the_catalog_is_described_as_in_the_contract(writer, root):
     assert [(column.name, column.doc) for column in columns] == [
         (column.name, column.description) for column in VISITS.columns
     ]
+
+
+def read_grown(writer):
+    return sorted(
+        writer.engine.collect(writer.lake.read(GROWN)).select(["visit", "left_at", "beds", "note"]).to_pylist(),
+        key=lambda row: row["visit"],
+    )
+
+
+def test_a_column_that_the_contract_did_not_have_is_null_in_rows_of_before(writer):
+    writer.append({"a": 1, "b": 2})
+
+    assert read_grown(writer) == [
+        {"visit": "a", "left_at": None, "beds": None, "note": None},
+        {"visit": "b", "left_at": None, "beds": None, "note": None},
+    ]
+
+
+def test_a_table_takes_new_columns_with_the_first_write_and_keeps_its_rows(writer, root):
+    writer.append({"a": 1, "b": 2}, known="yes")
+    left = datetime(2026, 3, 3, 5, tzinfo=UTC).replace(tzinfo=None)
+    new = [{"visit": "c", "beds": 3, "left_at": left, "note": "well", "dt": day(2)}]
+    with writer.engine.from_arrow(pa.Table.from_pylist(new, schema=arrow_schema(GROWN))) as rows:
+        writer.lake.replace_days(GROWN, rows, [day(2)], {})
+
+    assert read_grown(writer) == [
+        {"visit": "a", "left_at": None, "beds": None, "note": None},
+        {"visit": "c", "left_at": left, "beds": 3, "note": "well"},
+    ]
+    assert (writer.lake.note(GROWN, "known"), writer.changes()) == ("yes", [1, 2])
+    others = as_others_see(root)
+    assert others.schema().find_field("note").doc == "Note."
+    assert sorted(others.scan().to_arrow().select(["visit", "note"]).to_pylist(), key=str) == [
+        {"visit": "a", "note": None},
+        {"visit": "c", "note": "well"},
+    ]
+
+
+def test_what_was_pinned_before_a_table_grew_stays_readable(writer):
+    writer.append({"a": 1})
+    writer.lake.pin(VISITS, "then")
+    new = [{"visit": "c", "note": "well", "dt": day(2)}]
+    with writer.engine.from_arrow(pa.Table.from_pylist(new, schema=arrow_schema(GROWN))) as rows:
+        writer.lake.append(GROWN, rows, {})
+
+    pinned = writer.engine.collect(writer.lake.pinned(GROWN, "then")).to_pylist()
+
+    assert [(row["visit"], row["note"]) for row in pinned] == [("a", None)]
 
 
 def test_the_folder_of_a_table_is_named_after_its_layer_and_name(writer, root):
