@@ -269,6 +269,42 @@ def test_what_the_past_says_is_explained_with_verdict_evidence_and_what_to_do(
     assert [found["day"] for found in document["findings"]][:1] == ["2026-03-14"]
 
 
+def test_what_somebody_answers_for_is_told_beside_the_finding_until_it_is_taken_back(hops, past_ward):
+    state, who = ("--state", past_ward.state), ("--by", "Ana Souza", "--reason", "a test of the clock")
+    one = (SHIFT["rule_id"], "--day", SHIFT["day"])
+
+    done = hops("dq", "accept", *one, *who, *state)
+    again = hops("dq", "accept", SHIFT["rule_id"], *who, *state)
+    shown, explained = (hops("dq", *command, *state) for command in (("show",), ("explain", SHIFT["rule_id"])))
+    told = hops("dq", "show", "--lang", "pt-BR", *state)
+    back = hops("dq", "withdraw", *one, *who, *state)
+    after = hops("dq", "show", *state)
+
+    assert (done.exit_code, again.exit_code, back.exit_code) == (0, 0, 0)
+    assert f"undo: hops dq withdraw {SHIFT['rule_id']} --day {SHIFT['day']}" in done.out
+    assert "accepted already, by Ana Souza" in again.out
+    assert "accepted by Ana Souza on" in shown.out
+    assert "accepted by Ana Souza on" in explained.out
+    assert "aceito por Ana Souza em" in told.out
+    assert "accepted by" not in after.out
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--day", "yesterday"), 2, "yesterday"),
+        (("--day", "2026-03-15:2026-03-14"), 2, "2026-03-14 is before 2026-03-15"),
+        (("--day", "2026-03-01"), 3, "is not told of 2026-03-01"),
+        ((), 4, "Say which is accepted: --day DAY"),
+    ],
+)
+def test_it_must_be_said_which_day_is_accepted(hops, past_ward, options, code, words):
+    outcome = hops("dq", "accept", "clock.visits", *options, "--by", "Ana", "--reason", "x", "--state", past_ward.state)
+
+    assert outcome.exit_code == code
+    assert words in " ".join(outcome.err.split())
+
+
 def test_history_counts_a_clock_or_a_figure_once_as_the_score_does(hops, past_ward):
     state = ("--state", past_ward.state, "--json")
 

@@ -132,7 +132,8 @@ RUNS = {
 }
 # What a finding or a held record is needed for, or a file of rules.
 QUALITY = {
-    *(("dq", name) for name in ("assign", "explain", "hold", "judge", "lint", "notice", "reject", "release", "whatif")),
+    *(("dq", name) for name in ("accept", "assign", "explain", "hold", "judge", "lint", "notice", "reject", "release")),
+    *(("dq", name) for name in ("whatif", "withdraw")),
     *(("dq", "rules", name) for name in ("adopt", "drop", "show")),
 }
 MODELS = {("models", name) for name in ("promote", "rollback")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 
 import numpy as np
 import pytest
@@ -15,37 +15,12 @@ from healthcare_ops.core.errors import ConfigError, QualityError
 from healthcare_ops.core.tables import ENCOUNTERS
 from healthcare_ops.operations import bulk
 from hospital import open_hospital, visit
-
-LAST = date(2026, 3, 12)  # a Thursday
-WEEKS = 9
-PER_DAY = 70
-# Few come at night, most towards noon and again in the evening.
-BY_HOUR = np.array([2, 1, 1, 1, 1, 2, 4, 7, 10, 12, 12, 11, 9, 8, 8, 8, 9, 10, 10, 9, 7, 5, 4, 3], dtype=float)
-MIDNIGHT = "2026-03-13T00:10:00-03:00"
-
-
-def arrivals(day, luck, share=1.0):
-    """Return naive civil arrivals of a day, in their order."""
-    hours = luck.choice(24, luck.poisson(PER_DAY * share), p=BY_HOUR / BY_HOUR.sum())
-    minutes = luck.integers(0, 60, len(hours))
-    return sorted(
-        datetime.combine(day, time(int(hour), int(minute))) for hour, minute in zip(hours, minutes, strict=True)
-    )
-
-
-def visits(times, name="V"):
-    return [visit(f"{name}-{at:%m%d}-{number}", at.isoformat()) for number, at in enumerate(times)]
+from weeks import LAST, MIDNIGHT, WEEKS, arrivals, open_with_a_past, visits
 
 
 @pytest.fixture
 def hospital(tmp_path):
-    """A hospital with nine weeks behind it, taken by gold, before the visits of 12 March come."""
-    luck = np.random.default_rng(5)
-    with open_hospital(tmp_path, "2026-03-12T04:00:00-03:00") as opened:
-        past = [LAST - timedelta(days=back) for back in range(7 * WEEKS, 0, -1)]
-        opened.deliver("visits", [row for day in past for row in visits(arrivals(day, luck))], "past.csv")
-        opened.refine()
-        opened.at(MIDNIGHT)
+    with open_with_a_past(tmp_path) as opened:
         yield opened
 
 

@@ -25,6 +25,7 @@ from healthcare_ops.core.tables import (
     STAYS,
     Table,
 )
+from healthcare_ops.jobs.acceptances import acceptances
 from healthcare_ops.jobs.approval import approve, silver_markers
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.metric_lines import write_metrics
@@ -36,11 +37,13 @@ from healthcare_ops.jobs.refusals import with_refused
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.bronze import bronze_table
 from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
+from healthcare_ops.pipeline.quality.report.acceptance import accept_command
 from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount
 from healthcare_ops.pipeline.quality.report.report import COMPARE, Report
 from healthcare_ops.pipeline.quality.rules.checks import Check, RuleFile
 from healthcare_ops.pipeline.quality.rules.measures import Scope
 from healthcare_ops.pipeline.quality.rules.where import PRIMARY
+from healthcare_ops.pipeline.quality.wording.findings import kind_of, say
 from healthcare_ops.pipeline.silver import within
 
 _LOOK_BACK = timedelta(days=7)
@@ -60,6 +63,7 @@ def run(context: Context, request: Request) -> Outcome:
         return {"days": 0}
     report = Report(request.run_id, context.clock.now(), tuple(days))
     try:
+        report.acceptances = acceptances(context.objects)
         report.past = past_reports(context, request, len(days))
         for rules in _rule_files(context):
             report.versions[rules.table] = rules.version
@@ -240,12 +244,26 @@ def _remedy(report: Report, held: str, path: str) -> str:
 
 
 def _hints(report: Report, held: str) -> list[str]:
-    if report.shifts or any(clock.severity == "fail" for clock in report.clocks):
-        return ["Compare `zone` in the feed file with the supplier's clock."]
+    failed = _failed(report)
+    if any(kind_of(section) != "figure" for section in failed):
+        return ["Compare `zone` in the feed file with the supplier's clock.", *_acceptable(failed)]
     worst = _worst(report)
     if worst is None:
-        return ["Ask the feeds' owners what happened on that day.", held]
+        return ["Ask the feeds' owners what happened on that day.", held, *_acceptable(failed)]
     return [held] if worst.check.table == BATCH_ACCOUNTS.id and held else [worst.check.next_step, held]
+
+
+def _failed(report: Report) -> list[dict[str, Any]]:
+    """Return what no rule says, fails, and nobody accepted: of clocks, of two clocks, of figures."""
+    told = report.of_the_past
+    sections = [*told["clocks"], *told["shifts"], *told["expectations"]]
+    return [section for section in sections if section["verdict"] == "fail"]
+
+
+def _acceptable(failed: list[dict[str, Any]]) -> list[str]:
+    """Return how a person lets gold take the days though the first of the findings is as it is."""
+    same = [section for section in failed if section["rule_id"] == failed[0]["rule_id"]]
+    return [say("accept_figure", "en", command=accept_command(same))]
 
 
 def _worst(report: Report) -> Finding | None:
@@ -255,10 +273,10 @@ def _worst(report: Report) -> Finding | None:
 
 def _complaint(report: Report) -> str:
     """Return what is wrong: a wrong clock explains the rest, a rule that is broken is clearer than an odd figure."""
-    told = [_as_sentence(clock.sentence) for clock in report.clocks if clock.severity == "fail"]
-    told += [_as_sentence(shift.sentence) for shift in report.shifts]
+    failed = _failed(report)
+    told = [_as_sentence(section["sentence"]) for section in failed if kind_of(section) != "figure"]
     told += [_broken(worst)] if (worst := _worst(report)) else []
-    told += [_as_sentence(odd.sentence) for odd in report.deviations if odd.severity == "fail"]
+    told += [_as_sentence(section["sentence"]) for section in failed if kind_of(section) == "figure"]
     more = sum(found.verdict == "fail" for found in report.scored) - 1
     return f"{told[0]}{f' And {more} more.' if more else ''}"
 

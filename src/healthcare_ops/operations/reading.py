@@ -18,7 +18,7 @@ from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.jobs.quality_reports import MOST_READ, PAST_DAYS
 from healthcare_ops.pipeline.quality.report.past import DECISION, kind_of, made_by
-from healthcare_ops.pipeline.quality.report.refusals import refusals_id
+from healthcare_ops.pipeline.quality.report.refusals import refused_section
 from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION as REPORT_VERSION
 from healthcare_ops.pipeline.quality.rules.checks import own_id
@@ -176,14 +176,7 @@ def _refused(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a section for each refused file; reports of before this was told have none."""
     for feed in report.get("feeds", ()):
         for file in feed.get("refused_files", ()):
-            section = {
-                **file,
-                "rule_id": refusals_id(feed["feed_id"]),
-                "rule": "refused",
-                "feed_id": feed["feed_id"],
-                "day": file["refused_at"][:10],
-                "verdict": "warn",
-            }
+            section = refused_section(file, feed["feed_id"])
             yield section | {"sentence": sentence_of(section)}
 
 

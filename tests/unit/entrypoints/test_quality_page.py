@@ -344,7 +344,7 @@ def test_a_report_that_failed_by_clocks_and_figures_does_not_say_that_nothing_is
 def test_a_clock_or_a_figure_stands_once_the_worst_first_with_its_days_and_what_to_do():
     past = Page(render_quality(make_past())).part("Files, clocks and figures", "Feeds")
 
-    assert [past.count(f" {name}") for name in FOUND] == [1, 1, 1]
+    assert [past.count(f" {name}\n") for name in FOUND] == [1, 1, 1]
     assert sorted(FOUND, key=past.index) == FOUND
     assert past.index("6 Mar 2026: ") < past.index("7 Mar 2026: ")
     for step in (
@@ -359,15 +359,49 @@ def test_a_clock_or_a_figure_stands_once_the_worst_first_with_its_days_and_what_
 def test_who_looks_into_a_clock_or_a_figure_stands_beside_it(name):
     page = Page(render_quality(make_past(assignments=[given("data corrupted", "disk") | {"rule_id": name}])))
 
-    card = page.part("Files, clocks and figures", "Feeds").split(f" {name}")[1].split("Steward")[1]
+    card = page.part("Files, clocks and figures", "Feeds").split(f" {name}\n")[1].split("Steward")[1]
     assert card.startswith("Ana: the data are corrupted – disk")
     assert page.text.count("Steward") == 1
+
+
+ACCEPTED = {"by": "Ana Souza", "at": "2026-03-08T09:00:00+00:00", "reason": "the <ward> was closed"}
+
+
+@pytest.mark.parametrize(
+    ("language", "accepted", "command"),
+    [
+        ("en", "accepted by Ana Souza on 8 Mar 2026, 09:00 UTC: the <ward> was closed", "accept it by name"),
+        (
+            "pt-BR",
+            "aceito por Ana Souza em 8 de mar. de 2026, 09:00 UTC: the <ward> was closed",
+            "aceite-o em seu nome",
+        ),
+    ],
+)
+def test_who_answers_for_a_day_stands_beside_it_and_the_command_names_those_that_are_left(language, accepted, command):
+    days = [make_figure(f"2026-03-0{day}", "fail") for day in (6, 7)] + [
+        make_figure("2026-03-05") | {"accepted": ACCEPTED}
+    ]
+
+    text = Page(render_quality(make_past(expectations=days), language)).text
+
+    assert text.count(accepted) == 1
+    assert command in text
+    assert f"hops dq accept {FOUND[1]} --day 2026-03-06:2026-03-07 --by NAME --reason WHY" in text
+
+
+def test_of_what_somebody_answers_for_nothing_is_left_to_do():
+    assert next_step([make_figure("2026-03-05") | {"accepted": ACCEPTED}], Words("en")) == ""
 
 
 def test_every_kind_of_figure_has_its_next_step_in_both_languages():
     kinds = get_args(expectations.Rule)
 
-    steps = {next_step({"rule": kind}, Words(language)) for kind in kinds for language in ("en", "pt-BR")}
+    steps = {
+        next_step([{"rule": kind, "verdict": "warn"}], Words(language))
+        for kind in kinds
+        for language in ("en", "pt-BR")
+    }
 
     assert len(steps) == 2 * len(kinds) == 8
 
@@ -499,7 +533,7 @@ def test_a_command_to_run_is_shown_as_code_and_a_hostile_one_stays_text():
 def test_of_records_that_are_held_too_often_the_next_step_is_to_see_why():
     held = make_figure("2026-03-06") | {"table": "ops.batch_accounts", "column": "quarantined"}
 
-    assert next_step(held, Words("en")).startswith("See with `hops dq quarantine` why they are held")
+    assert next_step([held], Words("en")).startswith("See with `hops dq quarantine` why they are held")
 
 
 def test_a_rule_that_was_never_judged_before_has_no_trend():

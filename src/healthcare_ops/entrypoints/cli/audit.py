@@ -42,8 +42,8 @@ def show(
 
 
 def _about(entry: Entry) -> str:
-    """Return what an entry is about; its days are for machines."""
-    return ", ".join(str(value) for value in entry.details.values() if not isinstance(value, dict))
+    """Return what an entry is about; what it lists by day is for machines."""
+    return ", ".join(str(value) for value in entry.details.values() if not isinstance(value, dict | list))
 
 
 @app.command("verify")

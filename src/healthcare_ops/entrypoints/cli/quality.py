@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from healthcare_ops.entrypoints.cli import held, quality_rules, quarantine
+from healthcare_ops.entrypoints.cli import acceptance, held, quality_rules, quarantine
 from healthcare_ops.entrypoints.cli.failures import show_result, warn
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, Lang, State, clock_at, day
 from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
@@ -40,12 +40,14 @@ def show(
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.entrypoints.page.texts import Words
+    from healthcare_ops.operations.acceptance import with_acceptances
     from healthcare_ops.operations.reading import later_decision, newest_report
     from healthcare_ops.operations.stewards import beside
 
     with open_platform(state, exclusive=False) as platform:
         report = newest_report(platform, run_id)
         report["later_decision"] = None if run_id else later_decision(platform, report)
+        report = with_acceptances(platform, report)
         report["assignments"] = [vars(one) for one in beside(platform, report)]
     if html:
         from healthcare_ops.entrypoints.page.quality import write_quality_page
@@ -75,10 +77,11 @@ def explain(
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.entrypoints.page.texts import Words
+    from healthcare_ops.operations.acceptance import with_acceptances
     from healthcare_ops.operations.reading import findings_of, newest_report, which_of
 
     with open_platform(state, exclusive=False) as platform:
-        report = newest_report(platform, run_id)
+        report = with_acceptances(platform, newest_report(platform, run_id))
     sections = {section["rule_id"]: section for section in findings_of(report)}
     # Records held among very many add less than is shown.
     points_of = {finding: points for finding, points in report["contributions"].items() if points}
@@ -224,6 +227,8 @@ for _command in (
     quarantine.release,
     quarantine.reject,
     quarantine.hold,
+    acceptance.accept,
+    acceptance.withdraw,
     quarantine.assign,
     quarantine.judge,
 ):

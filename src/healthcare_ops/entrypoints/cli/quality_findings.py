@@ -22,12 +22,9 @@ def explanation(report: Mapping[str, Any], section: Mapping[str, Any], words: Wo
 
     if "sentence" not in section:
         return section
-    found = [
-        one | {"sentence": finding_told(one, words).text}
-        for one in told_in_words(report)
-        if one["rule_id"] == section["rule_id"]
-    ]
-    return {**section, "next_step": next_step(section, words), "findings": found}
+    found = [one for one in told_in_words(report) if one["rule_id"] == section["rule_id"]]
+    told = [one | {"sentence": finding_told(one, words).text} for one in found]
+    return {**section, "next_step": next_step(found, words), "findings": told}
 
 
 def print_explanation(
@@ -51,6 +48,7 @@ def print_explanation(
 
 def _of_the_past(section: Mapping[str, Any], words: Words) -> Iterator[str]:
     from healthcare_ops.entrypoints.cli.quality_report import verdict_in
+    from healthcare_ops.entrypoints.page.quality_views import accepted_text
 
     done = words("gold_keeps" if section["verdict"] == "fail" else "gold_takes")
     yield words("verdict_is", verdict=verdict_in(section["verdict"], words), done=done)
@@ -58,7 +56,10 @@ def _of_the_past(section: Mapping[str, Any], words: Words) -> Iterator[str]:
         day = words.day_in_digits(date.fromisoformat(one["day"]))
         yield f"{day}: {one['sentence']}: {verdict_in(one['verdict'], words)}"
         yield words("evidence_is", evidence=_evidence(one, words))
-    yield words("step_is", step=section["next_step"])
+        if accepted := accepted_text(one, words):
+            yield accepted
+    if section["next_step"]:
+        yield words("step_is", step=section["next_step"])
 
 
 def _evidence(section: Mapping[str, Any], words: Words) -> str:

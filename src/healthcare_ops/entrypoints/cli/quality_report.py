@@ -77,12 +77,14 @@ def _title(report: Mapping[str, Any], words: Words) -> str:
 
 
 def _findings(report: Mapping[str, Any], words: Words) -> Iterator[str]:
-    from healthcare_ops.entrypoints.page.quality_views import finding_told
+    from healthcare_ops.entrypoints.page.quality_views import accepted_text, finding_told
     from healthcare_ops.operations.reading import told_in_words
 
     for told in told_in_words(report):
         day = words.day_in_digits(date.fromisoformat(told["day"]))
         yield f"{_MARKS[told['verdict']]} {told['rule_id']} {day}: {finding_told(told, words).text}"
+        if accepted := accepted_text(told, words):
+            yield f"  {accepted}"
     for given in report.get("assignments", ()):
         earlier = "" if given["run_id"] == report["run_id"] else f" (run {given['run_id']})"
         yield f"{given['rule_id']}: {_said(given, words)}{earlier}"

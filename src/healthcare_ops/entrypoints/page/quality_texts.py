@@ -46,10 +46,11 @@ QUALITY_PAIRS: Mapping[str, Text] = {
     "own_past": ("Files, clocks and figures", "Arquivos, relógios e números"),
     "next_refused": (
         "Ask the owner of feed {feed_id} for the file again; if the feed file is wrong, correct it and load the file "
-        "anew.",
+        "anew. If it was never the supplier's, take it back by name: `{command}`.",
         "Peça o arquivo de novo ao responsável pela fonte {feed_id}; se a configuração da fonte estiver errada, "
-        "corrija-a e carregue o arquivo outra vez.",
+        "corrija-a e carregue o arquivo outra vez. Se ele nunca foi do fornecedor, retire-o em seu nome: `{command}`.",
     ),
+    "accepted_by": ("accepted by {by} on {at}: {reason}", "aceito por {by} em {at}: {reason}"),
     "next_clock": (
         "Ask the owner of feed {feed_id} what its clock says, and compare `zone` and `times` in the feed file.",
         "Pergunte ao responsável pela fonte {feed_id} que hora marca o relógio e compare `zone` e `times` na "

@@ -14,8 +14,9 @@ from healthcare_ops.core.tables import BATCH_ACCOUNTS, FATES
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.operations.reading import findings_of, told_in_words
+from healthcare_ops.pipeline.quality.report.acceptance import accept_command
 from healthcare_ops.pipeline.quality.wording.feeds import diagnosis, facts_of, next_steps
-from healthcare_ops.pipeline.quality.wording.findings import has_facts, kind_of, sentence_of
+from healthcare_ops.pipeline.quality.wording.findings import has_facts, kind_of, say, sentence_of
 from healthcare_ops.pipeline.quality.wording.rules import rule_text
 
 # The worst first; a verdict is told by shape and word, never by colour alone.
@@ -54,11 +55,14 @@ class RuleView:
 
 @dataclass(frozen=True)
 class PastView:
-    """A clock or a figure that is wrong, or refused files of a feed: the worst verdict, and a sentence of each."""
+    """A clock or a figure that is wrong, or refused files of a feed: the worst verdict, and of each day a sentence.
+
+    Beside it stands who answers for it, if anybody does.
+    """
 
     rule_id: str
     verdict: str
-    days: tuple[tuple[date, Told], ...]
+    days: tuple[tuple[date, Told, str], ...]
     next_step: str
     assignments: tuple[Mapping[str, Any], ...]
 
@@ -132,11 +136,11 @@ def past_views(report: Mapping[str, Any], words: Words) -> list[PastView]:
             rule_id=worst["rule_id"],
             verdict=worst["verdict"],
             days=tuple(
-                (date.fromisoformat(section["day"]), finding_told(section, words))
+                (date.fromisoformat(section["day"]), finding_told(section, words), accepted_text(section, words))
                 for section in told
                 if section["rule_id"] == worst["rule_id"]
             ),
-            next_step=next_step(worst, words),
+            next_step=next_step([section for section in told if section["rule_id"] == worst["rule_id"]], words),
             assignments=_assignments(report, worst["rule_id"]),
         )
         for worst in findings_of(report)
@@ -161,12 +165,33 @@ def feed_told(section: Mapping[str, Any], report: Mapping[str, Any], words: Word
     return Told(diagnosis(feed, words.language)), Told(next_steps(feed, words.language))
 
 
-def next_step(section: Mapping[str, Any], words: Words) -> str:
-    """Return what to do about refused files, a clock, two clocks that disagree, or a figure that is too far off."""
+def accepted_text(section: Mapping[str, Any], words: Words) -> str:
+    """Return who answers for a finding, since when and why; empty if nobody does."""
+    accepted = section.get("accepted")
+    if not accepted:
+        return ""
+    at = words.instant(datetime.fromisoformat(accepted["at"]))
+    return words("accepted_by", by=accepted["by"], at=at, reason=accepted["reason"])
+
+
+def next_step(sections: Sequence[Mapping[str, Any]], words: Words) -> str:
+    """Return what to do about findings of one name: refused files, a clock, two that disagree, a figure too far off.
+
+    Empty if somebody answers for all of them.
+    """
+    left = [section for section in sections if not section.get("accepted")]
+    if not left:
+        return ""
+    section = left[0]
     kind = section["rule"] if kind_of(section) == "figure" else kind_of(section)
     if kind == "nulls" and section.get("table") == BATCH_ACCOUNTS.id:
         kind = "held"
-    return words(f"next_{kind}", **{name: section.get(name, "") for name in ("feed_id", "other_feed_id", "column")})
+    facts = {name: section.get(name, "") for name in ("feed_id", "other_feed_id", "column")}
+    if kind == "refused":
+        return words("next_refused", **facts, command=accept_command(left))
+    stops = [one for one in left if one["verdict"] == "fail"]
+    on = [say("accept_figure", words.language, command=accept_command(stops))] if stops else []
+    return " ".join([words(f"next_{kind}", **facts), *on])
 
 
 def _trend(runs: Sequence[Mapping[str, Any]], words: Words, *, of_rows: bool) -> tuple[Markup | None, str]:

@@ -68,24 +68,25 @@ def values_of(told: Sequence[Told], days: int | None) -> list[Sequence[float | N
     return [section["values"] for report, section in told if days is None or report["days"]["count"] == days]
 
 
-# What the name of work begins with that judges days because somebody decided about held records, or asked for it.
-DECISION, CHECK = "decision", "check"
-_LIKE = {"weekly_train": "daily", DECISION: "bulk", CHECK: "bulk"}
+# What the name of work begins with that judges days because somebody decided about held records, asked for it, or
+# answered for what kept gold from all days that it had not taken.
+DECISION, CHECK, ACCEPTANCE = "decision", "check", "acceptance"
+_LIKE = {"weekly_train": "daily", DECISION: "bulk", CHECK: "bulk", ACCEPTANCE: "bulk"}
 
 
 def kind_of(run_id: str) -> str:
     """Return what the run's name begins with, or what it is like.
 
-    A training run judges a day as a daily one does; a decision and a check judge any number, as a load does.
+    A training run judges a day as a daily one does; decisions and checks judge any number, as a load does.
     """
     kind = run_id.partition("-")[0]
     return _LIKE.get(kind, kind)
 
 
 def made_by(run_id: str) -> str:
-    """Return what made the report of a run: `decision`, `check`, or `run` for whatever takes in deliveries."""
+    """Return what made the report of a run: its kind if a person asked for it, `run` if it took in deliveries."""
     kind = run_id.partition("-")[0]
-    return kind if kind in (DECISION, CHECK) else "run"
+    return kind if kind in (DECISION, CHECK, ACCEPTANCE) else "run"
 
 
 def _identity(table: str, rule_id: str, text: str, version: str) -> Identity:

@@ -15,7 +15,8 @@ from healthcare_ops.pipeline.quality.wording.findings import refusal_reason
 class RefusedFile:
     """A file by its name and the SHA-256 of its bytes, when it was refused (aware), and why.
 
-    `line` (from 1) is where; null if it is no one line that is at fault.
+    `line` (from 1) is where; null if it is no one line that is at fault. `accepted` says who took it back, when and
+    why, if anybody did: it is told still, and waited for no more.
     """
 
     source_file: str
@@ -23,6 +24,7 @@ class RefusedFile:
     refused_at: datetime
     fault: FileFault
     line: int | None = None
+    accepted: Mapping[str, str] | None = None
 
     @property
     def message(self) -> str:
@@ -39,6 +41,7 @@ class RefusedFile:
             "reason_code": self.fault.value,
             "line": self.line,
             "message": self.message,
+            **({"accepted": dict(self.accepted)} if self.accepted else {}),
         }
 
 
@@ -51,6 +54,18 @@ def refused_file(document: Mapping[str, Any]) -> RefusedFile:
         FileFault(document["reason_code"]),
         document["line"],
     )
+
+
+def refused_section(file: Mapping[str, Any], feed_id: str) -> dict[str, Any]:
+    """Return what a report's document of a file says as a finding, of the form of those of figures and clocks."""
+    return {
+        **file,
+        "rule_id": refusals_id(feed_id),
+        "rule": "refused",
+        "feed_id": feed_id,
+        "day": file["refused_at"][:10],
+        "verdict": "pass" if file.get("accepted") else "warn",
+    }
 
 
 def refusals_id(feed_id: str) -> str:

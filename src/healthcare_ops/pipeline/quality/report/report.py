@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from healthcare_ops.core.emf import Unit, emf_line
@@ -17,12 +18,14 @@ from healthcare_ops.pipeline.quality.clocks.clock import Diagnosis
 from healthcare_ops.pipeline.quality.clocks.shift import FeedShift
 from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
 from healthcare_ops.pipeline.quality.history.deviations import Deviation
+from healthcare_ops.pipeline.quality.report.acceptance import Acceptance, accept_command, acceptance_of, answered
 from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount, feed_section
 from healthcare_ops.pipeline.quality.report.notice import missing_of, notice
 from healthcare_ops.pipeline.quality.report.past import Identity, Told, grows, identity_of, told_by_rule, values_of
-from healthcare_ops.pipeline.quality.report.refusals import refusals_id
+from healthcare_ops.pipeline.quality.report.refusals import RefusedFile, refusals_id, refused_section
 from healthcare_ops.pipeline.quality.report.score import Scored, risk_score
 from healthcare_ops.pipeline.quality.rules.checks import Check
+from healthcare_ops.pipeline.quality.wording.findings import say
 
 SCHEMA_VERSION = 2
 TREND_RUNS = 10
@@ -62,8 +65,8 @@ class Report:
     """What is known so far of the judged days.
 
     `past` are the reports of the runs before, the newest first: they are there before anything is asked of them, and
-    stay. `versions` are of the rules by table, `records` the delivered records of sampled encounters, `error` what
-    ended the job before all rules were judged.
+    stay. `versions` are of the rules by table, `records` the delivered records of sampled encounters, `acceptances` the
+    findings that people answer for, `error` what ended the job before all rules were judged.
     """
 
     run_id: str
@@ -77,22 +80,53 @@ class Report:
     shifts: Sequence[FeedShift] = ()
     accounts: Sequence[FeedAccount] = ()
     records: Mapping[str, Sequence[SourceRecord]] = field(default_factory=dict)
+    acceptances: Sequence[Acceptance] = ()
     error: BaseException | None = None
 
     @property
     def scored(self) -> list[Scored]:
         """Return what was found by rules, by the site's past and of its feeds' clocks and files, the worst of each."""
-        of_the_past: dict[str, Outlier] = {}
-        for found in (
-            *map(_of_deviation, self.deviations),
-            *map(_of_clock, self.clocks),
-            *map(_of_shift, self.shifts),
-        ):
-            before = of_the_past.setdefault(found.rule_id, found)
+        worst: dict[str, Outlier] = {}
+        for found, _ in chain(*self._told.values()):
+            before = worst.setdefault(found.rule_id, found)
             if (found.verdict, -found.share) < (before.verdict, -before.share):  # "fail" sorts before "warn"
-                of_the_past[found.rule_id] = found
-        refused = [_of_refused(account) for account in self.accounts if account.refused]
-        return [*self.findings, *of_the_past.values(), *refused]
+                worst[found.rule_id] = found
+        refused = [one for account in self._accounts if (one := _of_refused(account))]
+        return [*self.findings, *worst.values(), *refused]
+
+    @property
+    def of_the_past(self) -> Mapping[str, list[dict[str, Any]]]:
+        """Return the sections of what no rule says, those that somebody accepted as warnings."""
+        return {name: [section for _, section in told] for name, told in self._told.items()}
+
+    @property
+    def _told(self) -> Mapping[str, list[tuple[Outlier, dict[str, Any]]]]:
+        told: dict[str, Sequence[tuple[Outlier, Deviation | Diagnosis | FeedShift]]] = {
+            "expectations": [(_of_deviation(one), one) for one in self.deviations],
+            "clocks": [(_of_clock(one), one) for one in self.clocks],
+            "shifts": [(_of_shift(one), one) for one in self.shifts],
+        }
+        return {name: [self._answered(counted, found) for counted, found in pairs] for name, pairs in told.items()}
+
+    def _answered(self, counted: Outlier, found: Deviation | Diagnosis | FeedShift) -> tuple[Outlier, dict[str, Any]]:
+        section = answered(_section(counted, found), self.acceptances)
+        if "accepted" in section:
+            return replace(counted, verdict="warn"), section
+        if section["verdict"] == "fail":
+            section["next_step"] = say("accept_figure", "en", command=accept_command([section]))
+        return counted, section
+
+    @property
+    def _accounts(self) -> list[FeedAccount]:
+        """Return the accounts of the feeds, each refused file with who took it back, if anybody did."""
+        return [
+            replace(account, refused=tuple(self._taken_back(file, account.feed.feed_id) for file in account.refused))
+            for account in self.accounts
+        ]
+
+    def _taken_back(self, file: RefusedFile, feed_id: str) -> RefusedFile:
+        found = acceptance_of(refused_section(file.document, feed_id), self.acceptances)
+        return replace(file, accepted=found.document) if found else file
 
     def history(self, checks: Iterable[Check]) -> Mapping[str, Sequence[Sequence[float | None]]]:
         """Return by rule what its parts measured in the runs before, the newest first; counts, of as many days."""
@@ -110,11 +144,7 @@ class Report:
         Without a score, and with the verdict `error`, if the job ended before all rules were judged.
         """
         score, contributions = risk_score(self.scored, self._held_share)
-        found = {
-            "expectations": [_section(_of_deviation(one), one) for one in self.deviations],
-            "clocks": [_section(_of_clock(one), one) for one in self.clocks],
-            "shifts": [_section(_of_shift(one), one) for one in self.shifts],
-        }
+        found = self.of_the_past
         return {
             "schema_version": SCHEMA_VERSION,
             "run_id": self.run_id,
@@ -130,7 +160,7 @@ class Report:
             "rule_versions": dict(self.versions),
             "rules": [self._rule_section(finding) for finding in self.findings],
             **found,
-            "feeds": [self._feed_section(account, found) for account in self.accounts],
+            "feeds": [self._feed_section(account, found) for account in self._accounts],
         }
 
     def metrics(self) -> list[str]:
@@ -239,8 +269,12 @@ def _of_clock(found: Diagnosis) -> Outlier:
     return Outlier(f"clock.{found.clock.feed_id}", "fail" if found.severity == "fail" else "warn", 1.0)
 
 
-def _of_refused(account: FeedAccount) -> Outlier:
-    share = len(account.refused) / (len(account.refused) + account.taken)
+def _of_refused(account: FeedAccount) -> Outlier | None:
+    """Return how many of a feed's files were refused; None if none was, but such as somebody took back."""
+    refused = sum(file.accepted is None for file in account.refused)
+    if not refused:
+        return None
+    share = refused / (refused + account.taken)
     return Outlier(refusals_id(account.feed.feed_id), "warn", share)
 
 

@@ -30,15 +30,19 @@ class FeedFacts:
 
     @property
     def refused(self) -> Sequence[Section]:
-        """Return the files that were refused; reports of before this was told have none."""
-        files: Sequence[Section] = self.section.get("refused_files", ())
-        return files
+        """Return the files that were refused and not taken back; reports of before this was told have none."""
+        return _unanswered(self.section.get("refused_files", ()))
 
     @property
     def worst_reason(self) -> str | None:
         """Return why most of its records are held; None if none is."""
         reasons = self.section["quarantined_by_reason"]
         return max(reasons, key=lambda reason: int(reasons[reason]), default=None)
+
+
+def _unanswered(found: Sequence[Section]) -> Sequence[Section]:
+    """Return those of the findings for which no person answers."""
+    return [one for one in found if not one.get("accepted")]
 
 
 def facts_of(section: Section, report: Mapping[str, Any]) -> FeedFacts:
@@ -102,7 +106,7 @@ def _count(records: int, language: Language) -> str:
 def _next_steps(feed: FeedFacts, language: Language) -> Iterator[str]:
     section = feed.section
     owner, email = section["owner"], section["contact"]
-    if feed.wrong:
+    if _unanswered(feed.wrong):
         yield say("compare_clock", language, feed=section["feed_id"], owner=owner)
     if feed.refused:
         names = ", ".join(file["source_file"] for file in feed.refused[:_TOLD])
@@ -111,7 +115,7 @@ def _next_steps(feed: FeedFacts, language: Language) -> Iterator[str]:
         yield say(key, language, owner=owner, email=email, files=files)
     if section["delay"]["is_late"]:
         yield say("ask_why_late", language, owner=owner, email=email)
-    elif feed.odd:
+    elif _unanswered(feed.odd):
         yield say("ask_what_differed", language, owner=owner, email=email)
     if feed.worst_reason:
         yield say("send_list", language, owner=owner)

@@ -105,6 +105,11 @@ TEXTS: Mapping[str, Text] = {
         "o arquivo {file} foi recusado em {at} UTC: {why}",
     ),
     "line": ("line {line}: {why}", "linha {line}: {why}"),
+    # What a person can do about a finding.
+    "accept_figure": (
+        "If that is how it was, or nothing better will come, accept it by name and gold takes it: `{command}`.",
+        "Se foi assim mesmo, ou se nada melhor virá, aceite-o em seu nome e a camada gold o recebe: `{command}`.",
+    ),
     # A feed: how it does.
     "of_day": ("On {day} {sentence}.", "Em {day}, {sentence}."),
     "figure_of_day": ("On {day}: {sentence}.", "Em {day}: {sentence}."),

@@ -7,7 +7,7 @@ from typing import Any
 from healthcare_ops.core.reasons import FileFault, Reason
 from healthcare_ops.pipeline.quality.rules.checks import read_rules, shipped_rules
 from healthcare_ops.pipeline.quality.wording.feeds import diagnosis, facts_of, next_steps
-from healthcare_ops.pipeline.quality.wording.findings import refusal_reason, sentence_of
+from healthcare_ops.pipeline.quality.wording.findings import refusal_reason, say, sentence_of
 
 Section = dict[str, Any]
 
@@ -150,7 +150,8 @@ def report_of_every_kind() -> Section:
 
 
 def _told(section: Section) -> Section:
-    return section | {"sentence": sentence_of(section)}
+    step = {"next_step": say("accept_figure", "en", command="hops dq accept")} if section["verdict"] == "fail" else {}
+    return section | {"sentence": sentence_of(section)} | step
 
 
 def _of_feed(section: Section, found: Section) -> Section:

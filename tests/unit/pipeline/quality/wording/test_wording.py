@@ -195,6 +195,7 @@ def test_how_a_feed_does_and_what_to_do_is_said_in_portuguese(section, found, ho
 def test_a_report_of_every_kind_uses_every_text():
     report = report_of_every_kind()
     told = [one["sentence"] for name in ("expectations", "clocks", "shifts") for one in report[name]]
+    told += [one["next_step"] for one in report["clocks"] if one["verdict"] == "fail"]
     told += [section[name] for section in report["feeds"] for name in ("diagnosis", "next_step")]
 
     parts = {

@@ -1,0 +1,101 @@
+"""Findings that nobody can mend any more: a person answers for one by name, and gold takes its day."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from healthcare_ops.core.days import day_runs
+from healthcare_ops.pipeline.quality.report.refusals import refusals_id
+from healthcare_ops.pipeline.quality.wording.findings import kind_of
+
+# What is expected is learned anew in every run, so that the same fault is not told by quite the same numbers.
+_SHARE_MARGIN, _GAP_FACTOR = 0.05, 1.25
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A finding as it was when somebody accepted it.
+
+    `of` is its day (ISO) or the name of the refused file. `what` must be the same of whatever is covered: to which side
+    a figure is off and by what kind of place, by how many hours a clock, the SHA-256 of a file. `share` (0–1) and `gap`
+    (in the unit of the figure) say how far off a figure is; `is_over` that its day was, so that it cannot grow.
+    """
+
+    of: str
+    what: str
+    verdict: str
+    share: float = 0.0
+    gap: float = 0.0
+    is_over: bool = True
+
+    def covers(self, found: Seen) -> bool:
+        """Tell whether a finding of the same name is this one still, and not worse; otherwise it is another fault."""
+        if (self.of, self.what) != (found.of, found.what) or (self.verdict, found.verdict) == ("warn", "fail"):
+            return False
+        grows = found.gap > self.gap * _GAP_FACTOR and self.is_over
+        return found.share <= self.share + _SHARE_MARGIN and not grows
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Who accepted a finding, when (aware) and why; it says nothing of another day, place, file or rule."""
+
+    rule_id: str
+    seen: Seen
+    by: str
+    at: datetime
+    reason: str
+
+    @property
+    def document(self) -> dict[str, str]:
+        """Return who answers for it as plain values, as reports hold it."""
+        return {"by": self.by, "at": self.at.isoformat(), "reason": self.reason}
+
+
+def seen_of(section: Mapping[str, Any], *, is_over: bool = True) -> Seen:
+    """Return what a section of a report says of a figure, a clock, two clocks or a refused file."""
+    verdict = section.get("accepted", {}).get("verdict", section["verdict"])
+    kind = kind_of(section)
+    if kind == "refused":
+        return Seen(section["source_file"], section["sha256"], verdict)
+    if kind != "figure":
+        return Seen(section["day"], f"{section['offset_h']} h", verdict)
+    observed, expected = float(section["observed"]), float(section["expected"])
+    gap, side = abs(observed - expected), "fewer" if observed < expected else "more"
+    largest = max(abs(observed), abs(expected))
+    share = gap / largest if largest else 0.0
+    return Seen(section["day"], f"{side} by {section['by']}", verdict, round(share, 4), round(gap, 4), is_over)
+
+
+def acceptance_of(section: Mapping[str, Any], acceptances: Iterable[Acceptance]) -> Acceptance | None:
+    """Return who accepted the finding of a section; null if nobody did, or if it is another fault or a worse one."""
+    mine = (one for one in acceptances if one.rule_id == section["rule_id"])
+    return next((one for one in mine if one.seen.covers(seen_of(section))), None)
+
+
+def answered(section: Mapping[str, Any], acceptances: Iterable[Acceptance]) -> dict[str, Any]:
+    """Return the section; of one that somebody accepted, with who did, and as a warning, whatever it was before."""
+    found = acceptance_of(section, acceptances)
+    if found is None:
+        return dict(section)
+    return {**section, "verdict": "warn", "accepted": found.document | {"verdict": section["verdict"]}}
+
+
+def accept_command(sections: Sequence[Mapping[str, Any]]) -> str:
+    """Return the command by which a person accepts findings of one name."""
+    return command_of("accept", sections[0]["rule_id"], [seen_of(section).of for section in sections])
+
+
+def command_of(verb: Literal["accept", "withdraw"], rule_id: str, of: Iterable[str]) -> str:
+    """Return the command that accepts findings of these days, or refused files of these names, or takes that back."""
+    names = list(dict.fromkeys(of))
+    if rule_id.startswith(refusals_id("")):
+        which = [f"--file {shlex.quote(name)}" for name in names]
+    else:
+        runs = day_runs(map(date.fromisoformat, names))
+        which = [f"--day {start}" if start == end else f"--day {start}:{end}" for start, end in runs]
+    return f"hops dq {verb} {shlex.quote(rule_id)} {' '.join(which)} --by NAME --reason WHY"
