@@ -68,7 +68,7 @@ torture: $(DEV) cc  ## Kill runs at every change of a file and take them up agai
 	@cd tests && ../$(BIN)/python -m torture --out ../.torture --report ../docs/reliability.md
 
 bench: $(CODE)  ## Speed and memory, beside their limits (an hour; 20 GB in bench/out)
-	@for part in commands engine pipeline quality generator occupancy training; do \
+	@for part in commands engine tick pipeline quality generator occupancy training; do \
 		$(BIN)/python bench/$$part.py || { [ $$? -eq 3 ] && echo "$$part: beyond a limit"; }; done
 
 docs: $(DEV)  ## Write the generated documents: data dictionary, command line

@@ -5,13 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
+from ibis.backends.duckdb import Backend
 
 from healthcare_ops.adapters.engine_queries import QUERY_WITHIN_S, LockedDatabase
 from healthcare_ops.core.tables import ColumnType
@@ -26,8 +30,44 @@ _SQL_TYPES: Mapping[ColumnType, str] = {
 _STORED_TYPES: Mapping[ColumnType, str] = {**_SQL_TYPES, "timestamp": "TIMESTAMPTZ"}
 # Half the time of the usual level 3, for files a quarter larger.
 _ZSTD_LEVEL = 1
+_REMEMBERED = 512
 # DuckDB merges nested SELECTs faster than Ibis does, which doubles the time to compile.
 ibis.options.sql.fuse_selects = False
+
+
+class _Connection(Backend):  # type: ignore[misc]  # Ibis has no types
+    """Ibis's DuckDB, which remembers the SQL of expressions: that of a tick is that of the tick before.
+
+    An expression that is remembered holds its tables, and each table what it belongs to; so that is not this
+    connection, but one that nobody opened.
+    """
+
+    def compile(self, expr: ir.Expr, /, **options: Any) -> str:
+        """Return the SQL of an expression, which follows from nothing else."""
+        return super().compile(expr, **options) if any(options.values()) else _sql(expr.op())
+
+    def table(self, name: str, /, *, database: tuple[str, str] | str | None = None) -> ir.Table:
+        """Return a table of this database by its name and columns."""
+        return _table(name, self.get_schema(name))
+
+
+class _Nowhere(Backend):  # type: ignore[misc]  # Ibis has no types
+    """What the tables of every engine belong to."""
+
+    db_identity = "hops"
+
+
+_NOWHERE = _Nowhere()
+
+
+def _table(name: str, columns: ibis.Schema) -> ir.Table:
+    table: ir.Table = ops.DatabaseTable(name, schema=columns, source=_NOWHERE).to_expr()
+    return table
+
+
+@lru_cache(_REMEMBERED)
+def _sql(operation: ops.Node) -> str:
+    return str(Backend.compile(_NOWHERE, operation.to_expr()))
 
 
 class DuckDBEngine:
@@ -49,10 +89,12 @@ class DuckDBEngine:
             settings["threads"] = threads
         self._spill_dir = spill_dir
         self._locked = LockedDatabase(spill_dir, memory_limit_mb, threads, query_within_s)
-        self._con = ibis.duckdb.connect(**settings)
+        self._con = _Connection()
+        self._con.do_connect(**settings)
         # A session in another zone shifts every hour bucket.
         self._con.raw_sql("SET TimeZone = 'UTC'")
         self._names = (f"hops_{number}" for number in count())
+        self._empty: dict[pa.Schema, ir.Table] = {}
 
     def collect(self, rows: ir.Table) -> pa.Table:
         """Return the result in memory."""
@@ -114,11 +156,13 @@ class DuckDBEngine:
             source = f"(SELECT {nothing} WHERE false UNION ALL BY NAME SELECT * FROM {source})"  # noqa: S608  # names of the contract
         columns = ", ".join(_as_read(column, kind) for column, kind in types.items()) if types else "*"
         self._con.raw_sql(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM {source}")  # noqa: S608  # names of the contract
-        return self._con.table(name)
+        return _table(name, ibis.schema(_as_known(types))) if types else self._con.table(name)
 
     def empty(self, schema: pa.Schema) -> ir.Table:
-        """Return a table without rows."""
-        return self._con.create_table(next(self._names), schema.empty_table(), temp=True)
+        """Return a table without rows; one of the same columns is the same table."""
+        if schema not in self._empty:
+            self._empty[schema] = self._con.create_table(next(self._names), schema.empty_table(), temp=True)
+        return self._empty[schema]
 
     def write_files(self, rows: ir.Table, folder: Path, partition: str, types: Mapping[str, ColumnType]) -> list[Path]:
         """Write Parquet below `folder`, a subfolder a partition value; return the files.
@@ -134,6 +178,11 @@ class DuckDBEngine:
             "WRITE_PARTITION_COLUMNS true, OVERWRITE_OR_IGNORE true)"
         )
         return sorted(folder.rglob("*.parquet"))
+
+
+def _as_known(types: Mapping[str, ColumnType]) -> dict[str, str]:
+    """Return the types of columns as the engine tells them."""
+    return {name: "timestamp(6)" if kind == "timestamp" else kind for name, kind in types.items()}
 
 
 def _as_read(name: str, kind: ColumnType) -> str:

@@ -11,9 +11,7 @@ from typing import Any
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
-from pyiceberg.io import PY_IO_IMPL
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -32,18 +30,16 @@ from pyiceberg.types import (
     StringType,
     TimestamptzType,
 )
-from sqlalchemy.engine import URL
 
+from healthcare_ops.adapters.catalog import LakeCatalog
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.adapters.local_files import sync
 from healthcare_ops.adapters.snapshots import Snapshots, day_of, partition_of
-from healthcare_ops.adapters.synced_files import SyncedFiles
 from healthcare_ops.core.days import day_runs, days_between
 from healthcare_ops.core.errors import ConfigError, NotFoundError, Reason, TransientError
 from healthcare_ops.core.tables import Column, ColumnType, Table
 from healthcare_ops.ports import DayChanges
 
-_FILES = f"{SyncedFiles.__module__}.{SyncedFiles.__qualname__}"
 _DAYS = "hops.days"
 _NOTE = "hops.note."
 _MOVED = "If the state directory was moved or copied, move it back, or load its raw files into a new one."
@@ -72,10 +68,7 @@ class IcebergLake:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
         self._engine = engine
-        # Plain paths, not file:// addresses: readers of those disagree on escapes, so that the metadata of a
-        # folder such as "São Paulo" would lie outside it.
-        database = URL.create("sqlite", database=str(root / "catalog.db")).render_as_string()
-        self._catalog = SqlCatalog("hops", uri=database, warehouse=str(root), **{PY_IO_IMPL: _FILES})
+        self._catalog = LakeCatalog(root)
         self._snapshots = Snapshots(self._catalog, keep=keep_snapshots)
 
     def read(self, table: Table, first: date | None = None, last: date | None = None) -> ir.Table:

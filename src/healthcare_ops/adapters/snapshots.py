@@ -21,6 +21,7 @@ from pyiceberg.manifest import (
     ManifestEntry,
     ManifestEntryStatus,
     ManifestFile,
+    read_manifest_list,
     write_manifest,
     write_manifest_list,
 )
@@ -46,12 +47,15 @@ from pyiceberg.table.update import (
 )
 from pyiceberg.types import DateType
 
+from healthcare_ops.adapters.synced_files import SyncedFiles
+
 # One late record makes its commit write a whole manifest anew; every read opens those of its days.
 _FILES_PER_MANIFEST = 64
 _MOST_SMALL_MANIFESTS = 8
-_CACHED_MANIFESTS = 1024
+_CACHED_MANIFESTS, _CACHED_LISTS = 1024, 64
 _COMPRESSION: Final = "deflate"
 _EPOCH = date(1970, 1, 1)
+_FILES = SyncedFiles()
 
 
 @dataclass(frozen=True)
@@ -70,18 +74,16 @@ class Snapshots:
     def __init__(self, catalog: Catalog, *, keep: int) -> None:
         self._catalog = catalog
         self._keep = keep
-        self._caches: dict[str, _Manifests] = {}
 
     def files(
         self, table: Table, first: date | None = None, last: date | None = None, snapshot: Snapshot | None = None
     ) -> list[DataFile]:
         """Return the files of the days `first`…`last` that are live in a snapshot, by default the newest."""
-        manifests = self._manifests(table)
         return [
             entry.data_file
             for manifest in _listed(table, snapshot)
             if _overlaps(manifest, first, last)
-            for entry in manifests.live(manifest)
+            for entry in _live(manifest)
             if _is_within(day_of(entry.data_file), first, last)
         ]
 
@@ -141,16 +143,16 @@ class Snapshots:
 
     def _split(self, table: Table, replaced: frozenset[date]) -> tuple[list[ManifestFile], list[ManifestEntry]]:
         """Return the manifests that can stay as they are, and the live entries of the others."""
-        listed, live = _listed(table), self._manifests(table).live
+        listed = _listed(table)
         touched = []
         if replaced:
             near = [manifest for manifest in listed if _overlaps(manifest, min(replaced), max(replaced))]
-            touched = [m for m in near if any(day_of(entry.data_file) in replaced for entry in live(m))]
+            touched = [m for m in near if any(day_of(entry.data_file) in replaced for entry in _live(m))]
         small = [m for m in listed if 2 * _live_count(m) <= _FILES_PER_MANIFEST]
         if len(small) > _MOST_SMALL_MANIFESTS:
             touched += [manifest for manifest in small if manifest not in touched]
         kept = [manifest for manifest in listed if manifest not in touched]
-        return kept, [entry for manifest in touched for entry in live(manifest)]
+        return kept, [entry for manifest in touched for entry in _live(manifest)]
 
     def _snapshot(self, table: Table, change: _Change, properties: Mapping[str, str]) -> list[TableUpdate]:
         parent = table.current_snapshot()
@@ -186,9 +188,6 @@ class Snapshots:
         surplus = newest_first[self._keep - 1 :]
         return [snapshot.snapshot_id for snapshot in surplus if snapshot.snapshot_id not in tagged]
 
-    def _manifests(self, table: Table) -> _Manifests:
-        return self._caches.setdefault(".".join(table.name()), _Manifests(table))
-
 
 def day_of(file: DataFile) -> date:
     """Return the day whose rows a file holds."""
@@ -200,16 +199,10 @@ def partition_of(day: date) -> int:
     return (day - _EPOCH).days
 
 
-class _Manifests:
-    """The live entries of a table's manifests."""
-
-    def __init__(self, table: Table) -> None:
-        io = table.io
-
-        def read(manifest: ManifestFile) -> tuple[ManifestEntry, ...]:
-            return tuple(manifest.fetch_manifest_entry(io))
-
-        self.live = lru_cache(_CACHED_MANIFESTS)(read)
+@lru_cache(_CACHED_MANIFESTS)
+def _live(manifest: ManifestFile) -> tuple[ManifestEntry, ...]:
+    """Return the live entries of a manifest, which is known by its path and never written again."""
+    return tuple(manifest.fetch_manifest_entry(_FILES))
 
 
 class _Writer:
@@ -295,7 +288,13 @@ def _listed(table: Table, snapshot: Snapshot | None = None) -> list[ManifestFile
     snapshot = snapshot or table.current_snapshot()
     if snapshot is None:
         return []
-    return [manifest for manifest in snapshot.manifests(table.io) if _live_count(manifest)]
+    return [manifest for manifest in _manifests(snapshot.manifest_list) if _live_count(manifest)]
+
+
+@lru_cache(_CACHED_LISTS)
+def _manifests(manifest_list: str) -> tuple[ManifestFile, ...]:
+    """Return the manifests that a list names, which is never written again."""
+    return tuple(read_manifest_list(_FILES.new_input(manifest_list)))
 
 
 def _live_count(manifest: ManifestFile) -> int:

@@ -65,9 +65,10 @@ def run(context: Context, request: Request) -> Outcome:
     try:
         report.acceptances = acceptances(context.objects)
         report.past = past_reports(context, request, len(days))
+        tables = _judged(context, days)
         for rules in _rule_files(context):
             report.versions[rules.table] = rules.version
-            report.findings += _findings(context, rules, days, report.history(rules.checks))
+            report.findings += _findings(context, rules, days, tables, report.history(rules.checks))
         report.deviations = deviations(context, days)
         report.clocks = clocks(context, days)
         report.shifts = shifts(context, days)
@@ -131,11 +132,19 @@ def _rule_files(context: Context) -> Iterator[RuleFile]:
             yield rules
 
 
-def _findings(
-    context: Context, rules: RuleFile, days: list[date], history: Mapping[str, Sequence[Sequence[float | None]]]
-) -> tuple[Finding, ...]:
+def _judged(context: Context, days: list[date]) -> dict[str, Any]:
+    """Return what rules look at, by table."""
     tables = {table.id: _on(context, table, days) for table in _JUDGED}
-    tables[BATCH_ACCOUNTS.id] = _by_feed_and_day(tables[BATCH_ACCOUNTS.id])
+    return tables | {BATCH_ACCOUNTS.id: _by_feed_and_day(tables[BATCH_ACCOUNTS.id])}
+
+
+def _findings(
+    context: Context,
+    rules: RuleFile,
+    days: list[date],
+    tables: Mapping[str, Any],
+    history: Mapping[str, Sequence[Sequence[float | None]]],
+) -> tuple[Finding, ...]:
     feeds = context.feeds.values()
     judged = tables[rules.table]
     scope = Scope(

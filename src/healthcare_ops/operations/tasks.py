@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -108,10 +109,13 @@ class _Call:
         return Request(arguments["run_id"], arguments["type"], run_date, days)
 
     def _job(self, name: str, request: Request) -> None:
+        began, processor = time.monotonic(), time.process_time()
         try:
             self.outcomes[name] = load_job(name)(self.context, request)
         except Exception as error:
             raise explained(error, request.run_id).about(name) from error
+        took_s, processor_s = time.monotonic() - began, time.process_time() - processor
+        _log.info("%s took %.2f s, %.2f s of them at work", name, took_s, processor_s)
 
 
 def explained(error: Exception, run_id: str) -> OpsError:

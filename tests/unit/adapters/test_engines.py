@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -236,3 +238,25 @@ def test_every_column_is_written_as_its_contract_says(engine, tmp_path):
             "dt": DAY,
         }
     ]
+
+
+def test_an_engine_answers_from_its_own_rows_what_another_was_asked_before(tmp_path):
+    answers = []
+    for number in (1, 2):
+        engine = DuckDBEngine(tmp_path / "spill", memory_limit_mb=300, threads=1)
+        with engine.from_arrow(pa.table({"beds": [number]})) as rows:
+            answers.append(engine.collect(rows.aggregate(beds=rows.beds.sum())).to_pylist())
+
+    assert answers == [[{"beds": 1}], [{"beds": 2}]]
+
+
+def test_an_engine_that_nobody_uses_any_more_is_let_go(tmp_path):
+    engine = DuckDBEngine(tmp_path / "spill", memory_limit_mb=300, threads=1)
+    with engine.from_arrow(pa.table({"beds": [1]})) as rows:
+        engine.collect(rows.aggregate(beds=rows.beds.sum()))
+    left = weakref.ref(engine._con)
+
+    del engine, rows
+    gc.collect()
+
+    assert left() is None
