@@ -81,3 +81,15 @@ def test_after_a_long_silence_too_little_is_known_for_the_model_in_use(trained):
     caution = told(trained)["HISTORY_SHORT"]
 
     assert caution.message.startswith("arrivals are known for 4 days without a gap; a forecast needs 21")
+
+
+def test_a_missed_sunday_is_told_with_the_age_of_the_model(trained):
+    trained.at("2026-01-25T08:00:00-03:00")
+
+    caution = told(trained)["TRAINING_MISSED"]
+
+    assert caution.message == (
+        "the training that was due on Sunday 2026-01-25 05:00 was missed; the model in use knows nothing after "
+        "2026-01-23 00:00 (2 d ago)."
+    )
+    assert "hops run --type weekly_train" in caution.next_step

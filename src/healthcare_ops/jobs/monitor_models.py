@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
+from healthcare_ops.core.emf import Unit, emf_line
+from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.tables import OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
+from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.drift import watch_drift
 from healthcare_ops.jobs.forecast_quality import judge_forecasts
+from healthcare_ops.jobs.metric_lines import write_metrics
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.pipeline.scores import score_predictions
 
 
 def run(context: Context, request: Request) -> Outcome:
     """Score the days of predictions that can still have open hours, and watch for drift; again changes nothing."""
+    _measure_age(context, request)
     return {**_scored(context, request), **watch_drift(context, request)}
+
+
+def _measure_age(context: Context, request: Request) -> None:
+    """Keep as a metric how long ago the model in use stopped learning."""
+    if standing(context.objects).champion is None:
+        return
+    now = context.clock.now()
+    with suppress(ConfigError):  # of a model that cannot be read, who uses it tells
+        learnt = datetime.fromisoformat(load_champion(context.objects).manifest["trained_until"])
+        age: dict[str, tuple[float, Unit]] = {"ModelAge": ((now - learnt).total_seconds(), "Seconds")}
+        write_metrics(context, request, "model", [emf_line(now, {}, age)])
 
 
 def _scored(context: Context, request: Request) -> Outcome:

@@ -16,13 +16,16 @@ from healthcare_ops.bootstrap.platform import Platform, open_platform
 from healthcare_ops.core.civil_time import civil_day, day_start
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.days import day_runs
-from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.arrivals import MIN_HOURS
-from healthcare_ops.forecasting.champions import load_champion, standing
+from healthcare_ops.forecasting.champions import TRAINING, load_champion, standing
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.operations.bulk import days_to_rebuild
+from healthcare_ops.operations.history import read_runs
+from healthcare_ops.operations.schedules import schedules_of
+from healthcare_ops.operations.trainings import overdue
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION
 
 _MIN_DAYS = MIN_HOURS // 24
@@ -41,6 +44,10 @@ class CautionCode(StrEnum):
     NO_RECORDS = "NO_RECORDS"
     NOT_TAKEN_AGAIN = "NOT_TAKEN_AGAIN"
     REPORT_OLD = "REPORT_OLD"
+    TRAINING_MISSED = "TRAINING_MISSED"
+    TRAINING_FAILED = "TRAINING_FAILED"
+    TRAINING_LATE = "TRAINING_LATE"
+    NEVER_TRAINED = "NEVER_TRAINED"
 
 
 # Message and next step, with places for a caution's values.
@@ -78,6 +85,32 @@ CAUTIONS: Mapping[CautionCode, tuple[str, str]] = {
         "the newest data-quality report ({run_id}) was written by an earlier version of the product.",
         "Run `hops dq check`; until then only its verdicts and counts are shown.",
     ),
+    CautionCode.TRAINING_MISSED: (
+        "the training that was due on Sunday {due} was missed; the model in use knows nothing after {learnt} "
+        "({age} ago).",
+        "Run `hops run --type weekly_train`; `hops up` does so every Sunday.",
+    ),
+    CautionCode.TRAINING_FAILED: (
+        "the training that was due on Sunday {due} failed ({run_id}: {reason}); the model in use knows nothing after "
+        "{learnt} ({age} ago).",
+        "See `hops runs show {run_id}`; then run `hops run --type weekly_train`.",
+    ),
+    CautionCode.TRAINING_LATE: (
+        "the training that was due on Sunday {due} is late: {run_id} began at {began} and is not done; the model in "
+        "use knows nothing after {learnt} ({age} ago).",
+        "See `hops runs show {run_id}`; if it hangs, `hops runs stop {run_id}`, then `hops run --type weekly_train`.",
+    ),
+    CautionCode.NEVER_TRAINED: (
+        "the training that was due on Sunday {due} failed ({run_id}: {reason}), and no model is in use.",
+        "See `hops runs show {run_id}`; then run `hops run --type weekly_train`.",
+    ),
+}
+
+
+_OVERDUE = {
+    "missed": CautionCode.TRAINING_MISSED,
+    "failed": CautionCode.TRAINING_FAILED,
+    "late": CautionCode.TRAINING_LATE,
 }
 
 
@@ -110,6 +143,7 @@ def find_cautions(platform: Platform, predictions: Sequence[Mapping[str, Any]] =
         *_old_data(platform),
         *_thin_history(platform),
         *_past_forecast(platform, predictions),
+        *overdue_training(platform),
         *not_built_again(platform, find_changes(platform.state)),
     )
 
@@ -227,10 +261,35 @@ def _untested(windows: Mapping[str, Sequence[str]], tested: Iterable[str]) -> It
         yield Caution(CautionCode.MODEL_UNTESTED, {"sectors": ", ".join(learnt), "days": days})
 
 
+def overdue_training(platform: Platform) -> Iterator[Caution]:
+    """Yield one caution if no training has succeeded since the last Sunday on which one was due."""
+    context, now = platform.context, platform.context.clock.now()
+    champion = standing(context.objects).champion
+    (weekly,) = (one for one in schedules_of(context.settings, context.site.tz) if one.run_type == TRAINING)
+    found = overdue(weekly, read_runs(context.objects), now)
+    # Runs are kept for some days, and what they put to use for good.
+    if found is None or (champion and champion.by == TRAINING and datetime.fromisoformat(champion.since) >= found.due):
+        return
+    values = {"due": _local(platform, found.due), "run_id": found.run_id, "reason": found.reason}
+    if found.began:
+        values["began"] = _local(platform, found.began)
+    if champion is None:
+        if found.what == "failed":
+            yield Caution(CautionCode.NEVER_TRAINED, values)
+        return
+    with suppress(ConfigError, NotFoundError):  # of a model that cannot be read, who uses it tells
+        learnt = datetime.fromisoformat(load_champion(context.objects).manifest["trained_until"])
+        values |= {"learnt": _local(platform, learnt), "age": _span(now - learnt)}
+        yield Caution(_OVERDUE[found.what], values)
+
+
+def _local(platform: Platform, instant: datetime) -> str:
+    return f"{instant.astimezone(platform.context.site.tz):%Y-%m-%d %H:%M}"
+
+
 def _past_forecast(platform: Platform, predictions: Sequence[Mapping[str, Any]]) -> Iterator[Caution]:
     if predictions and max(row["target_time"] for row in predictions) + _HOUR <= platform.context.clock.now():
-        made_at = predictions[0]["prediction_ts"].astimezone(platform.context.site.tz)
-        yield Caution(CautionCode.FORECAST_PAST, {"made_at": f"{made_at:%Y-%m-%d %H:%M}"})
+        yield Caution(CautionCode.FORECAST_PAST, {"made_at": _local(platform, predictions[0]["prediction_ts"])})
 
 
 def _span(span: timedelta) -> str:

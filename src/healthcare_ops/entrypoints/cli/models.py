@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from healthcare_ops.entrypoints.cli.failures import show_result
+from healthcare_ops.entrypoints.cli.failures import show_result, warn
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, By, Json, State, Why, instant, objects_of
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
 from healthcare_ops.entrypoints.cli.report import print_backtests
@@ -25,12 +25,17 @@ def list_versions(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
 
     Example: hops models list
     """
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.operations.cautions import overdue_training
     from healthcare_ops.operations.models import list_models
 
     found = list_models(objects_of(state))
+    with open_platform(state, exclusive=False) as platform:
+        cautions = [caution.document for caution in overdue_training(platform)]
     if as_json:
-        emit_json({"models": [asdict(one) for one in found]})
+        emit_json({"models": [asdict(one) for one in found], "warnings": cautions})
         return
+    warn(cautions)
     rows = [[m.version, m.role, m.trained_until[:16], m.since[:16], m.by, m.fault or m.reason] for m in found]
     console().print(table("Models", ["version", "is", "knows until", "since", "by", "why"], rows))
 

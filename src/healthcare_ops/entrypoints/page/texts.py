@@ -164,6 +164,24 @@ _CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
         "o relatório de qualidade mais novo ({run_id}) foi escrito por uma versão anterior do produto.",
         "Execute `hops dq check`; até lá só se mostram seus vereditos e contagens.",
     ),
+    CautionCode.TRAINING_MISSED: (
+        "o treinamento previsto para domingo, {due}, não ocorreu; o modelo em uso nada sabe após {learnt} (há {age}).",
+        "Execute `hops run --type weekly_train`; `hops up` o faz todo domingo.",
+    ),
+    CautionCode.TRAINING_FAILED: (
+        "o treinamento previsto para domingo, {due}, falhou ({run_id}: {reason}); o modelo em uso nada sabe após "
+        "{learnt} (há {age}).",
+        "Veja `hops runs show {run_id}`; depois execute `hops run --type weekly_train`.",
+    ),
+    CautionCode.TRAINING_LATE: (
+        "o treinamento previsto para domingo, {due}, está atrasado: {run_id} começou em {began} e não terminou; o "
+        "modelo em uso nada sabe após {learnt} (há {age}).",
+        "Veja `hops runs show {run_id}`; se travou, `hops runs stop {run_id}` e depois `hops run --type weekly_train`.",
+    ),
+    CautionCode.NEVER_TRAINED: (
+        "o treinamento previsto para domingo, {due}, falhou ({run_id}: {reason}), e não há modelo em uso.",
+        "Veja `hops runs show {run_id}`; depois execute `hops run --type weekly_train`.",
+    ),
 }
 _WEEKDAYS = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
