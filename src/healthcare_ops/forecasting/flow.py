@@ -19,6 +19,7 @@ from healthcare_ops.forecasting.pairs import MAX_LEAD_H
 from healthcare_ops.forecasting.regressors import minutes
 from healthcare_ops.forecasting.series import entries_name
 from healthcare_ops.forecasting.survival import Stays
+from healthcare_ops.forecasting.waits import WaitsModel
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ class FlowModel:
     """The models of one training by sector.
 
     `arrivals` has the models of arrivals and, as `entries_name` names them, of those who enter a sector otherwise;
-    `headcounts` those of who is there, by metric ("occupancy": in the sector; "queue": waiting for care) and sector.
+    `headcounts` those of who is there, by metric ("occupancy": in the sector; "queue": waiting for care) and sector;
+    `waits` one of the waits of all sectors that have enough of them.
     """
 
     arrivals: Mapping[str, ArrivalsModel]
     headcounts: Mapping[str, Mapping[str, OccupancyModel]] = field(default_factory=dict)
+    waits: WaitsModel | None = None
 
     def entries(self, sector_id: str) -> ArrivalsModel | None:
         """Return the model of those who enter a sector: its own, or that of arrivals if these are the same."""
@@ -51,11 +54,15 @@ class FlowModel:
                 for metric, models in sorted(self.headcounts.items())
             },
             "boosted": about and {"events": about.events, "regressors": about.regressors},
+            "waits": self.waits and self.waits.to_dict(),
         }
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any], trees: str) -> FlowModel:
-        """Return the models that `to_dict` described; a ValueError, KeyError or TypeError if these are none."""
+    def from_dict(cls, stored: Mapping[str, Any], trees: str, wait_trees: Mapping[str, str]) -> FlowModel:
+        """Return the models that `to_dict` described; a ValueError, KeyError or TypeError if these are none.
+
+        What was stored before there were models of waits has none.
+        """
         about = stored["boosted"]
         boosted = about and BoostedModel(trees, tuple(about["events"]), tuple(about["regressors"]))
         return cls(
@@ -64,6 +71,7 @@ class FlowModel:
                 metric: {sector: OccupancyModel.from_dict(model) for sector, model in models.items()}
                 for metric, models in stored["headcounts"].items()
             },
+            WaitsModel.from_dict(stored["waits"], wait_trees) if stored.get("waits") else None,
         )
 
 

@@ -18,10 +18,12 @@ from healthcare_ops.ports import ObjectStore
 ROOT = "models/flow"
 _MODEL = "model.json"
 _TREES = "trees.txt"
+_WAITS, _TEXT = "waits_", ".txt"
 _MANIFEST = "manifest.json"
 _LIBRARIES = ("holidays", "lightgbm", "numpy", "tzdata")
-# 2: trees beside the linear models, and head counts.
-_SCHEMA_VERSION = 2
+# 2: trees beside the linear models, and head counts; 3: waits, without which a model of form 2 is as good as before.
+_SCHEMA_VERSION = 3
+_READABLE = (2, _SCHEMA_VERSION)
 
 
 class OutdatedModelError(ConfigError):
@@ -86,10 +88,10 @@ def load_model(objects: ObjectStore, version: str) -> StoredModel:
         schema_version = manifest["schema_version"]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _changed(objects, manifest_key, "what was stored") from error
-    if schema_version != _SCHEMA_VERSION:
+    if schema_version not in _READABLE:
         raise OutdatedModelError(
             f"{objects.path(manifest_key)} describes a model of form {schema_version}; this version of the product "
-            f"reads form {_SCHEMA_VERSION}.",
+            f"reads forms {' and '.join(map(str, _READABLE))}.",
             next_step="Run `hops run --type weekly_train`.",
         )
     if not version.endswith(f"-{_seal(files)}"):
@@ -99,7 +101,8 @@ def load_model(objects: ObjectStore, version: str) -> StoredModel:
         if _sha256(content) != files[name]:
             raise _changed(objects, _key(version, name), "its manifest")
     try:
-        flow = FlowModel.from_dict(json.loads(contents[_MODEL]), contents.get(_TREES, b"").decode())
+        texts = {name: content.decode() for name, content in contents.items()}
+        flow = FlowModel.from_dict(json.loads(texts[_MODEL]), texts.get(_TREES, ""), _wait_trees(texts))
         return StoredModel(version, flow, manifest)
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
@@ -109,9 +112,17 @@ def load_model(objects: ObjectStore, version: str) -> StoredModel:
 
 
 def _files(flow: FlowModel) -> dict[str, bytes]:
-    """Return the files of a version: its models and, if there are any, the trees that these share."""
+    """Return the files of a version: its models and, if there are any, the trees of arrivals and of waits."""
     files = {_MODEL: json.dumps(flow.to_dict(), sort_keys=True).encode()}
-    return files | ({_TREES: flow.boosted.trees.encode()} if flow.boosted else {})
+    files |= {_TREES: flow.boosted.trees.encode()} if flow.boosted else {}
+    waits = flow.waits.trees if flow.waits else {}
+    return files | {f"{_WAITS}{name}{_TEXT}": trees.encode() for name, trees in waits.items()}
+
+
+def _wait_trees(texts: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(_WAITS).removesuffix(_TEXT): text for name, text in texts.items() if name.startswith(_WAITS)
+    }
 
 
 def _seal(hashes: Mapping[str, str]) -> str:

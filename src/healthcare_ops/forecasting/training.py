@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healthcare_ops.core.errors import DataError
+from healthcare_ops.core.metrics import MANCHESTER_TARGET_MIN
 from healthcare_ops.forecasting.arrivals import MIN_HOURS, ArrivalsModel, fit_arrivals
+from healthcare_ops.forecasting.calendar import Calendar
+from healthcare_ops.forecasting.contests import Contest
 from healthcare_ops.forecasting.evaluation import (
     SHOWN_LEADS,
     Backtest,
@@ -23,48 +26,19 @@ from healthcare_ops.forecasting.evaluation import (
 from healthcare_ops.forecasting.flow import FlowModel, fit_headcounts
 from healthcare_ops.forecasting.measures import better_probability, pinball
 from healthcare_ops.forecasting.pairs import MAX_LEAD_H
-from healthcare_ops.forecasting.regressors import Covariates
+from healthcare_ops.forecasting.regressors import Covariates, minutes
 from healthcare_ops.forecasting.series import HourlySeries, is_arrivals
 from healthcare_ops.forecasting.survival import Stays
+from healthcare_ops.forecasting.wait_judging import InUse, LearntWaits, WaitTest, learn_waits
+from healthcare_ops.forecasting.wait_usual import Waits
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _TEST_DAYS = 56
-# A candidate loses by more than both: a per cent of the loss, and what days drawn anew would show by chance.
-_TOLERANCE = 1.01
-_SURELY = 0.95
 # Corrections are fewer; what is more is another past.
 _MOST_REWRITTEN = 0.02
 _LATE = timedelta(days=7)
-
-
-@dataclass(frozen=True)
-class Contest:
-    """Candidate and model in use on the same hours: mean pinball loss, summed over the sectors that both know.
-
-    `has_seen` tells whether both had learnt from these hours; `worse_probability` is the share of resampled days on
-    which the candidate's loss is the larger one.
-    """
-
-    has_seen: bool
-    sectors: tuple[str, ...]
-    origins: int
-    candidate: float
-    champion: float
-    worse_probability: float
-
-    @property
-    def is_lost(self) -> bool:
-        """Return whether the candidate is worse by more than is small, and by more than chance explains."""
-        return self.candidate > self.champion * _TOLERANCE and self.worse_probability > _SURELY
-
-    def __str__(self) -> str:
-        hours = "hours that both had learnt from" if self.has_seen else "hours that neither had seen"
-        return (
-            f"{self.candidate:.3f} against {self.champion:.3f} of the model in use on {hours} ({self.origins} origins; "
-            f"worse on {self.worse_probability:.0%} of resampled days)"
-        )
 
 
 @dataclass(frozen=True)
@@ -77,18 +51,24 @@ class Verdict:
 
 @dataclass(frozen=True)
 class People:
-    """Who was where: stays by metric ("occupancy", "queue") and sector; hourly entries where they are no arrivals."""
+    """Who was where: stays by metric ("occupancy", "queue") and sector; hourly entries where they are no arrivals.
+
+    `waits` are the encounters of each sector of whom it is known how long they waited; `target_min` the targets of
+    triage levels 1–5.
+    """
 
     stays: Mapping[str, Mapping[str, Stays]]
     entries: Sequence[HourlySeries] = ()
+    waits: Mapping[str, Waits] = field(default_factory=dict)
+    target_min: tuple[float, ...] = MANCHESTER_TARGET_MIN
 
 
 @dataclass(frozen=True)
 class TrainedModel:
     """A candidate: a model per sector, learnt from all hours before `data_as_of` (UTC), and how its kind did.
 
-    `backtests` measure the same recipe fitted on earlier hours only, `contests` the model in use beside it.
-    `without_model` tells why a sector has none.
+    `backtests` and `wait_tests` measure the same recipe fitted on earlier hours only, `contests` the model in use
+    beside it. `without_model` tells why a sector has none.
     """
 
     flow: FlowModel
@@ -97,6 +77,7 @@ class TrainedModel:
     contests: tuple[Contest, ...]
     without_model: Mapping[str, str]
     verdict: Verdict
+    wait_tests: tuple[WaitTest, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """Return what the manifest says about the training, as plain values."""
@@ -107,6 +88,7 @@ class TrainedModel:
             },
             "features": {model.sector_id: list(model.feature_names) for model in models},
             "backtests": [walk.to_dict() for walk in self.backtests],
+            "wait_tests": [asdict(test) for test in self.wait_tests],
             "contests": [asdict(contest) for contest in self.contests],
             "without_model": dict(self.without_model),
             "verdict": asdict(self.verdict),
@@ -118,7 +100,7 @@ def train(
     covariates: Covariates,
     *,
     people: People | None = None,
-    champion: Mapping[str, ArrivalsModel] | None = None,
+    champion: FlowModel | None = None,
     past: Iterable[HourlySeries] = (),
     threads: int = 1,
 ) -> TrainedModel:
@@ -144,20 +126,36 @@ def train(
     walks = walk_recent([*trainable, *entering], covariates, test_days=_TEST_DAYS, threads=threads)
     backtests = tuple(judge(walk, covariates, SHOWN_LEADS) for walk in walks if is_arrivals(walk.series.sector_id))
     arrivals = fit_arrivals([*trainable, *entering], covariates, threads=threads)
-    contests = tuple(compete(trainable, covariates, champion, arrivals, threads=threads)) if champion else ()
+    contests = tuple(compete(trainable, covariates, champion.arrivals, arrivals, threads=threads)) if champion else ()
     data_as_of = max(series.end for series in trainable)
     headcounts = {}
     for metric, stays in (people.stays if people else {}).items():
         fitted, why_not = fit_headcounts(stays, walks, data_as_of, covariates.calendar, metric=metric)
         headcounts[metric] = fitted
         without |= {f"{sector} {metric}": reason for sector, reason in why_not.items()}
+    waits = _learn_waits(people, data_as_of, covariates.calendar, champion, threads) if people else LearntWaits()
+    without |= {f"{sector} wait": reason for sector, reason in waits.without_model.items()}
+    contests += waits.contests
     return TrainedModel(
-        flow=FlowModel(arrivals, headcounts),
+        flow=FlowModel(arrivals, headcounts, waits.model),
         data_as_of=data_as_of,
         backtests=backtests,
         contests=contests,
         without_model=without,
         verdict=_verdict(backtests, contests, rewritten(trainable, past), has_champion=bool(champion)),
+        wait_tests=waits.tests,
+    )
+
+
+def _learn_waits(
+    people: People, until: datetime, calendar: Calendar, champion: FlowModel | None, threads: int
+) -> LearntWaits:
+    in_use = None
+    if champion and champion.waits:
+        learnt = max(model.trained_until for model in champion.arrivals.values())
+        in_use = InUse(champion.waits, minutes(learnt))
+    return learn_waits(
+        people.waits, minutes(until), calendar, target_min=people.target_min, in_use=in_use, threads=threads
     )
 
 
@@ -214,9 +212,10 @@ def _contest(
         gains.append(new - old)
         days.append(covariates.calendar.hours(series.start, int(at.max()) + 1).day_number[at])
     return Contest(
+        metric="arrivals",
         has_seen=seen,
         sectors=tuple(series.sector_id for series in known),
-        origins=max(len(at) for at in origins.values()),
+        cases=max(len(at) for at in origins.values()),
         candidate=float(sum(new for new, _ in losses)),
         champion=float(sum(old for _, old in losses)),
         worse_probability=better_probability(np.concatenate(gains), np.concatenate(days)),
@@ -272,7 +271,7 @@ def _verdict(
     naive = sum(walk.overall.naive.pinball for walk in backtests)
     told = [f"pinball loss {model:.3f} against {naive:.3f} of seasonal-naive over {backtests[0].origins} origins"]
     told += [str(contest) for contest in contests]
-    if has_champion and all(contest.has_seen for contest in contests):
+    if has_champion and all(contest.has_seen for contest in contests if contest.metric == "arrivals"):
         told.append("too few hours since the model in use learnt to compare with it on them")
     is_accepted = model <= naive and not any(contest.is_lost for contest in contests)
     return Verdict(is_accepted=is_accepted, reason=", ".join(told))

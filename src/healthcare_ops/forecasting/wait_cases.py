@@ -14,6 +14,7 @@ from healthcare_ops.forecasting.wait_usual import Usual, Waits
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 _MOST_PER_PATIENT = 4
 # Of the leads drawn, so many are short: there the queue of the moment tells most.
@@ -50,6 +51,10 @@ class Cases:
     def together(cls, parts: Sequence[Cases]) -> Cases:
         """Return the cases of several sectors."""
         return cls(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)))
+
+    def where(self, chosen: Bools) -> Cases:
+        """Return some of the cases."""
+        return Cases(*(getattr(self, one.name)[chosen] for one in fields(self)))
 
 
 class Known:

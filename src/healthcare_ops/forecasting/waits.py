@@ -139,6 +139,10 @@ class WaitsModel:
             breach=self._breach(sector, rows, trend, cell),
         )
 
+    def quantiles_of(self, sector_id: str, rows: Floats, cell: Ints) -> Floats:
+        """Return the quantiles (minutes) of many cases of a sector, by their signs and the cells of their hours."""
+        return self._quantiles(self.sectors[sector_id], rows, self.trend.of(rows), cell)
+
     def _quantiles(self, sector: SectorWaits, rows: Floats, trend: Floats, cell: Ints) -> Floats:
         distance_h = rows[:, NAMES.index("distance_h")]
         group = group_of(distance_h, np.full(len(cell), sector.usual.arrivals_per_h))

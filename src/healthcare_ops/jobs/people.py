@@ -18,7 +18,9 @@ from healthcare_ops.forecasting.regressors import minutes
 from healthcare_ops.forecasting.series import HourlySeries, entries_name
 from healthcare_ops.forecasting.survival import Stays
 from healthcare_ops.forecasting.training import People
+from healthcare_ops.forecasting.wait_usual import Waits
 from healthcare_ops.jobs.context import Context
+from healthcare_ops.pipeline.waits import tells_wait
 
 Ints = NDArray[np.int64]
 Read = Callable[[Table, date], ir.Table]
@@ -30,58 +32,59 @@ _TOLD_CARE = 0.5
 def people(context: Context, read: Read, since: date, until: datetime, arrivals: list[HourlySeries]) -> People:
     """Return who came to a place or arrived from a day on, as known at an instant, and hourly entries.
 
-    Entries only of sectors to which patients come otherwise than by arriving: of others they are the arrivals. `read`
-    reads a table from a day on.
+    Entries only of sectors to which patients come otherwise than by arriving: of others they are the arrivals. Who
+    waits does so in the sector of arrival, until care begins or they leave; of a sector whose feeds hardly ever tell
+    when care begins, nobody knows who waits. `read` reads a table from a day on.
     """
-    stays = stays_by_sector(context, read, since, until)
+    placed, waited = _placed(context, read, since, until), _waited(context, read, since, until)
     known = {series.sector_id: series for series in arrivals}
     entries = [
         found
-        for sector, mine in stays["occupancy"].items()
+        for sector, mine in placed.items()
         if sector in known
         for found in (_entries(mine, known[sector]),)
         if (found.values != known[sector].values).any()
     ]
-    return People(stays, entries)
+    longest = 1440 * context.site.max_stay_days
+    queue = {
+        sector: _stays(mine, "arrival_time", pc.coalesce(mine["care_start"], mine["discharge_time"]), until, longest)
+        for sector, mine in waited.items()
+    }
+    waits = {sector: _waits(mine.filter(mine["tells_wait"]), until) for sector, mine in waited.items()}
+    targets = tuple(map(float, context.site.triage.target_min))
+    return People({"occupancy": placed, "queue": queue}, entries, waits, targets)
 
 
-def stays_by_sector(context: Context, read: Read, since: date, until: datetime) -> dict[str, dict[str, Stays]]:
-    """Return the stays that count for occupancy and for the queue, by metric and sector.
-
-    Who waits does so in the sector of arrival, until care begins or they leave; of a sector whose feeds hardly ever
-    tell when care begins, nobody knows who waits.
-    """
+def _placed(context: Context, read: Read, since: date, until: datetime) -> dict[str, Stays]:
     encounters = read(ENCOUNTERS, since)
-    levels = encounters.select(
-        "encounter_id", "triage_level", told_at=ibis.coalesce(encounters.triage_end, encounters.triage_start)
-    )
+    levels = encounters.select("encounter_id", "triage_level", told_at=_told_at(encounters))
     stays = read(STAYS, since).left_join(levels, "encounter_id")
     rows = stays.select("sector_id", "start_time", "end_time", "triage_level", "told_at")
-    placed = context.engine.collect(rows.filter(rows.start_time <= ibis.literal(_naive(until))))
-    waited = context.engine.collect(
-        encounters.filter(encounters.arrival_time <= ibis.literal(_naive(until))).select(
-            "sector_id",
-            "arrival_time",
-            "care_start",
-            "discharge_time",
-            "triage_level",
-            told_at=ibis.coalesce(encounters.triage_end, encounters.triage_start),
-        )
-    )
+    found = context.engine.collect(rows.filter(rows.start_time <= ibis.literal(_naive(until))))
     longest = 1440 * context.site.max_stay_days
     return {
-        "occupancy": {
-            sector: _stays(mine, "start_time", mine["end_time"], until, longest)
-            for sector, mine in _by_sector(context, placed)
-        },
-        "queue": {
-            sector: _stays(
-                mine, "arrival_time", pc.coalesce(mine["care_start"], mine["discharge_time"]), until, longest
-            )
-            for sector, mine in _by_sector(context, waited)
-            if _tells_care(mine)
-        },
+        sector: _stays(mine, "start_time", mine["end_time"], until, longest)
+        for sector, mine in _by_sector(context, found)
     }
+
+
+def _waited(context: Context, read: Read, since: date, until: datetime) -> dict[str, pa.Table]:
+    encounters = read(ENCOUNTERS, since)
+    rows = encounters.filter(encounters.arrival_time <= ibis.literal(_naive(until))).select(
+        "sector_id",
+        "arrival_time",
+        "care_start",
+        "discharge_time",
+        "triage_level",
+        told_at=_told_at(encounters),
+        tells_wait=tells_wait(encounters),
+    )
+    found = context.engine.collect(rows)
+    return {sector: mine for sector, mine in _by_sector(context, found) if _tells_care(mine)}
+
+
+def _told_at(encounters: ir.Table) -> ir.Value:
+    return ibis.coalesce(encounters.triage_end, encounters.triage_start)
 
 
 def _by_sector(context: Context, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
@@ -103,6 +106,20 @@ def _stays(rows: pa.Table, start: str, ends: Any, until: datetime, longest_min: 
     level = np.asarray(pc.fill_null(rows["triage_level"], 0).to_numpy(), dtype=np.int64)
     # A level of an unknown minute was known when the patient came to the place.
     return Stays.of(begun, ended, level, np.where(told < 0, begun, told)).known_at(minutes(until))
+
+
+def _waits(rows: pa.Table, until: datetime) -> Waits:
+    """Return encounters and their waits as they were known at an instant."""
+    names = ("arrival_time", "care_start", "discharge_time", "told_at")
+    arrival, care, leave, told = (_exact_minutes(rows[name]) for name in names)
+    level = np.asarray(pc.fill_null(rows["triage_level"], 0).to_numpy(), dtype=np.int64)
+    return Waits.of(arrival, care, leave, level, told).known_at(minutes(until))
+
+
+def _exact_minutes(column: Any) -> NDArray[np.float64]:
+    """Return minutes since 1970, NaN for null."""
+    micros = column.cast(pa.timestamp("us")).cast(pa.int64())
+    return np.asarray(np.where(pc.is_valid(micros).to_numpy(), pc.fill_null(micros, 0).to_numpy() / 60e6, np.nan))
 
 
 def _minutes(column: Any) -> Ints:

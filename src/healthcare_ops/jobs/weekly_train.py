@@ -29,7 +29,7 @@ def run(context: Context, request: Request) -> Outcome:
         arrivals,
         covariates(context.site),
         people=_people(context, pinned, arrivals) if pinned else None,
-        champion=champion.flow.arrivals if champion else None,
+        champion=champion.flow if champion else None,
         past=pinned_arrivals(context, before, days) if before else [],
         threads=context.settings.threads,
     )

@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 
 from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.forecasting.calendar import Calendar
 from healthcare_ops.forecasting.champions import load_champion, promote, publish, standing
 from healthcare_ops.forecasting.flow import FlowModel
+from healthcare_ops.forecasting.occupancy import Horizon
 from healthcare_ops.forecasting.registry import OutdatedModelError, load_model, save_model, stored_versions
 from healthcare_ops.forecasting.training import Verdict, train
+from healthcare_ops.forecasting.wait_training import fit_waits
+from unit.forecasting.departments import DAY, START, department
 
 LEADS = np.arange(49)
 NOW = datetime(2021, 4, 4, 8, tzinfo=UTC)
@@ -61,7 +65,7 @@ def test_training_again_on_the_same_hours_changes_nothing(objects, trained, pois
     first = publish(objects, trained, NOW)
     before, writes = dict(objects.stored), objects.writes
 
-    again = train([poisson_series(30)], sao_paulo, champion=load_champion(objects).flow.arrivals)
+    again = train([poisson_series(30)], sao_paulo, champion=load_champion(objects).flow)
 
     assert publish(objects, again, NOW).version == first.version
     assert objects.stored == before
@@ -187,9 +191,9 @@ def test_a_candidate_that_was_not_accepted_waits_as_challenger_until_it_is_put_t
 def test_a_model_of_an_earlier_form_is_told_apart_from_a_changed_one(objects, trained):
     version = publish(objects, trained, NOW).version
     key = f"models/flow/{version}/manifest.json"
-    objects.stored[key] = objects.stored[key].replace(b'"schema_version": 2', b'"schema_version": 1')
+    objects.stored[key] = objects.stored[key].replace(b'"schema_version": 3', b'"schema_version": 1')
 
-    with pytest.raises(OutdatedModelError, match="form 1; this version of the product reads form 2"):
+    with pytest.raises(OutdatedModelError, match="form 1; this version of the product reads forms 2 and 3"):
         load_model(objects, version)
 
 
@@ -206,3 +210,49 @@ def test_trees_that_were_changed_or_are_gone_are_named(objects, trained, blended
     del objects.stored[key]
     with pytest.raises(NotFoundError, match=re.escape(key)):
         load_champion(objects)
+
+
+@pytest.fixture(scope="module")
+def with_waits(trained):
+    waits = {"ED": department(98, seed=3)}
+    model = fit_waits(waits, START + 98 * DAY, Calendar("America/Sao_Paulo"))
+    return dataclasses.replace(trained, flow=dataclasses.replace(trained.flow, waits=model)), waits["ED"]
+
+
+def test_waits_are_stored_as_text_and_forecast_the_same(objects, with_waits):
+    trained, waits = with_waits
+    version = publish(objects, trained, NOW).version
+
+    stored = load_champion(objects)
+
+    now = START + 98 * DAY
+    asked = ("ED", waits, Horizon(now, now, LEADS), Calendar("America/Sao_Paulo"))
+    assert stored.flow.waits.forecast(*asked).quantiles.tolist() == (
+        trained.flow.waits.forecast(*asked).quantiles.tolist()
+    )
+    assert {f"waits_{name}.txt" for name in trained.flow.waits.trees} <= set(stored.manifest["files"])
+    assert objects.stored[f"models/flow/{version}/waits_breach.txt"].startswith(b"tree\n")
+
+
+def test_trees_of_waits_that_were_changed_are_named(objects, with_waits):
+    version = publish(objects, with_waits[0], NOW).version
+    key = f"models/flow/{version}/waits_breach.txt"
+    objects.stored[key] += b" "
+
+    with pytest.raises(ConfigError, match=re.escape(f"memory/{key} does not match its manifest")):
+        load_model(objects, version)
+
+
+def test_a_model_of_before_there_were_waits_stays_usable(objects, trained):
+    """Form 2 knew no waits, neither in its model nor in its manifest."""
+    flow = {name: part for name, part in trained.flow.to_dict().items() if name != "waits"}
+    content = json.dumps(flow, sort_keys=True).encode()
+    hashes = {"model.json": hashlib.sha256(content).hexdigest()}
+    version = f"flow-20210331T030000Z-{hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:8]}"
+    objects.write(f"models/flow/{version}/model.json", content)
+    objects.write(f"models/flow/{version}/manifest.json", json.dumps({"schema_version": 2, "files": hashes}).encode())
+
+    stored = load_model(objects, version)
+
+    assert stored.flow.waits is None
+    assert stored.flow.arrivals.keys() == trained.flow.arrivals.keys()

@@ -7,6 +7,7 @@ import pytest
 
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.forecasting.arrivals import fit_arrivals
+from healthcare_ops.forecasting.flow import FlowModel
 from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.forecasting.training import compete, rewritten, train
 
@@ -64,7 +65,7 @@ def test_the_first_model_of_a_young_hospital_is_accepted_untested(poisson_series
 
 
 def test_an_untested_model_replaces_nothing(poisson_series, model, sao_paulo):
-    found = train([poisson_series(22)], sao_paulo, champion={"ED": model})
+    found = train([poisson_series(22)], sao_paulo, champion=FlowModel({"ED": model}))
 
     assert not found.verdict.is_accepted
 
@@ -85,7 +86,7 @@ def test_the_same_recipe_on_the_same_hours_is_no_worse_than_the_model_in_use(ten
     unseen, seen = compete([ten_weeks], sao_paulo, champion, candidate)
 
     assert unseen.candidate == unseen.champion
-    assert unseen.origins == len(range(60 * 24, 70 * 24 - 48, 5))
+    assert unseen.cases == len(range(60 * 24, 70 * 24 - 48, 5))
     assert not unseen.is_lost
     assert seen.has_seen
     assert not seen.is_lost
@@ -99,7 +100,7 @@ def test_a_clearly_better_model_in_use_stays(ten_weeks, poisson_series, sao_paul
     told = fit_arrivals([poisson_series(70, mean=1.5)], sao_paulo)["ED"]
     champion = dataclasses.replace(told, trained_until=series.first(60 * 24).end)
 
-    found = train([series], sao_paulo, champion={"ED": champion})
+    found = train([series], sao_paulo, champion=FlowModel({"ED": champion}))
 
     assert found.contests[0].is_lost
     assert not found.verdict.is_accepted
@@ -123,7 +124,7 @@ def test_a_candidate_that_learnt_from_poisoned_weeks_loses_on_clean_ones(poisson
     clean = poisson_series(150)
     champion = fit_arrivals([clean.first(140 * 24)], sao_paulo)
 
-    found = train([poisoned(clean, poison)], sao_paulo, champion=champion)
+    found = train([poisoned(clean, poison)], sao_paulo, champion=FlowModel(champion))
 
     assert any(contest.is_lost for contest in found.contests)
     assert not found.verdict.is_accepted
@@ -134,7 +135,9 @@ def test_a_past_that_was_rewritten_needs_a_person(poisson_series, sao_paulo, poi
     clean = poisson_series(150)
     then = clean.first(140 * 24)
 
-    found = train([poisoned(clean, poison)], sao_paulo, champion=fit_arrivals([then], sao_paulo), past=[then])
+    found = train(
+        [poisoned(clean, poison)], sao_paulo, champion=FlowModel(fit_arrivals([then], sao_paulo)), past=[then]
+    )
 
     assert not found.verdict.is_accepted
     assert found.verdict.reason.startswith("the past that the model in use learnt from was rewritten since, by ")
@@ -156,14 +159,14 @@ def test_a_last_week_of_nonsense_is_not_learnt(poisson_series, sao_paulo):
     values = clean.values.copy()
     values[143 * 24 :] = 80.0
 
-    found = train([HourlySeries("ED", clean.start, values)], sao_paulo, champion=champion)
+    found = train([HourlySeries("ED", clean.start, values)], sao_paulo, champion=FlowModel(champion))
 
     assert found.contests[-1].has_seen
     assert not found.verdict.is_accepted
 
 
 def test_a_champion_that_has_seen_all_hours_is_compared_only_on_what_both_have_seen(ten_weeks, model, sao_paulo):
-    found = train([ten_weeks], sao_paulo, champion={"ED": model})
+    found = train([ten_weeks], sao_paulo, champion=FlowModel({"ED": model}))
 
     assert [contest.has_seen for contest in found.contests] == [True]
     assert found.verdict.is_accepted
