@@ -138,7 +138,7 @@ def test_a_load_of_which_nearly_all_is_held_names_the_reason_the_column_and_what
     assert outcome.message.startswith("rule batch_accounts.quarantined.not_all: 30 of 30 rows")
     assert outcome.next_step.startswith(
         "29 of 30 held records are TIME_UNREADABLE in arrival_time: compare times.formats in the feed file. "
-        "`hops dq show` shows the rules, `hops dq quarantine` the held records;"
+        "`hops dq show` shows what broke, `hops dq quarantine` the held records;"
     )
     assert "runbook" not in outcome.err
 

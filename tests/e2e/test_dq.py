@@ -40,7 +40,10 @@ def test_the_report_tells_people_what_broke_and_how_to_go_on(dq):
 
     assert (outcome.exit_code, outcome.err) == (0, "")
     assert outcome.out.startswith("WARN  risk score ")
-    assert "▲ warn" in outcome.out
+    assert outcome.out.index(f"▲ {TRIAGE}: 12 of 22 rows") < outcome.out.index("▲ warn")
+    assert "✓" not in outcome.out
+    assert re.search(r"\d+ rules passed.*; --all shows them\.", outcome.out)
+    assert "✓ pass" in dq("show", "--all").out
     assert "next:   hops dq explain RULE" in outcome.out
     assert "· hops dq quarantine\n" in outcome.out
     assert is_inert(outcome.out)
@@ -102,7 +105,7 @@ def passed_ward(hops, own_ward):
     report = json.loads(path.read_text(encoding="utf-8"))
     for rule in report["rules"]:
         rule["verdict"] = "pass"
-    changed = report | {"verdict": "pass", "dq_risk_score": 0.0, "contributions": {"quarantine": 0.0}}
+    changed = report | {"verdict": "pass", "dq_risk_score": 0.0, "contributions": {"quarantine": 0.0}, "causes": []}
     path.write_text(json.dumps(changed), encoding="utf-8")
     return own_ward
 
@@ -207,10 +210,11 @@ PAST = {
 
 @pytest.fixture
 def past_ward(hops, own_ward):
-    """Return the ward, with a newest report in which the site's own past finds two clocks and a figure."""
+    """Return the ward, with a newest report, of before causes were told, of two clocks and a figure."""
     report = hops("dq", "show", "--state", own_ward.state, "--json").document
     path = own_ward.state / "gold" / "data_quality_runs" / "dt=2026-03-15" / f"{report['run_id']}.json"
     changed = json.loads(path.read_text(encoding="utf-8")) | PAST
+    del changed["causes"]
     schema = json.loads(files("healthcare_ops.pipeline.quality.report").joinpath("report.schema.json").read_bytes())
     Draft202012Validator(schema).validate(changed)
     path.write_text(json.dumps(changed), encoding="utf-8")
@@ -224,7 +228,9 @@ def test_a_wrong_clock_is_told_explained_and_given_to_a_steward_as_a_broken_rule
     explained = hops("dq", "explain", *state)
     given = hops("dq", "assign", "clock.visits", "--to", "Rui", "--by", "Ana", *state)
 
-    assert "✗ clock.visits 2026-03-15: 3 h ahead" in shown.out
+    assert "\n✗ clock.visits 2026-03-15: 3 h ahead" in shown.out
+    assert "with it: clock.flow.visits\n" in shown.out
+    assert "explains: clock.flow.visits; with them 80.00 points\n" in explained.out
     assert explained.out.startswith("clock.visits: 60.00 of the 90.00 points")
     assert "2026-03-14: 3 h ahead" in explained.out
     assert (shown.exit_code, explained.exit_code, given.exit_code) == (0, 0, 0)

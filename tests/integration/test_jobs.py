@@ -471,6 +471,7 @@ def test_a_report_lies_under_the_day_of_its_run_and_tells_what_the_on_call_perso
         "error",
         "dq_risk_score",
         "contributions",
+        "causes",
         "expectations",
         "clocks",
         "shifts",

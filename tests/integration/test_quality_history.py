@@ -6,16 +6,23 @@ import json
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, time, timedelta
+from importlib.resources import files
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.errors import ConfigError, QualityError
+from healthcare_ops.core.reasons import FileFault
 from healthcare_ops.core.tables import ENCOUNTERS
+from healthcare_ops.jobs.refusals import keep_refused
 from healthcare_ops.operations import bulk
+from healthcare_ops.pipeline.quality.report.refusals import RefusedFile
 from hospital import open_hospital, visit
 from weeks import LAST, MIDNIGHT, WEEKS, arrivals, open_with_a_past, visits
+
+SCHEMA = json.loads(files("healthcare_ops.pipeline.quality.report").joinpath("report.schema.json").read_bytes())
 
 
 @pytest.fixture
@@ -48,6 +55,29 @@ def test_a_day_of_which_a_third_came_is_told_with_what_was_expected(hospital):
     assert "for a Thursday" in told["sentence"]
     assert report["verdict"] == "fail"
     assert report["contributions"]["expected.volume.silver.encounters.ED"] > 0
+
+
+def test_a_refused_file_is_told_once_and_first_with_all_that_follows_from_it(hospital):
+    file = RefusedFile("2026-03-12.csv", "0" * 64, hospital.context.clock.now(), FileFault.FILE_RECORD_UNREADABLE, 7)
+    keep_refused(hospital.context.objects, "visits", [file])
+    hospital.deliver("visits", visits(arrivals(LAST, np.random.default_rng(6), share=0.1)), "the rest.csv")
+
+    with pytest.raises(QualityError) as failure:
+        hospital.refine()
+
+    keys = hospital.context.objects.list("gold/data_quality_runs/dt=2026-03-13/")
+    report = json.loads(hospital.context.objects.read(keys[-1]))
+    Draft202012Validator(SCHEMA).validate(report)
+    (cause,) = report["causes"]
+    assert (cause["cause_id"], cause["verdict"], cause["points"]) == ("refused.visits", "fail", 100.0)
+    assert cause["explains"] == [f"expected.{rule}.silver.encounters.ED" for rule in ("freshness", "volume")]
+    assert {found["explained_by"] for found in report["expectations"]} == {"refused.visits"}
+    assert 40 < cause["missing_arrivals"] < 90
+    assert failure.value.message.startswith("File 2026-03-12.csv was refused on 2026-03-13 03:10 UTC: line 7: ")
+    assert "more findings follow from it." in failure.value.message
+    assert "for 2026-03-12.csv again" in failure.value.next_step
+    (feed,) = (feed for feed in report["feeds"] if feed["feed_id"] == "visits")
+    assert feed["diagnosis"].startswith("File 2026-03-12.csv was refused")
 
 
 def live(hospital, day, times, hours=0):

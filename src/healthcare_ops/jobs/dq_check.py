@@ -37,16 +37,18 @@ from healthcare_ops.jobs.refusals import with_refused
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.bronze import bronze_table
 from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
-from healthcare_ops.pipeline.quality.report.acceptance import accept_command
+from healthcare_ops.pipeline.quality.report.causes import FeedsOfSectors
 from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount
 from healthcare_ops.pipeline.quality.report.report import COMPARE, Report
 from healthcare_ops.pipeline.quality.rules.checks import Check, RuleFile
 from healthcare_ops.pipeline.quality.rules.measures import Scope
 from healthcare_ops.pipeline.quality.rules.where import PRIMARY
-from healthcare_ops.pipeline.quality.wording.findings import kind_of, say
+from healthcare_ops.pipeline.quality.wording.causes import lead_of
 from healthcare_ops.pipeline.silver import within
 
 _LOOK_BACK = timedelta(days=7)
+# The days by which is told which feed a sector is of.
+_USUAL = timedelta(days=28)
 _JUDGED = (BATCH_ACCOUNTS, ENCOUNTERS_RAW, EVENTS_RAW, ENCOUNTERS, STAYS, EVENTS)
 
 
@@ -61,7 +63,7 @@ def run(context: Context, request: Request) -> Outcome:
     days = sorted(request.days.union(*changed))
     if not days:
         return {"days": 0}
-    report = Report(request.run_id, context.clock.now(), tuple(days))
+    report = Report(request.run_id, context.clock.now(), tuple(days), zone=context.site.tz)
     try:
         report.acceptances = acceptances(context.objects)
         report.past = past_reports(context, request, len(days))
@@ -73,6 +75,7 @@ def run(context: Context, request: Request) -> Outcome:
         report.clocks = clocks(context, days)
         report.shifts = shifts(context, days)
         report.records = source_records(context, report.sampled, days)
+        report.feeds_of = _feeds_of_sectors(context, days)
         report.accounts = [with_refused(context, account) for account in read_accounts(context, days)]
     except BaseException as error:
         report.error = error
@@ -82,9 +85,8 @@ def run(context: Context, request: Request) -> Outcome:
         key = write_report(context, request, document)
         write_metrics(context, request, "dq_check", report.metrics())
     if document["verdict"] == "fail":
-        raise QualityError(
-            _complaint(report), next_step=_remedy(report, _most_held(context, days), context.objects.path(key))
-        )
+        remedy = _remedy(document["causes"][0], document, _most_held(context, days), context.objects.path(key))
+        raise QualityError(_complaint(document), next_step=remedy)
     approve(context, markers)
     return {
         "days": len(days),
@@ -120,6 +122,21 @@ def _last_ingested(context: Context, days: list[date]) -> dict[str, datetime]:
         newest = rows.group_by("feed_id").aggregate(last=rows.ingested_at.max())
         found |= {row["feed_id"]: row["last"].replace(tzinfo=UTC) for row in context.engine.collect(newest).to_pylist()}
     return found
+
+
+def _feeds_of_sectors(context: Context, days: list[date]) -> FeedsOfSectors:
+    """Return what share of each sector's arrivals each feed told of lately; of an only feed nobody needs to ask."""
+    if len(context.feeds) == 1:
+        return {}
+    rows = context.lake.read(ENCOUNTERS, days[-1] - _USUAL, days[-1])
+    counts = rows.group_by("sector_id", "feed_id").aggregate(arrivals=rows.count())
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in context.engine.collect(counts).to_pylist():
+        found[row["sector_id"]][row["feed_id"]] = row["arrivals"]
+    return {
+        sector: {feed_id: arrivals / sum(feeds.values()) for feed_id, arrivals in feeds.items()}
+        for sector, feeds in found.items()
+    }
 
 
 def _rule_files(context: Context) -> Iterator[RuleFile]:
@@ -246,58 +263,23 @@ def _most_held(context: Context, days: list[date]) -> str:
     )
 
 
-def _remedy(report: Report, held: str, path: str) -> str:
-    """Return what to look at: what the worst finding speaks of before the rest."""
-    listing = f"`hops dq show` shows the rules, `hops dq quarantine` the held records; the report is {path}."
-    return " ".join(filter(None, [*_hints(report, held), listing]))
+def _remedy(cause: Mapping[str, Any], report: Mapping[str, Any], held: str, path: str) -> str:
+    """Return what to do about the gravest cause, and where to look at the rest."""
+    listing = f"`hops dq show` shows what broke, `hops dq quarantine` the held records; the report is {path}."
+    table = lead_of(cause, report).get("table")
+    steps = [held] if held and cause["kind"] == "rule" and table == BATCH_ACCOUNTS.id else [cause["next_step"], held]
+    return " ".join(filter(None, [*steps, listing]))
 
 
-def _hints(report: Report, held: str) -> list[str]:
-    failed = _failed(report)
-    if any(kind_of(section) != "figure" for section in failed):
-        return ["Compare `zone` in the feed file with the supplier's clock.", *_acceptable(failed)]
-    worst = _worst(report)
-    if worst is None:
-        return ["Ask the feeds' owners what happened on that day.", held, *_acceptable(failed)]
-    return [held] if worst.check.table == BATCH_ACCOUNTS.id and held else [worst.check.next_step, held]
-
-
-def _failed(report: Report) -> list[dict[str, Any]]:
-    """Return what no rule says, fails, and nobody accepted: of clocks, of two clocks, of figures."""
-    told = report.of_the_past
-    sections = [*told["clocks"], *told["shifts"], *told["expectations"]]
-    return [section for section in sections if section["verdict"] == "fail"]
-
-
-def _acceptable(failed: list[dict[str, Any]]) -> list[str]:
-    """Return how a person lets gold take the days though the first of the findings is as it is."""
-    same = [section for section in failed if section["rule_id"] == failed[0]["rule_id"]]
-    return [say("accept_figure", "en", command=accept_command(same))]
-
-
-def _worst(report: Report) -> Finding | None:
-    failed = [finding for finding in report.findings if finding.verdict == "fail"]
-    return max(failed, key=lambda finding: finding.share, default=None)
-
-
-def _complaint(report: Report) -> str:
-    """Return what is wrong: a wrong clock explains the rest, a rule that is broken is clearer than an odd figure."""
-    failed = _failed(report)
-    told = [_as_sentence(section["sentence"]) for section in failed if kind_of(section) != "figure"]
-    told += [_broken(worst)] if (worst := _worst(report)) else []
-    told += [_as_sentence(section["sentence"]) for section in failed if kind_of(section) == "figure"]
-    more = sum(found.verdict == "fail" for found in report.scored) - 1
-    return f"{told[0]}{f' And {more} more.' if more else ''}"
-
-
-def _broken(worst: Finding) -> str:
-    check = worst.check
-    counted = (
-        f"{worst.violations} of {worst.checked} rows of {check.table} ({worst.share:.1%}) break it"
-        if worst.violations is not None
-        else f"{check.table} measures {', '.join(f'{one.value:g}' for one in worst.measured if one.value is not None)}"
-    )
-    return f"rule {check.rule_id}: {counted}: {check.reason or check.rule}."
+def _complaint(report: Mapping[str, Any]) -> str:
+    """Return what is wrong: the gravest cause, what follows from it, and how many others failed."""
+    failed = [cause for cause in report["causes"] if cause["verdict"] == "fail"]
+    cause = failed[0]
+    is_rule = cause["kind"] == "rule"
+    sentence = f"rule {cause['cause_id']}: {cause['sentence']}." if is_rule else _as_sentence(cause["sentence"])
+    told = [sentence, cause["diagnosis"]]
+    told += [f"And {len(failed) - 1} more."] if len(failed) > 1 else []
+    return " ".join(filter(None, told))
 
 
 def _as_sentence(text: str) -> str:

@@ -17,6 +17,7 @@ from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.jobs.quality_reports import MOST_READ, PAST_DAYS
+from healthcare_ops.pipeline.quality.report.causes import with_causes
 from healthcare_ops.pipeline.quality.report.past import DECISION, kind_of, made_by
 from healthcare_ops.pipeline.quality.report.refusals import refused_section
 from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
@@ -63,6 +64,11 @@ def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
     if found["schema_version"] != REPORT_VERSION:
         raise _of_another_form(found)
     return found
+
+
+def told_by_cause(platform: Platform, report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report of today's form with its causes; one of before they were told holds what they are made of."""
+    return report if "causes" in report else with_causes(report, platform.context.site.tz)
 
 
 def newest_outline(platform: Platform) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
 
 from healthcare_ops.core.language import Language, as_written
@@ -38,6 +39,15 @@ def console() -> Console:
 
     # Redirected output has no width of its own: wide enough that no table breaks its words.
     return Terminal(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+
+
+def print_hanging(line: str, *, inset: int = 0) -> None:
+    """Print a line, so far from the left, and what of it the width does not hold four columns further in."""
+    out, before = console(), " " * inset
+    # Names of rules and files are not torn.
+    shape = TextWrapper(out.width, before, f"{before}    ", break_on_hyphens=False, break_long_words=False)
+    for part in shape.wrap(inert(line)):
+        out.print(part, soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], language: Language = "en") -> Any:

@@ -30,22 +30,23 @@ def show(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write the report as a page to this file.", show_default=False)
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show rules that passed and findings that follow, too.")] = False,
     language: Lang = "en",
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Show a data-quality report, the worst first.
+    """Show a data-quality report: what broke and what follows from it, the gravest first.
 
     Example: hops dq show --lang pt-BR --html quality.html
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.entrypoints.page.texts import Words
     from healthcare_ops.operations.acceptance import with_acceptances
-    from healthcare_ops.operations.reading import later_decision, newest_report
+    from healthcare_ops.operations.reading import later_decision, newest_report, told_by_cause
     from healthcare_ops.operations.stewards import beside
 
     with open_platform(state, exclusive=False) as platform:
-        report = newest_report(platform, run_id)
+        report = told_by_cause(platform, newest_report(platform, run_id))
         report["later_decision"] = None if run_id else later_decision(platform, report)
         report = with_acceptances(platform, report)
         report["assignments"] = [vars(one) for one in beside(platform, report)]
@@ -57,14 +58,14 @@ def show(
         emit_json(report)
         return
     words = Words(language)
-    print_report(report, words)
+    print_report(report, words, every=every)
     if html:
         console().print(words("page_is", path=str(html)), markup=False)
 
 
 @app.command("explain")
 def explain(
-    rule: Annotated[str, typer.Argument(help="Rule, as the report names it; default: the worst.")] = "",
+    rule: Annotated[str, typer.Argument(help="Rule, as the report names it; default: the gravest.")] = "",
     run_id: Annotated[str, typer.Option("--run", help="Run; default: the newest report.")] = "",
     language: Lang = "en",
     state: State = DEFAULT_STATE,
@@ -78,14 +79,15 @@ def explain(
     from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.entrypoints.page.texts import Words
     from healthcare_ops.operations.acceptance import with_acceptances
-    from healthcare_ops.operations.reading import findings_of, newest_report, which_of
+    from healthcare_ops.operations.reading import findings_of, newest_report, told_by_cause, which_of
 
     with open_platform(state, exclusive=False) as platform:
-        report = with_acceptances(platform, newest_report(platform, run_id))
+        report = with_acceptances(platform, told_by_cause(platform, newest_report(platform, run_id)))
     sections = {section["rule_id"]: section for section in findings_of(report)}
     # Records held among very many add less than is shown.
     points_of = {finding: points for finding, points in report["contributions"].items() if points}
-    name = rule or max(points_of, key=lambda finding: points_of[finding], default="")
+    gravest = next((cause["cause_id"] for cause in report["causes"]), "")
+    name = rule or gravest or max(points_of, key=lambda finding: points_of[finding], default="")
     is_of_held = name == "quarantine" and any(feed["counts"]["quarantined"] for feed in report["feeds"])
     if name not in sections and not is_of_held:
         raise NotFoundError(

@@ -23,8 +23,10 @@ def explanation(report: Mapping[str, Any], section: Mapping[str, Any], words: Wo
     if "sentence" not in section:
         return section
     found = [one for one in told_in_words(report) if one["rule_id"] == section["rule_id"]]
-    told = [one | {"sentence": finding_told(one, words).text} for one in found]
-    return {**section, "next_step": next_step(found, words), "findings": told}
+    findings = [one | {"sentence": finding_told(one, words).text} for one in found]
+    cause = next((one for one in report["causes"] if one["cause_id"] == section["rule_id"]), None)
+    told = {name: cause[name] for name in ("explains", "points")} if cause else {}
+    return {**section, **told, "next_step": next_step(found, words), "findings": findings}
 
 
 def print_explanation(
@@ -58,6 +60,10 @@ def _of_the_past(section: Mapping[str, Any], words: Words) -> Iterator[str]:
         yield words("evidence_is", evidence=_evidence(one, words))
         if accepted := accepted_text(one, words):
             yield accepted
+        if "explained_by" in one:
+            yield words("is_explained", cause=one["explained_by"])
+    if names := section.get("explains"):
+        yield words("explains_are", names=", ".join(names), points=words.number(section["points"], 2))
     if section["next_step"]:
         yield words("step_is", step=section["next_step"])
 

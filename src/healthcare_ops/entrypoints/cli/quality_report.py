@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from healthcare_ops.entrypoints.cli.output import console, table
+from healthcare_ops.entrypoints.cli.output import console, print_hanging, table
 from healthcare_ops.entrypoints.cli.quality_findings import counted, measured
 
 if TYPE_CHECKING:
     from healthcare_ops.entrypoints.page.texts import Words
 
 _MARKS = {"fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
+# Of what follows from a cause so many are named.
+_NAMED = 3
 _HEADINGS = ("verdict", "rule", "broken", "checked", "measured", "must_be")
 
 
@@ -28,16 +30,28 @@ def verdict_in(verdict: str, words: Words) -> str:
     return verdict.replace("_", " ") if words.language == "en" else quality_views.verdict_text(verdict, words)
 
 
-def print_report(report: Mapping[str, Any], words: Words | None = None) -> None:
-    """Print a report as it is stored, in English without `words`."""
+def print_report(report: Mapping[str, Any], words: Words | None = None, *, every: bool = False) -> None:
+    """Print a report as it is stored, in English without `words`: what broke, then the rest.
+
+    With `every` also the rules that passed, and each finding that follows from another.
+    """
     words = words or _english()
     out = console()
     out.print(_title(report, words))
     if report.get("error"):
         out.print(words("error_is", error=report["error"]), markup=False)
-    print_rules(report, words)
-    for line in (*_findings(report, words), *_feeds(report, words), *_ways_on(report, words)):
-        out.print(line, markup=False)
+    for cause in report["causes"]:
+        head, *lines = _cause(report, cause, words)
+        print_hanging(head)
+        for line in lines:
+            print_hanging(line, inset=4)
+    shown = [rule for rule in report["rules"] if every or rule["verdict"] in ("fail", "warn")]
+    if shown:
+        print_rules({"rules": shown}, words)
+    rest = [_passed(report, words)] if len(shown) < len(report["rules"]) else []
+    rest += _followers(report, words) if every else []
+    for line in (*rest, *_stewards(report, words), *_feeds(report, words), *_ways_on(report, words)):
+        print_hanging(line)
 
 
 def print_rules(report: Mapping[str, Any], words: Words | None = None) -> None:
@@ -76,15 +90,47 @@ def _title(report: Mapping[str, Any], words: Words) -> str:
     return f"{verdict.upper()}  {score}  {words('judged_in', first=first, last=last, run=report['run_id'])}"
 
 
-def _findings(report: Mapping[str, Any], words: Words) -> Iterator[str]:
-    from healthcare_ops.entrypoints.page.quality_views import accepted_text, finding_told
+def _cause(report: Mapping[str, Any], cause: Mapping[str, Any], words: Words) -> Iterator[str]:
+    """Yield what broke, how much of it, whose data it is and since when, what follows, and what to do."""
+    from healthcare_ops.entrypoints.page.quality_views import cause_view
+
+    view = cause_view(cause, report, words)
+    name = f"{cause['cause_id']} {view.day}".strip()
+    yield f"{_MARKS[cause['verdict']]} {name}: {view.told.text}"
+    if view.diagnosis:
+        yield view.diagnosis
+    since = [words("since_is", since=view.since)] if view.since else []
+    if whose := "; ".join([*view.owners, *since]):
+        yield whose
+    if names := cause["explains"]:
+        told = ", ".join(names[:_NAMED])
+        more = len(names) - _NAMED
+        told = words("and_more", names=told, count=words.number(more)) if more > 0 else told
+        yield words("follow_are", names=told)
+    yield from view.accepted
+    if view.next_step.text:
+        yield words("cause_step", step=view.next_step.text)
+
+
+def _passed(report: Mapping[str, Any], words: Words) -> str:
+    verdicts = [rule["verdict"] for rule in report["rules"]]
+    counts = {"passed": verdicts.count("pass"), "idle": verdicts.count("not_applicable")}
+    key = "passed_and_idle" if counts["idle"] else "passed"
+    return words(key, **{name: words.number(count) for name, count in counts.items()})
+
+
+def _followers(report: Mapping[str, Any], words: Words) -> Iterator[str]:
+    from healthcare_ops.entrypoints.page.quality_views import finding_told
     from healthcare_ops.operations.reading import told_in_words
 
     for told in told_in_words(report):
-        day = words.day_in_digits(date.fromisoformat(told["day"]))
-        yield f"{_MARKS[told['verdict']]} {told['rule_id']} {day}: {finding_told(told, words).text}"
-        if accepted := accepted_text(told, words):
-            yield f"  {accepted}"
+        if "explained_by" in told:
+            day = words.day_in_digits(date.fromisoformat(told["day"]))
+            because = words("follows_from", cause=told["explained_by"])
+            yield f"{_MARKS[told['verdict']]} {told['rule_id']} {day} ({because}): {finding_told(told, words).text}"
+
+
+def _stewards(report: Mapping[str, Any], words: Words) -> Iterator[str]:
     for given in report.get("assignments", ()):
         earlier = "" if given["run_id"] == report["run_id"] else f" (run {given['run_id']})"
         yield f"{given['rule_id']}: {_said(given, words)}{earlier}"

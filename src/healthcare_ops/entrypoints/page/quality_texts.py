@@ -43,47 +43,13 @@ QUALITY_PAIRS: Mapping[str, Text] = {
     "why_score": ("What the risk is made of", "Composição do risco"),
     "points": ("Points", "Pontos"),
     "held_share": ("records held in quarantine", "registros retidos em quarentena"),
+    "causes": ("What broke, the gravest first", "O que houve, do mais grave ao menos grave"),
+    "whose": ("Whose data", "De quem são os dados"),
+    "since": ("Since", "Desde"),
+    "follows": ("What follows from it", "O que decorre disso"),
+    "explained_by": ("Follows from", "Decorre de"),
     "own_past": ("Files, clocks and figures", "Arquivos, relógios e números"),
-    "next_refused": (
-        "Ask the owner of feed {feed_id} for the file again; if the feed file is wrong, correct it and load the file "
-        "anew. If it was never the supplier's, take it back by name: `{command}`.",
-        "Peça o arquivo de novo ao responsável pela fonte {feed_id}; se a configuração da fonte estiver errada, "
-        "corrija-a e carregue o arquivo outra vez. Se ele nunca foi do fornecedor, retire-o em seu nome: `{command}`.",
-    ),
     "accepted_by": ("accepted by {by} on {at}: {reason}", "aceito por {by} em {at}: {reason}"),
-    "next_clock": (
-        "Ask the owner of feed {feed_id} what its clock says, and compare `zone` and `times` in the feed file.",
-        "Pergunte ao responsável pela fonte {feed_id} que hora marca o relógio e compare `zone` e `times` na "
-        "configuração da fonte.",
-    ),
-    "next_shift": (
-        "Ask the owners of feeds {feed_id} and {other_feed_id} what their clocks say: one of them is wrong. Compare "
-        "`zone` and `times` in both feed files.",
-        "Pergunte aos responsáveis pelas fontes {feed_id} e {other_feed_id} que hora marcam os relógios: um deles está "
-        "errado. Compare `zone` e `times` nas duas configurações.",
-    ),
-    "next_volume": (
-        "Ask the feed's owner whether all was delivered, and nothing twice; what comes later is judged again.",
-        "Pergunte ao responsável pela fonte se tudo foi entregue e nada em dobro; o que chegar depois é avaliado de "
-        "novo.",
-    ),
-    "next_freshness": (
-        "Ask the feed's owner why nothing came, and have what is missing delivered.",
-        "Pergunte ao responsável pela fonte por que nada chegou e peça a entrega do que falta.",
-    ),
-    "next_nulls": (
-        "Ask the feed's owner since when {column} is left out, and have the records delivered again.",
-        "Pergunte ao responsável pela fonte desde quando {column} não é informado e peça nova entrega dos registros.",
-    ),
-    "next_held": (
-        "See with `hops dq quarantine` why they are held; correct the feed file, or ask the feed's owner.",
-        "Veja com `hops dq quarantine` por que estão retidos; corrija a configuração da fonte ou pergunte ao "
-        "responsável.",
-    ),
-    "next_mean": (
-        "Compare unit and column of {column} in the feed file with what the feed's owner delivers.",
-        "Compare unidade e coluna de {column} na configuração da fonte com o que o responsável entrega.",
-    ),
     "broken_rules": ("What broke", "Regras violadas"),
     "nothing_broken": ("No rule is broken.", "Nenhuma regra foi violada."),
     "nothing_broken_yet": (
@@ -146,6 +112,19 @@ TERMINAL_PAIRS: Mapping[str, Text] = {
     "judged_in": ("({first} to {last}, run {run})", "({first} a {last}, execução {run})"),
     "error_is": ("the job ended early: {error}", "a tarefa terminou antes do fim: {error}"),
     "rules": ("Rules", "Regras"),
+    "whose_is": ("{owner} ({contact}), feed {feed}", "{owner} ({contact}), fonte {feed}"),
+    "since_is": ("since {since}", "desde {since}"),
+    "follow_are": ("with it: {names}", "com isso: {names}"),
+    "and_more": ("{names} and {count} more", "{names} e mais {count}"),
+    "cause_step": ("next: {step}", "a seguir: {step}"),
+    "passed": ("{passed} rules passed; --all shows them.", "Regras aprovadas: {passed}; --all as mostra."),
+    "passed_and_idle": (
+        "{passed} rules passed, {idle} had nothing to judge; --all shows them.",
+        "Regras aprovadas: {passed}; sem nada a avaliar: {idle}; --all as mostra.",
+    ),
+    "follows_from": ("from {cause}", "por {cause}"),
+    "is_explained": ("because:  {cause}", "decorre de: {cause}"),
+    "explains_are": ("explains: {names}; with them {points} points", "explica:    {names}; com isso, {points} pontos"),
     "report_is": ("report: {path}", "relatório: {path}"),
     "page_is": ("page:   {path}", "página:    {path}"),
     "later_report": (

@@ -10,13 +10,15 @@ from typing import Any
 from markupsafe import Markup
 
 from healthcare_ops.core.language import Language
-from healthcare_ops.core.tables import BATCH_ACCOUNTS, FATES
+from healthcare_ops.core.tables import FATES
 from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.operations.reading import findings_of, told_in_words
 from healthcare_ops.pipeline.quality.report.acceptance import accept_command
+from healthcare_ops.pipeline.quality.report.causes import advice_of
+from healthcare_ops.pipeline.quality.wording import causes
 from healthcare_ops.pipeline.quality.wording.feeds import diagnosis, facts_of, next_steps
-from healthcare_ops.pipeline.quality.wording.findings import has_facts, kind_of, say, sentence_of
+from healthcare_ops.pipeline.quality.wording.findings import has_facts, kind_of, next_step_of, say, sentence_of
 from healthcare_ops.pipeline.quality.wording.rules import rule_text
 
 # The worst first; a verdict is told by shape and word, never by colour alone.
@@ -57,7 +59,7 @@ class RuleView:
 class PastView:
     """A clock or a figure that is wrong, or refused files of a feed: the worst verdict, and of each day a sentence.
 
-    Beside it stands who answers for it, if anybody does.
+    Beside it stands who answers for it, if anybody does; `because` are the causes that explain some or all of it.
     """
 
     rule_id: str
@@ -65,6 +67,24 @@ class PastView:
     days: tuple[tuple[date, Told, str], ...]
     next_step: str
     assignments: tuple[Mapping[str, Any], ...]
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CauseView:
+    """What broke, in words; `day` in digits, `since` a civil time, each empty if not known; `owners` with feeds.
+
+    `accepted` says who answers for any of it.
+    """
+
+    cause: Mapping[str, Any]
+    day: str
+    told: Told
+    diagnosis: str
+    next_step: Told
+    since: str
+    accepted: tuple[str, ...]
+    owners: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -142,11 +162,46 @@ def past_views(report: Mapping[str, Any], words: Words) -> list[PastView]:
             ),
             next_step=next_step([section for section in told if section["rule_id"] == worst["rule_id"]], words),
             assignments=_assignments(report, worst["rule_id"]),
+            because=tuple(
+                dict.fromkeys(
+                    section["explained_by"]
+                    for section in told
+                    if section["rule_id"] == worst["rule_id"] and "explained_by" in section
+                )
+            ),
         )
         for worst in findings_of(report)
         if worst["rule_id"] in names
     ]
     return sorted(views, key=lambda view: WORST_FIRST.index(view.verdict))
+
+
+def cause_view(cause: Mapping[str, Any], report: Mapping[str, Any], words: Words) -> CauseView:
+    """Return a cause in words: as it is stored in English, in another language if it has the facts for it."""
+    language = words.language
+    stays: Language | None = None if language == "en" or causes.is_whole(cause, report) else "en"
+    is_stored = language == "en" or stays
+    since = datetime.fromisoformat(cause["since"]) if cause["since"] else None
+    return CauseView(
+        cause,
+        causes.day_of(cause, report, language),
+        Told(cause["sentence"] if is_stored else causes.sentence_of(cause, report, language), stays),
+        causes.diagnosis_of(cause, language),
+        Told(cause["next_step"] if language == "en" else advice_of(cause, report, language)),
+        f"{words.day_in_digits(since)} {since:%H:%M}" if since else "",
+        _answers(cause, report, words),
+        tuple(
+            words("whose_is", owner=feed["owner"], contact=feed["contact"], feed=feed["feed_id"])
+            for feed in report["feeds"]
+            if feed["feed_id"] in cause["feed_ids"]
+        ),
+    )
+
+
+def _answers(cause: Mapping[str, Any], report: Mapping[str, Any], words: Words) -> tuple[str, ...]:
+    names = {*cause["findings"], *cause["explains"]}
+    told = (accepted_text(section, words) for section in told_in_words(report) if section["rule_id"] in names)
+    return tuple(dict.fromkeys(filter(None, told)))
 
 
 def finding_told(section: Mapping[str, Any], words: Words) -> Told:
@@ -182,16 +237,11 @@ def next_step(sections: Sequence[Mapping[str, Any]], words: Words) -> str:
     left = [section for section in sections if not section.get("accepted")]
     if not left:
         return ""
-    section = left[0]
-    kind = section["rule"] if kind_of(section) == "figure" else kind_of(section)
-    if kind == "nulls" and section.get("table") == BATCH_ACCOUNTS.id:
-        kind = "held"
-    facts = {name: section.get(name, "") for name in ("feed_id", "other_feed_id", "column")}
-    if kind == "refused":
-        return words("next_refused", **facts, command=accept_command(left))
+    if kind_of(left[0]) == "refused":
+        return next_step_of(left[0], words.language, command=accept_command(left))
     stops = [one for one in left if one["verdict"] == "fail"]
     on = [say("accept_figure", words.language, command=accept_command(stops))] if stops else []
-    return " ".join([words(f"next_{kind}", **facts), *on])
+    return " ".join([next_step_of(left[0], words.language), *on])
 
 
 def _trend(runs: Sequence[Mapping[str, Any]], words: Words, *, of_rows: bool) -> tuple[Markup | None, str]:

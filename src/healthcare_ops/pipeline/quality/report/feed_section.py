@@ -34,17 +34,11 @@ class FeedAccount:
         return since is None or since.total_seconds() > (cadence.every_min + cadence.late_after_min) * 60
 
 
-def feed_section(account: FeedAccount, as_of: datetime, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the section of a feed as plain values.
-
-    Parameters
-    ----------
-    found
-        The sections of all `expectations`, `clocks` and `shifts` of the report.
-    """
+def feed_section(account: FeedAccount, as_of: datetime) -> dict[str, Any]:
+    """Return the section of a feed as plain values, without what is said of them."""
     last = account.last_ingested_at
     cadence = account.feed.cadence
-    section = {
+    return {
         "feed_id": account.feed.feed_id,
         "owner": account.feed.owner.name,
         "contact": account.feed.owner.email,
@@ -58,5 +52,9 @@ def feed_section(account: FeedAccount, as_of: datetime, found: Mapping[str, Any]
             "is_late": account.is_late(as_of),
         },
     }
-    facts = facts_of(section, found)
-    return section | {"diagnosis": diagnosis(facts), "next_step": next_steps(facts)}
+
+
+def in_words(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a feed's section with its diagnosis and next step, by what the report says of its clock and figures."""
+    facts = facts_of(section, report)
+    return dict(section) | {"diagnosis": diagnosis(facts), "next_step": next_steps(facts)}

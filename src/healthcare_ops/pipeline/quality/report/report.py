@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -19,7 +19,8 @@ from healthcare_ops.pipeline.quality.clocks.shift import FeedShift
 from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
 from healthcare_ops.pipeline.quality.history.deviations import Deviation
 from healthcare_ops.pipeline.quality.report.acceptance import Acceptance, accept_command, acceptance_of, answered
-from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount, feed_section
+from healthcare_ops.pipeline.quality.report.causes import FeedsOfSectors, with_causes
+from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount, feed_section, in_words
 from healthcare_ops.pipeline.quality.report.notice import missing_of, notice
 from healthcare_ops.pipeline.quality.report.past import Identity, Told, grows, identity_of, told_by_rule, values_of
 from healthcare_ops.pipeline.quality.report.refusals import RefusedFile, refusals_id, refused_section
@@ -66,7 +67,8 @@ class Report:
 
     `past` are the reports of the runs before, the newest first: they are there before anything is asked of them, and
     stay. `versions` are of the rules by table, `records` the delivered records of sampled encounters, `acceptances` the
-    findings that people answer for, `error` what ended the job before all rules were judged.
+    findings that people answer for, `error` what ended the job before all rules were judged. `zone` is the site's,
+    `feeds_of` which feeds tell of its sectors.
     """
 
     run_id: str
@@ -82,6 +84,8 @@ class Report:
     records: Mapping[str, Sequence[SourceRecord]] = field(default_factory=dict)
     acceptances: Sequence[Acceptance] = ()
     error: BaseException | None = None
+    zone: tzinfo = UTC
+    feeds_of: FeedsOfSectors = field(default_factory=dict)
 
     @property
     def scored(self) -> list[Scored]:
@@ -144,8 +148,7 @@ class Report:
         Without a score, and with the verdict `error`, if the job ended before all rules were judged.
         """
         score, contributions = risk_score(self.scored, self._held_share)
-        found = self.of_the_past
-        return {
+        document = {
             "schema_version": SCHEMA_VERSION,
             "run_id": self.run_id,
             "as_of": self.as_of.isoformat(),
@@ -159,9 +162,11 @@ class Report:
             else {name: round(points, 2) for name, points in sorted(contributions.items())},
             "rule_versions": dict(self.versions),
             "rules": [self._rule_section(finding) for finding in self.findings],
-            **found,
-            "feeds": [self._feed_section(account, found) for account in self._accounts],
+            **self.of_the_past,
+            "feeds": [self._feed_section(account) for account in self._accounts],
         }
+        told = with_causes(document, self.zone, self.feeds_of)
+        return told | {"feeds": [in_words(section, told) for section in told["feeds"]]}
 
     def metrics(self) -> list[str]:
         """Return the metrics in CloudWatch's embedded format: a line of the whole, and one for each feed."""
@@ -227,9 +232,9 @@ class Report:
     def _past_by_rule(self) -> Mapping[Identity, Sequence[Told]]:
         return told_by_rule(self.past)
 
-    def _feed_section(self, account: FeedAccount, found: Mapping[str, Any]) -> dict[str, Any]:
+    def _feed_section(self, account: FeedAccount) -> dict[str, Any]:
         missing = missing_of(account.feed, self.findings, self.records)
-        return feed_section(account, self.as_of, found) | {"notice": notice(account.feed, missing, self.days)}
+        return feed_section(account, self.as_of) | {"notice": notice(account.feed, missing, self.days)}
 
 
 def _told(error: BaseException) -> str:

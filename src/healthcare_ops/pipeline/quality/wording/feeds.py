@@ -31,7 +31,7 @@ class FeedFacts:
     @property
     def refused(self) -> Sequence[Section]:
         """Return the files that were refused and not taken back; reports of before this was told have none."""
-        return _unanswered(self.section.get("refused_files", ()))
+        return unanswered(self.section.get("refused_files", ()))
 
     @property
     def worst_reason(self) -> str | None:
@@ -40,19 +40,26 @@ class FeedFacts:
         return max(reasons, key=lambda reason: int(reasons[reason]), default=None)
 
 
-def _unanswered(found: Sequence[Section]) -> Sequence[Section]:
+def unanswered(found: Sequence[Section]) -> Sequence[Section]:
     """Return those of the findings for which no person answers."""
     return [one for one in found if not one.get("accepted")]
 
 
 def facts_of(section: Section, report: Mapping[str, Any]) -> FeedFacts:
-    """Return a feed's section with what its report says of its clock and figures; a report may lack either."""
+    """Return a feed's section with what its report says of its clock and figures; a report may lack either.
+
+    What follows from something else is told there.
+    """
     feed_id = section["feed_id"]
+
+    def told(name: str) -> Iterator[Section]:
+        return (found for found in report.get(name, ()) if "explained_by" not in found)
+
     wrong = [
-        *(found for found in report.get("clocks", ()) if found["feed_id"] == feed_id),
-        *(found for found in report.get("shifts", ()) if feed_id in (found["feed_id"], found["other_feed_id"])),
+        *(found for found in told("clocks") if found["feed_id"] == feed_id),
+        *(found for found in told("shifts") if feed_id in (found["feed_id"], found["other_feed_id"])),
     ]
-    odd = [found for found in report.get("expectations", ()) if (found["by"], found["place"]) == ("feed_id", feed_id)]
+    odd = [found for found in told("expectations") if (found["by"], found["place"]) == ("feed_id", feed_id)]
     return FeedFacts(section, wrong, odd)
 
 
@@ -66,12 +73,20 @@ def next_steps(feed: FeedFacts, language: Language = "en") -> str:
     return " ".join(_next_steps(feed, language))
 
 
+def ask_for_files(section: Section, refused: Sequence[Section], language: Language) -> str:
+    """Return whom to ask for refused files of a feed."""
+    names = ", ".join(file["source_file"] for file in refused[:_TOLD])
+    files = f"{names}{', …' if len(refused) > _TOLD else ''}"
+    key = "ask_for_file" if len(refused) == 1 else "ask_for_files"
+    return say(key, language, owner=section["owner"], email=section["contact"], files=files)
+
+
 def _diagnosis(feed: FeedFacts, language: Language) -> Iterator[str]:
+    yield from _refusals(feed.refused, language)
     for key, found in (("of_day", feed.wrong), ("figure_of_day", feed.odd)):
         for one in found[:_TOLD]:
             day = day_in(date.fromisoformat(one["day"]), language)
             yield say(key, language, day=day, sentence=sentence_of(one, language).rstrip("."))
-    yield from _refusals(feed.refused, language)
     if feed.section["delay"]["is_late"]:
         yield _late(feed.section["delay"]["last_ingested_at"], language)
     yield _held(feed, language)
@@ -106,16 +121,13 @@ def _count(records: int, language: Language) -> str:
 def _next_steps(feed: FeedFacts, language: Language) -> Iterator[str]:
     section = feed.section
     owner, email = section["owner"], section["contact"]
-    if _unanswered(feed.wrong):
+    if unanswered(feed.wrong):
         yield say("compare_clock", language, feed=section["feed_id"], owner=owner)
     if feed.refused:
-        names = ", ".join(file["source_file"] for file in feed.refused[:_TOLD])
-        files = f"{names}{', …' if len(feed.refused) > _TOLD else ''}"
-        key = "ask_for_file" if len(feed.refused) == 1 else "ask_for_files"
-        yield say(key, language, owner=owner, email=email, files=files)
+        yield ask_for_files(section, feed.refused, language)
     if section["delay"]["is_late"]:
         yield say("ask_why_late", language, owner=owner, email=email)
-    elif _unanswered(feed.odd):
+    elif unanswered(feed.odd):
         yield say("ask_what_differed", language, owner=owner, email=email)
     if feed.worst_reason:
         yield say("send_list", language, owner=owner)

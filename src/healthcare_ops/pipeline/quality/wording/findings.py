@@ -170,3 +170,15 @@ def refusal_reason(file: Section, language: Language = "en") -> str:
 def instant(at: datetime, language: Language) -> str:
     """Return a day and time in digits, in the zone of the instant."""
     return f"{day_in(at, language)} {at:%H:%M}"
+
+
+def next_step_of(section: Section, language: Language = "en", *, command: str = "") -> str:
+    """Return what to do about refused files, a clock, two clocks that disagree, or a figure that is too far off.
+
+    `command` takes the files back.
+    """
+    kind = section["rule"] if kind_of(section) == "figure" else kind_of(section)
+    if kind == "nulls" and section.get("table") == BATCH_ACCOUNTS.id:
+        kind = "held"
+    names = ("feed_id", "other_feed_id", "column")
+    return say(f"next_{kind}", language, **{name: section.get(name, "") for name in names}, command=command)

@@ -110,6 +110,62 @@ TEXTS: Mapping[str, Text] = {
         "If that is how it was, or nothing better will come, accept it by name and gold takes it: `{command}`.",
         "Se foi assim mesmo, ou se nada melhor virá, aceite-o em seu nome e a camada gold o recebe: `{command}`.",
     ),
+    # What to do about a finding.
+    "next_refused": (
+        "Ask the owner of feed {feed_id} for the file again; if the feed file is wrong, correct it and load the file "
+        "anew. If it was never the supplier's, take it back by name: `{command}`.",
+        "Peça o arquivo de novo ao responsável pela fonte {feed_id}; se a configuração da fonte estiver errada, "
+        "corrija-a e carregue o arquivo outra vez. Se ele nunca foi do fornecedor, retire-o em seu nome: `{command}`.",
+    ),
+    "next_clock": (
+        "Ask the owner of feed {feed_id} what its clock says, and compare `zone` and `times` in the feed file.",
+        "Pergunte ao responsável pela fonte {feed_id} que hora marca o relógio e compare `zone` e `times` na "
+        "configuração da fonte.",
+    ),
+    "next_shift": (
+        "Ask the owners of feeds {feed_id} and {other_feed_id} what their clocks say: one of them is wrong. Compare "
+        "`zone` and `times` in both feed files.",
+        "Pergunte aos responsáveis pelas fontes {feed_id} e {other_feed_id} que hora marcam os relógios: um deles está "
+        "errado. Compare `zone` e `times` nas duas configurações.",
+    ),
+    "next_volume": (
+        "Ask the feed's owner whether all was delivered, and nothing twice; what comes later is judged again.",
+        "Pergunte ao responsável pela fonte se tudo foi entregue e nada em dobro; o que chegar depois é avaliado de "
+        "novo.",
+    ),
+    "next_freshness": (
+        "Ask the feed's owner why nothing came, and have what is missing delivered.",
+        "Pergunte ao responsável pela fonte por que nada chegou e peça a entrega do que falta.",
+    ),
+    "next_nulls": (
+        "Ask the feed's owner since when {column} is left out, and have the records delivered again.",
+        "Pergunte ao responsável pela fonte desde quando {column} não é informado e peça nova entrega dos registros.",
+    ),
+    "next_held": (
+        "See with `hops dq quarantine` why they are held; correct the feed file, or ask the feed's owner.",
+        "Veja com `hops dq quarantine` por que estão retidos; corrija a configuração da fonte ou pergunte ao "
+        "responsável.",
+    ),
+    "next_mean": (
+        "Compare unit and column of {column} in the feed file with what the feed's owner delivers.",
+        "Compare unidade e coluna de {column} na configuração da fonte com o que o responsável entrega.",
+    ),
+    # A cause: what broke, and what follows from it.
+    "more_files": ("{sentence}; and {count} more", "{sentence}; e mais {count}"),
+    "rule_broken": (
+        "{broken} of {checked} rows of {table} break the rule{why}",
+        "{broken} de {checked} linhas de {table} violam a regra{why}",
+    ),
+    "rule_measured": (
+        "{table} measures {measured}, which must be {limits}{why}",
+        "{table} mede {measured}; deve ser {limits}{why}",
+    ),
+    "missing_arrivals": (
+        "About {arrivals} arrivals are missing, in {hours} h.",
+        "Faltam cerca de {arrivals} chegadas, em {hours} h.",
+    ),
+    "one_follows": ("1 more finding follows from it.", "Mais 1 achado decorre disso."),
+    "more_follow": ("{count} more findings follow from it.", "Mais {count} achados decorrem disso."),
     # A feed: how it does.
     "of_day": ("On {day} {sentence}.", "Em {day}, {sentence}."),
     "figure_of_day": ("On {day}: {sentence}.", "Em {day}: {sentence}."),

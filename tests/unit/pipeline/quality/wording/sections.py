@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from healthcare_ops.core.reasons import FileFault, Reason
+from healthcare_ops.pipeline.quality.report.causes import with_causes
 from healthcare_ops.pipeline.quality.rules.checks import read_rules, shipped_rules
 from healthcare_ops.pipeline.quality.wording.feeds import diagnosis, facts_of, next_steps
 from healthcare_ops.pipeline.quality.wording.findings import refusal_reason, say, sentence_of
@@ -131,7 +133,9 @@ def report_of_every_kind() -> Section:
         "clocks": [_told(one) for one in clocks],
         "shifts": [_told(shift())],
     }
-    return found | {
+    rules = [rule_of(check.reason, check.next_step, number) for number, check in enumerate(checks)]
+    number = {name: value for name, value in rules[0].items() if name != "null_count"}
+    report = found | {
         "schema_version": 2,
         "run_id": "daily-7",
         "as_of": "2026-03-08T09:00:00+00:00",
@@ -142,11 +146,12 @@ def report_of_every_kind() -> Section:
         "dq_risk_score": 90.0,
         "contributions": {"clock.visits": 88.0, "quarantine": 2.0},
         "rule_versions": {"silver.encounters": "b05c932e56e4"},
-        "rules": [rule_of(check.reason, check.next_step, number) for number, check in enumerate(checks)],
+        "rules": [*rules, number | {"rule_id": "rule.of_a_number", "violations": None}],
         "feeds": [_of_feed(one, found) for one in feeds],
         "path": "daily-7.json",
         "assignments": [],
     }
+    return with_causes(report, UTC)
 
 
 def _told(section: Section) -> Section:

@@ -9,8 +9,9 @@ from healthcare_ops.core.language import LANGUAGES, as_written, text_in
 from healthcare_ops.core.reasons import FileFault
 from healthcare_ops.core.tables import MILESTONES
 from healthcare_ops.pipeline.quality.rules.checks import shipped_rules
+from healthcare_ops.pipeline.quality.wording.causes import diagnosis_of
 from healthcare_ops.pipeline.quality.wording.feeds import diagnosis, facts_of, next_steps
-from healthcare_ops.pipeline.quality.wording.findings import has_facts, sentence_of
+from healthcare_ops.pipeline.quality.wording.findings import has_facts, next_step_of, sentence_of
 from healthcare_ops.pipeline.quality.wording.rules import SHIPPED_PT, rule_text
 from healthcare_ops.pipeline.quality.wording.texts import FAULTS, MILESTONES_PT, REASONS, ROWS, TEXTS
 from unit.pipeline.quality.wording.sections import (
@@ -197,6 +198,9 @@ def test_a_report_of_every_kind_uses_every_text():
     told = [one["sentence"] for name in ("expectations", "clocks", "shifts") for one in report[name]]
     told += [one["next_step"] for one in report["clocks"] if one["verdict"] == "fail"]
     told += [section[name] for section in report["feeds"] for name in ("diagnosis", "next_step")]
+    told += [cause[name] for cause in report["causes"] for name in ("sentence", "diagnosis", "next_step")]
+    told.append(next_step_of({"rule": "refused"}))
+    told.append(diagnosis_of({"missing_arrivals": None, "explains": ["a", "b"]}))
 
     parts = {
         key: [part for part in re.split(r"\{[^}]*\}", english) if part.strip()] for key, (english, _) in TEXTS.items()
