@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import ibis.expr.types as ir
 
 from healthcare_ops.adapters.object_keys import check_object_key
+from healthcare_ops.core.clock import Clock
 from healthcare_ops.core.errors import ConfigError, DataError, NotFoundError
 from healthcare_ops.core.tables import Table
 from healthcare_ops.orchestrator.interpreter import Attempt, StateEntry
@@ -51,8 +52,10 @@ class MemoryObjects:
 class MemorySecrets:
     """A secret store that lasts as long as the test."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or VirtualTime()
         self._secrets: dict[str, bytes] = {}
+        self._set_at: dict[str, datetime] = {}
 
     def get(self, name: str) -> bytes:
         if name not in self._secrets:
@@ -61,9 +64,24 @@ class MemorySecrets:
 
     def put(self, name: str, value: bytes) -> None:
         self._secrets[name] = bytes(value)
+        self._set_at[name] = self._clock.now()
+
+    def set_at(self, name: str) -> datetime:
+        self.get(name)
+        return self._set_at[name]
 
     def names(self) -> list[str]:
         return sorted(self._secrets)
+
+
+class MemoryMetrics:
+    """Keeps the lines of what was measured."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, lines: Iterable[str]) -> None:
+        self.lines += lines
 
 
 class MemoryRaw:

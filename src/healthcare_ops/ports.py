@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -161,6 +161,14 @@ class RawStore(Protocol):
         ...
 
 
+class MetricSink(Protocol):
+    """Takes what is measured, as lines of CloudWatch's embedded metric format."""
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Hand on the lines."""
+        ...
+
+
 class SecretStore(Protocol):
     """Named secrets; values never reach logs, arguments or state in the clear."""
 
@@ -174,6 +182,10 @@ class SecretStore(Protocol):
 
     def names(self) -> list[str]:
         """Return the names that are set, sorted."""
+        ...
+
+    def set_at(self, name: str) -> datetime:
+        """Return the instant (UTC) at which the secret was set last; `ConfigError` if it is not set."""
         ...
 
 

@@ -24,7 +24,7 @@ def objects(request, tmp_path) -> ObjectStore:
 
 @pytest.fixture(params=["memory", "folder"])
 def secrets(request, tmp_path) -> SecretStore:
-    return MemorySecrets() if request.param == "memory" else LocalSecrets(tmp_path / "secrets", CLOCK)
+    return MemorySecrets(CLOCK) if request.param == "memory" else LocalSecrets(tmp_path / "secrets", CLOCK)
 
 
 @pytest.fixture(params=["memory", "folder"])
@@ -192,6 +192,18 @@ def test_a_new_store_has_no_secrets(secrets):
 def test_a_secret_that_is_not_set_stops_at_the_door(secrets):
     with pytest.raises(ConfigError, match=r"secret 'smtp' is not set\. Next: Run `hops init`\."):
         secrets.get("smtp")
+
+
+def test_a_secret_was_set_when_it_was_put_last(secrets):
+    secrets.put("smtp", b"old")
+    secrets.put("smtp", b"new")
+
+    assert secrets.set_at("smtp") == CLOCK.now()
+
+
+def test_a_secret_that_is_not_set_has_no_age(secrets):
+    with pytest.raises(ConfigError, match="secret 'smtp' is not set"):
+        secrets.set_at("smtp")
 
 
 def test_a_secret_is_not_seen_in_the_printed_store(secrets):

@@ -109,6 +109,7 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("ingest",): "{visits} --feed visits --state {state}",
     ("init",): "--site {site} --feed {feed} --state {state}",
     ("load",): "{visits} --feed {feed} --state {state}",
+    ("metrics",): "--state {state}",
     ("models", "list"): "--state {state}",
     ("models", "show"): "--state {state}",
     ("models", "verify"): "--state {state}",

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from engines import StageEngine
-from fakes import MemoryObjects, MemoryRaw, MemorySecrets
+from fakes import MemoryMetrics, MemoryObjects, MemoryRaw, MemorySecrets
 from golden.scenarios import EngineOfStages, StagedLake
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.config import Settings
@@ -92,6 +92,7 @@ def context(engine: StageEngine) -> Context:
         raw=MemoryRaw(),
         objects=MemoryObjects(),
         secrets=MemorySecrets(),
+        metrics=MemoryMetrics(),
         clock=AsOfClock(JUDGED_AT),
         settings=Settings(),
         site=site(zone=_ZONE, sectors=sectors),

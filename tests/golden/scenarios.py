@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engines import StageEngine
-from fakes import MemoryObjects, MemoryRaw, MemorySecrets
+from fakes import MemoryMetrics, MemoryObjects, MemoryRaw, MemorySecrets
 from healthcare_ops.adapters.lake import arrow_schema
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.config import Settings
@@ -103,6 +103,7 @@ class Scenario:
             raw=MemoryRaw(),
             objects=objects,
             secrets=MemorySecrets(),
+            metrics=MemoryMetrics(),
             clock=AsOfClock(self.judged_at),
             settings=Settings(),
             site=self.site,

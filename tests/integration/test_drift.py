@@ -59,10 +59,12 @@ def test_monitoring_writes_the_verdict_and_its_metrics(hospital):
     told = load_job("monitor_models")(hospital.context, Request("daily-1", "daily", day))
 
     document = json.loads(hospital.context.objects.read(f"gold/drift/dt={day}/daily-1.json"))
-    metrics = json.loads(hospital.context.objects.read(f"ops/metrics/dt={day}/daily-1.drift.jsonl"))
+    lines = hospital.context.objects.read(f"ops/metrics/{day}.jsonl").decode().splitlines()
+    metrics = next(line for line in map(json.loads, lines) if "DriftRealChange" in line)
     assert told["drift"] == document["verdict"] == "real_change"
     assert document["findings"][0]["sentence"].startswith("arrivals of ")
     assert (metrics["DriftRealChange"], metrics["DriftDataFault"]) == (1.0, 0.0)
+    assert metrics["FeatureDriftScore"] == pytest.approx(max(found["times_worth"] for found in document["findings"]))
 
 
 def test_the_command_ends_with_a_code_of_its_own(hospital):

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,7 @@ class LocalSecrets:
 
     def get(self, name: str) -> bytes:
         """Return the secret."""
-        entry = self._entries().get(name)
-        if entry is None:
-            raise ConfigError(f"secret {name!r} is not set.", next_step="Run `hops init`.")
+        entry = self._entry(name)
         try:
             sealed = base64.b64decode(entry["sealed"], validate=True)
             return AESGCM(self._key()).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode())
@@ -52,6 +51,21 @@ class LocalSecrets:
     def names(self) -> list[str]:
         """Return the names that are set, sorted."""
         return sorted(self._entries())
+
+    def set_at(self, name: str) -> datetime:
+        """Return the instant (UTC) at which the secret was set last."""
+        try:
+            return datetime.fromisoformat(self._entry(name)["created_at"]).astimezone(UTC)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"{self._store_file} does not tell when secret {name!r} was set.", next_step="Set the secret again."
+            ) from error
+
+    def _entry(self, name: str) -> Any:
+        entry = self._entries().get(name)
+        if entry is None:
+            raise ConfigError(f"secret {name!r} is not set.", next_step="Run `hops init`.")
+        return entry
 
     def _entries(self) -> dict[str, Any]:
         if not self._store_file.exists():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.adapters.lake import IcebergLake
+from healthcare_ops.adapters.local_metrics import METRICS_FOLDER, LocalMetrics
 from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.adapters.local_raw import LocalRaw
 from healthcare_ops.adapters.local_secrets import LocalSecrets
@@ -68,6 +69,7 @@ def _wire(state: Path, clock: Clock) -> Platform:
         raw=LocalRaw(state / "raw"),
         objects=LocalObjects(state),
         secrets=LocalSecrets(state / "secrets", clock),
+        metrics=LocalMetrics(state / METRICS_FOLDER),
         clock=clock,
         settings=settings,
         site=site,

@@ -37,6 +37,7 @@ class Settings(Strict):
         default="05:00", pattern=_TIME_OF_DAY, description="When models are trained on Sundays, in the site's time."
     )
     keep_runs_days: int = Field(default=30, ge=15, description="Days for which runs and their logs are kept.")
+    keep_metrics_days: int = Field(default=30, ge=8, description="Days for which metrics are kept.")
     keep_snapshots: int = Field(default=20, ge=2, description="Untagged snapshots kept per table.")
     horizon_h: int = Field(default=48, ge=1, le=48, description="Farthest hour of a forecast.")
     forecast_until_h: int = Field(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Self
 
+from healthcare_ops.core.emf import Measured
 from healthcare_ops.core.errors import (
     BusyError,
     ConfigError,
@@ -193,6 +194,13 @@ class RunRecord:
         """Return why the run failed, as far as a job told."""
         state = self.failed_state
         return state.attempts[-1].failure if state and state.attempts else None
+
+    def measured(self) -> Iterator[Measured]:
+        """Yield what is measured of a run that ended, whatever ended it."""
+        at = datetime.fromisoformat(self.ended_at)
+        yield Measured(at, {"RunType": self.run_type, "Status": self.status}, {"RunsEnded": 1})
+        values = {"RunsUnsuccessful": float(self.status != SUCCEEDED), "RunSeconds": self.took_s or 0.0}
+        yield Measured(at, {"RunType": self.run_type}, values)
 
     def to_json(self) -> bytes:
         """Return the record as a JSON document."""

@@ -10,7 +10,9 @@ from typing import Any, get_args
 from typer.main import get_command
 
 from healthcare_ops.core.config import SETTINGS_FILE, Settings
+from healthcare_ops.core.emf import NAMESPACE
 from healthcare_ops.core.errors import ExitCode
+from healthcare_ops.core.metric_names import DIMENSIONS, METRICS
 from healthcare_ops.core.reasons import EXPLANATIONS
 from healthcare_ops.core.tables import TABLES, Table
 from healthcare_ops.entrypoints.cli.app import app
@@ -38,7 +40,7 @@ _ENVIRONMENT = (
 
 
 def data_dictionary() -> str:
-    """Return every table, reason code, data-quality rule and setting as Markdown."""
+    """Return every table, reason code, data-quality rule, metric and setting as Markdown."""
     parts = [
         "# Data dictionary",
         _HEADER,
@@ -59,6 +61,23 @@ def data_dictionary() -> str:
                 for c in read_rules(text, table).checks
             ),
         ),
+        "## Metrics",
+        f"Lines of CloudWatch's embedded metric format, of the namespace `{NAMESPACE}`. `Count`, `Seconds` and "
+        "`None` are CloudWatch's units. What happens is added up; of a level the newest value counts.",
+        _grid(
+            ("metric", "unit", "of", "is", "meaning"),
+            (
+                (
+                    f"`{m.name}`",
+                    m.unit,
+                    ", ".join(f"`{name}`" for name in m.dimensions) or "–",
+                    "event" if m.is_event else "level",
+                    m.meaning,
+                )
+                for m in METRICS.values()
+            ),
+        ),
+        _grid(("dimension", "value"), ((f"`{name}`", meaning) for name, meaning in DIMENSIONS.items())),
         f"## Settings (`{SETTINGS_FILE}`)",
         _grid(
             ("key", "default", "meaning"),

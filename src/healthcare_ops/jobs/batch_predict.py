@@ -17,6 +17,7 @@ from healthcare_ops.forecasting.registry import StoredModel
 from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.newest import FORECAST, note_newest
 from healthcare_ops.jobs.people import people
 from healthcare_ops.jobs.series import arrivals_by_sector, covariates
 from healthcare_ops.jobs.silver_to_gold import gold_known_until
@@ -67,6 +68,7 @@ def run(context: Context, request: Request) -> Outcome:
     rows = pa.concat_tables([_rows(forecast, context.site.facility_id, day) for forecast in forecasts])
     with context.engine.stage(kept) as earlier, context.engine.from_arrow(rows) as new:
         context.lake.replace_days(PREDICTIONS, ibis.union(earlier, new), [day], {})
+    note_newest(context.objects, FORECAST, now)
     return {"rows": rows.num_rows, **told}
 
 

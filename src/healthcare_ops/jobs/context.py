@@ -12,7 +12,7 @@ from healthcare_ops.core.config import Settings
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.runs import RunType
 from healthcare_ops.core.site import Site
-from healthcare_ops.ports import Engine, Lake, ObjectStore, Pins, RawStore, SecretStore
+from healthcare_ops.ports import Engine, Lake, MetricSink, ObjectStore, Pins, RawStore, SecretStore
 
 Outcome = dict[str, Any]
 
@@ -30,6 +30,7 @@ class Context:
     raw: RawStore
     objects: ObjectStore
     secrets: SecretStore
+    metrics: MetricSink
     clock: Clock
     settings: Settings
     site: Site

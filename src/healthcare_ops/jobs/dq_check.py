@@ -83,7 +83,7 @@ def run(context: Context, request: Request) -> Outcome:
     finally:
         document = report.document(SystemClock().now())
         key = write_report(context, request, document)
-        write_metrics(context, request, "dq_check", report.metrics())
+        write_metrics(context, request.run_id, "dq_check", report.metrics())
     if document["verdict"] == "fail":
         remedy = _remedy(document["causes"][0], document, _most_held(context, days), context.objects.path(key))
         raise QualityError(_complaint(document), next_step=remedy)

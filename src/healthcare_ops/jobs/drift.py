@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from healthcare_ops.core.civil_time import civil_day
-from healthcare_ops.core.emf import Unit, emf_line
+from healthcare_ops.core.emf import Measured
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.calendar import Calendar
@@ -64,12 +64,13 @@ def watch_drift(context: Context, request: Request) -> dict[str, Any]:
     key = f"{FOLDER}/dt={request.run_date.isoformat()}/{request.run_id}.json"
     document = {"schema_version": 1, "run_id": request.run_id, **described(verdict)}
     context.objects.write(key, json.dumps(document, indent=1, default=str).encode())
-    whole: dict[str, tuple[float, Unit]] = {
-        "DriftFindings": (len(verdict.findings), "Count"),
-        "DriftRealChange": (float(verdict.kind == "real_change"), "Count"),
-        "DriftDataFault": (float(verdict.kind == "data_fault"), "Count"),
+    whole: dict[str, float] = {
+        "DriftFindings": len(verdict.findings),
+        "DriftRealChange": float(verdict.kind == "real_change"),
+        "DriftDataFault": float(verdict.kind == "data_fault"),
+        "FeatureDriftScore": verdict.score,
     }
-    write_metrics(context, request, "drift", [emf_line(context.clock.now(), {}, whole)])
+    write_metrics(context, request.run_id, "monitor_models", [Measured(context.clock.now(), {}, whole)])
     return {"drift": verdict.kind}
 
 

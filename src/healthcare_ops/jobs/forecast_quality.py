@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
 
-from healthcare_ops.core.emf import Unit, emf_line
-from healthcare_ops.core.tables import OPS_METRICS_HOURLY
+from healthcare_ops.core.emf import Measured
+from healthcare_ops.core.tables import HOSPITAL, OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.counts import mape_floor
 from healthcare_ops.jobs.context import Context, Request
 from healthcare_ops.jobs.metric_lines import write_metrics
@@ -20,16 +20,22 @@ from healthcare_ops.pipeline.scores import daily_mape, expected_counts, last_wee
 
 FOLDER = "gold/forecast_quality"
 WINDOW = timedelta(days=7)
+_DAY = timedelta(days=1)
 _WATCHED_H = (0, 1, 4, 24)
-_UNITS: Mapping[str, tuple[str, Unit]] = {
-    "mape": ("ForecastMAPE", "None"),
-    "mape_ratio": ("ForecastMAPEOverFloor", "None"),
-    "wape": ("ForecastWAPE", "None"),
-    "mase": ("ForecastMASE", "None"),
-    "bias": ("ForecastBias", "None"),
-    "coverage_90": ("ForecastCoverage90", "None"),
-    "pinball": ("ForecastPinball", "None"),
+_MEASURES: Mapping[str, str] = {
+    "mape": "ForecastMAPE",
+    "mape_floor": "ForecastMAPEFloor",
+    "mape_ratio": "ForecastMAPEOverFloor",
+    "wape": "ForecastWAPE",
+    "mase": "ForecastMASE",
+    "bias": "ForecastBias",
+    "coverage_90": "ForecastCoverage90",
+    "pinball": "ForecastPinball",
 }
+# What the page shows; hours that are close to each other err together.
+_SHOWN_H = (1, 4, 24)
+# A day of one forecast an hour; fewer tell of chance.
+_LEAST_PREDICTIONS = 24 * len(_SHOWN_H)
 
 
 def judge_forecasts(context: Context, request: Request, scores: ir.Table, known_until: datetime) -> dict[str, Any]:
@@ -38,41 +44,89 @@ def judge_forecasts(context: Context, request: Request, scores: ir.Table, known_
     `mape_floor` is what a forecaster who knew the true rate would get, of counts that are Poisson; null for other
     metrics than arrivals, whose spread is not known.
     """
-    begin = (known_until - WINDOW).replace(tzinfo=None)
-    week = scores.filter(scores.target_time >= begin)
-    collect = context.engine.collect
-    rows = collect(measured(week).order_by("metric", "sector_id", "model_version", "horizon_h")).to_pylist()
-    floors = _floors(collect(expected_counts(week)).to_pylist())
-    days = {_of(row): row["daily_mape"] for row in collect(daily_mape(week)).to_pylist()}
     gold = context.lake.read(OPS_METRICS_HOURLY, (known_until - 5 * WINDOW).date())
     usual = {
-        (row["metric"], row["sector_id"]): row["last_week_mae"] for row in collect(last_week_error(gold)).to_pylist()
+        (row["metric"], row["sector_id"]): row["last_week_mae"]
+        for row in context.engine.collect(last_week_error(gold)).to_pylist()
     }
+    week, day = _since(scores, known_until - WINDOW), _since(scores, known_until - _DAY)
+    rows = _measures(context, week, usual)
+    days = {_of(row): row["daily_mape"] for row in context.engine.collect(daily_mape(week)).to_pylist()}
     for row in rows:
-        floor = floors.get((*_of(row), row["horizon_h"]))
-        row["mape_floor"] = floor
-        row["mape_ratio"] = row["mape"] / floor if floor and row["mape"] is not None else None
-        row["mase"] = _ratio(row["mae"], usual.get((row["metric"], row["sector_id"])))
         row["daily_mape"] = days.get(_of(row))
     document = {
         "schema_version": 1,
         "run_id": request.run_id,
-        "from": begin.isoformat() + "+00:00",
+        "from": (known_until - WINDOW).astimezone(UTC).isoformat(),
         "until": known_until.isoformat(),
         "measures": rows,
     }
     key = f"{FOLDER}/dt={request.run_date.isoformat()}/{request.run_id}.json"
     context.objects.write(key, json.dumps(document, indent=1).encode())
-    write_metrics(context, request, "monitor_models", _metric_lines(known_until, rows))
+    now = context.clock.now()
+    told = [*_of_a_week(now, rows), *_of_the_last_day(now, _measures(context, day, usual))]
+    write_metrics(context, request.run_id, "monitor_models", told)
     return {"measures": key}
 
 
-def _metric_lines(at: datetime, rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+def _since(scores: ir.Table, begin: datetime) -> ir.Table:
+    return scores.filter(scores.target_time >= begin.astimezone(UTC).replace(tzinfo=None))
+
+
+def _measures(
+    context: Context, scores: ir.Table, usual: Mapping[tuple[str, str], float | None]
+) -> list[dict[str, Any]]:
+    """Return `measured` with the floor of MAPE, the ratio to it, and MASE."""
+    collect = context.engine.collect
+    rows = collect(measured(scores).order_by("metric", "sector_id", "model_version", "horizon_h")).to_pylist()
+    floors = _floors(collect(expected_counts(scores)).to_pylist())
     for row in rows:
-        values = {name: (row[key], unit) for key, (name, unit) in _UNITS.items() if row[key] is not None}
+        floor = floors.get((*_of(row), row["horizon_h"]))
+        row["mape_floor"] = floor
+        row["mape_ratio"] = row["mape"] / floor if floor and row["mape"] is not None else None
+        row["mase"] = _ratio(row["mae"], usual.get((row["metric"], row["sector_id"])))
+    return list(rows)
+
+
+def _of_a_week(at: datetime, rows: Iterable[Mapping[str, Any]]) -> Iterator[Measured]:
+    for row in rows:
+        values = {name: row[key] for key, name in _MEASURES.items() if row[key] is not None}
         if row["horizon_h"] in _WATCHED_H and values:
-            of = {"Metric": row["metric"], "SectorId": row["sector_id"], "HorizonH": str(row["horizon_h"])}
-            yield emf_line(at, of, values)
+            yield Measured(
+                at, {"Metric": row["metric"], "SectorId": row["sector_id"], "HorizonH": str(row["horizon_h"])}, values
+            )
+
+
+def _of_the_last_day(at: datetime, rows: Iterable[Mapping[str, Any]]) -> Iterator[Measured]:
+    """Yield how good each metric's forecasts of all sectors together were, if there were enough of them."""
+    shown: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row["sector_id"] == HOSPITAL and row["horizon_h"] in _SHOWN_H:
+            shown[row["metric"]].append(row)
+    for metric, mine in shown.items():
+        if sum(row["predictions"] for row in mine) >= _LEAST_PREDICTIONS:
+            yield Measured(at, {"Metric": metric}, _together(mine))
+
+
+def _together(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the measures of several horizons and models as one, each prediction with the same weight."""
+    some = [row["predictions"] - row["zero_hours"] for row in rows]
+    every = [row["predictions"] for row in rows]
+    mape, floor = _mean(rows, "mape", some), _mean(rows, "mape_floor", some)
+    bias, actual = _mean(rows, "bias", every), _mean(rows, "actual", every)
+    found = {
+        "ModelMAPE": mape,
+        "ModelMAPEOverFloor": _ratio(mape, floor),
+        "ModelMASE": _mean(rows, "mase", every),
+        "ModelBias": _ratio(abs(bias), actual) if bias is not None else None,
+        "ModelCoverage90": _mean(rows, "coverage_90", every),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], key: str, weights: Sequence[float]) -> float | None:
+    known = [(row[key], weight) for row, weight in zip(rows, weights, strict=True) if row[key] is not None and weight]
+    return sum(value * weight for value, weight in known) / sum(weight for _, weight in known) if known else None
 
 
 def _floors(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, ...], float]:
@@ -91,5 +145,5 @@ def _of(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return row["metric"], row["sector_id"], row["model_version"]
 
 
-def _ratio(value: float, whole: float | None) -> float | None:
-    return value / whole if whole else None
+def _ratio(value: float | None, whole: float | None) -> float | None:
+    return value / whole if value is not None and whole else None

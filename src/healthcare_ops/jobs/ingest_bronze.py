@@ -9,6 +9,7 @@ from healthcare_ops.core.config import PSEUDONYM_KEY
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.newest import delivery_of, note_newest
 from healthcare_ops.pipeline.bronze import bronze_rows, bronze_table
 from healthcare_ops.pipeline.sources.mapping import map_records
 from healthcare_ops.pipeline.sources.pseudonyms import Pseudonymiser
@@ -23,6 +24,7 @@ def run(context: Context, request: Request) -> Outcome:
     for feed in context.feeds.values():
         for delivery in new_deliveries(context, feed):
             counts[delivery.batch_id] = _ingest(context, feed, delivery, pseudonymiser)
+            note_newest(context.objects, delivery_of(feed.feed_id), context.clock.now())
     return {"deliveries": len(counts), "records": sum(counts.values()), "batches": counts}
 
 

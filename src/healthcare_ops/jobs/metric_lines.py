@@ -1,13 +1,13 @@
-"""Metrics of a run, kept as lines of CloudWatch's embedded format until something reads them."""
+"""What a run measured, handed on as lines of CloudWatch's embedded format."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from healthcare_ops.jobs.context import Context, Request
+from healthcare_ops.core.emf import Measured, emf_line
+from healthcare_ops.jobs.context import Context
 
 
-def write_metrics(context: Context, request: Request, about: str, lines: Iterable[str]) -> None:
-    """Keep the metrics of a run about one thing (`dq_check`, `drift`), a line each."""
-    key = f"ops/metrics/dt={request.run_date.isoformat()}/{request.run_id}.{about}.jsonl"
-    context.objects.write(key, "".join(f"{line}\n" for line in lines).encode())
+def write_metrics(context: Context, run_id: str, job: str, measured: Iterable[Measured]) -> None:
+    """Tell what a job of a run measured, a line each."""
+    context.metrics.write([emf_line(one, run_id=run_id, job=job) for one in measured])

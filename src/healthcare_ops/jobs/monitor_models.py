@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from healthcare_ops.core.emf import Unit, emf_line
+from healthcare_ops.core.emf import Measured
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.tables import OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
 from healthcare_ops.forecasting.champions import load_champion, standing
@@ -30,8 +30,8 @@ def _measure_age(context: Context, request: Request) -> None:
     now = context.clock.now()
     with suppress(ConfigError):  # of a model that cannot be read, who uses it tells
         learnt = datetime.fromisoformat(load_champion(context.objects).manifest["trained_until"])
-        age: dict[str, tuple[float, Unit]] = {"ModelAge": ((now - learnt).total_seconds(), "Seconds")}
-        write_metrics(context, request, "model", [emf_line(now, {}, age)])
+        age = Measured(now, {}, {"ModelAge": (now - learnt).total_seconds()})
+        write_metrics(context, request.run_id, "monitor_models", [age])
 
 
 def _scored(context: Context, request: Request) -> Outcome:

@@ -102,6 +102,11 @@ class Verdict:
     reason: str
 
     @property
+    def score(self) -> float:
+        """Return the largest change that no season explains ÷ the smallest one worth finding; 0 if there is none."""
+        return max((found.times_worth for found in self.findings if found.cause != "season"), default=0.0)
+
+    @property
     def evidence(self) -> tuple[str, ...]:
         """Return what led to the verdict, the largest change first."""
         return tuple(f"{f.sentence}: {f.because}" if f.because else f.sentence for f in self.findings)

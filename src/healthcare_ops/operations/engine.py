@@ -14,6 +14,7 @@ from threading import Event
 from typing import Any, cast
 
 from healthcare_ops.adapters.durable import DurableRuns, LeftUnfinished
+from healthcare_ops.adapters.local_metrics import METRICS_FOLDER, LocalMetrics
 from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.adapters.state_lock import Lock, lock_state
 from healthcare_ops.bootstrap.configuration import require_state
@@ -78,7 +79,8 @@ def open_engine(
                 raise LeftUnfinished
             return objects.exists(stop_key(run_id))
 
-        around = Surroundings(objects, jobs, now, sleep, progress, is_stopped)
+        metrics = LocalMetrics(state / METRICS_FOLDER)
+        around = Surroundings(objects, jobs, now, sleep, progress, is_stopped, metrics.write)
 
         def body(journal: Journal, run_id: str, order: Any) -> None:
             try:

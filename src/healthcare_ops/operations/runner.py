@@ -7,13 +7,14 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
+from healthcare_ops.core.emf import emf_line
 from healthcare_ops.core.errors import (
     ConfigError,
     NotFoundError,
@@ -59,7 +60,10 @@ class Jobs(Protocol):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What runs need beside their journal; `sleep` lets time go by on the clock that `now` tells."""
+    """What runs need beside their journal.
+
+    `sleep` lets time go by on the clock that `now` tells; `metrics` takes lines of what is measured.
+    """
 
     objects: ObjectStore
     jobs: Jobs
@@ -67,6 +71,7 @@ class Surroundings:
     sleep: Callable[[float], None] = time.sleep
     progress: Callable[[str, str], None] = lambda run_id, state: None
     is_stopped: Callable[[str], bool] = lambda run_id: False
+    metrics: Callable[[Iterable[str]], None] = lambda lines: None
 
 
 @cache
@@ -184,7 +189,16 @@ def carry_out(order: RunOrder, journal: Journal, around: Surroundings) -> RunRec
         record.status, record.error, record.cause = "FAILED", RUNTIME, f"{found.reason}: {found}"
     record.ended_at = memory.now().isoformat()
     calls.save()
+    _tell_end(record, around)
     return record
+
+
+def _tell_end(record: RunRecord, around: Surroundings) -> None:
+    """Have the end counted; again after a crash, for who reads counts a line that stands twice once."""
+    try:
+        around.metrics([emf_line(one, run_id=record.run_id, job="orchestrator") for one in record.measured()])
+    except OSError as error:  # the run has ended all the same
+        _log.warning("the end of run %s is not counted: %s", record.run_id, error)
 
 
 def failure_of(record: RunRecord) -> OpsError | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -22,7 +22,11 @@ TALLIES_KEY = "ops/schedule.json"
 # What a full disk or a lost server kept from its end goes on when that is mended.
 _TAKES_UP_EVERY = timedelta(minutes=1)
 
+_LOOKS_EVERY = timedelta(minutes=1)
+
 Tell = Callable[[Mapping[str, Any]], None]
+# Measures and judges at an instant, knowing what became of the schedules; returns the events to tell.
+Look = Callable[[datetime, Mapping[str, Tally]], Iterable[Mapping[str, Any]]]
 
 
 def read_tallies(objects: ObjectStore) -> dict[str, Tally]:
@@ -57,15 +61,26 @@ class Service:
     tell
         Hears of what happens: a document with `event` (`started`, `ended`, `lost`, `skipped`, `missed`,
         `trouble`) and its facts.
+    look
+        Looks at the platform every minute, and whenever a run has ended.
     """
 
     def __init__(
-        self, engine: Engine, schedules: Sequence[Schedule], keep: timedelta, tell: Tell, *, is_replay: bool = False
+        self,
+        engine: Engine,
+        schedules: Sequence[Schedule],
+        keep: timedelta,
+        tell: Tell,
+        *,
+        is_replay: bool = False,
+        look: Look = lambda now, tallies: (),
     ) -> None:
         self._engine = engine
         self._schedules = schedules
         self._keep = keep
         self._tell = tell
+        self._look = look
+        self._looked_at: datetime | None = None
         self._is_replay = is_replay
         self._expired_on: date | None = None
         self._troubles: dict[str, str] = {}
@@ -91,10 +106,17 @@ class Service:
         for schedule in self._schedules:
             self._try(schedule.run_type, partial(self._keep_to, schedule, now))
         self._watched |= self._engine.durable.live()
-        self._tell_ends()
+        has_ended = self._tell_ends()
+        if has_ended or self._looked_at is None or abs(now - self._looked_at) >= _LOOKS_EVERY:
+            self._looked_at = now
+            self._try("watching", self._watch)
         # A replay is about another time than what is kept.
         if self._expired_on != now.date() and not self._is_replay:
             self._try("expiry", partial(self._expire, now.date()))
+
+    def _watch(self) -> None:
+        for event in self._look(self._engine.now(), self.tallies):
+            self._tell(event)
 
     def _expire(self, today: date) -> None:
         self._engine.expire(self._keep)
@@ -174,7 +196,8 @@ class Service:
         document = {name: asdict(tally) for name, tally in self.tallies.items()}
         self._engine.objects.write(TALLIES_KEY, json.dumps(document, indent=1).encode())
 
-    def _tell_ends(self) -> None:
+    def _tell_ends(self) -> bool:
+        """Tell of the runs that ended since last time, and whether there is one."""
         ended = self._watched - self._engine.durable.live()
         self._watched -= ended
         for run_id in sorted(ended):
@@ -185,6 +208,7 @@ class Service:
                 continue
             if not record.is_open:
                 self._tell({"event": "ended", **_outcome(record)})
+        return bool(ended)
 
 
 def _run_id(run_type: RunType, due: datetime) -> str:

@@ -22,6 +22,7 @@ from healthcare_ops.operations import bulk
 from healthcare_ops.operations.engine import open_engine, type_of
 from healthcare_ops.operations.schedules import schedules_of
 from healthcare_ops.operations.service import Service
+from healthcare_ops.operations.watch import Watch
 
 # Stands in the state directory of a simulation.
 SIMULATED_FILE = ".simulated"
@@ -135,7 +136,8 @@ class _Simulation:
         )
         keep = timedelta(days=settings.keep_runs_days)
         schedules = schedules_of(settings, site.tz)
-        return Service(engine, schedules, keep, self.simulated.tell, is_replay=True)
+        watch = Watch(self.state, self.clock)
+        return Service(engine, schedules, keep, self.simulated.tell, is_replay=True, look=watch)
 
     def advance(self, until: datetime) -> None:
         """Let time go by; each run is at its end before the clock goes on, but for the waits of the run itself."""

@@ -12,11 +12,13 @@ from typing import Any
 
 from healthcare_ops.adapters.state_lock import Lock
 from healthcare_ops.core.civil_time import civil_day
+from healthcare_ops.core.emf import Measured
 from healthcare_ops.core.errors import BusyError, ConfigError, LockedError, OpsError, Reason, StepError
 from healthcare_ops.core.faults import understood, without_data
 from healthcare_ops.core.runs import RUN_TYPES, Answer, Failure
 from healthcare_ops.jobs import TICK_JOBS, load_job
 from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.metric_lines import write_metrics
 
 _log = logging.getLogger(__name__)
 _JOB = "arn:aws:states:::glue:startJobRun.sync"
@@ -100,6 +102,8 @@ class _Call:
 
     def _open_incident(self, payload: Any) -> Any:
         _log.error("run %s failed: %s", payload["run_id"], payload["input"].get("failure"))
+        caught = Measured(self.context.clock.now(), {}, {"FailuresCaught": 1})
+        write_metrics(self.context, payload["run_id"], "open_incident", [caught])
         return {}
 
     def _request(self, arguments: Any) -> Request:
@@ -114,7 +118,10 @@ class _Call:
             self.outcomes[name] = load_job(name)(self.context, request)
         except Exception as error:
             raise explained(error, request.run_id).about(name) from error
-        took_s, processor_s = time.monotonic() - began, time.process_time() - processor
+        finally:
+            took_s, processor_s = time.monotonic() - began, time.process_time() - processor
+            took = Measured(self.context.clock.now(), {"Job": name}, {"JobSeconds": round(took_s, 3)})
+            write_metrics(self.context, request.run_id, name, [took])
         _log.info("%s took %.2f s, %.2f s of them at work", name, took_s, processor_s)
 
 

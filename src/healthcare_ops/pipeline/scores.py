@@ -55,8 +55,9 @@ def score_predictions(predictions: ir.Table, metrics: ir.Table) -> ir.Table:
 def measured(scores: ir.Table) -> ir.Table:
     """Return one row per metric, sector, model and horizon.
 
-    `predictions` of them, in hours without anything to forecast `zero_hours`; `mae`, `bias` (forecast − actual), `mape`
-    (over the other hours, null if there is none), `wape` (null if nothing happened), `coverage_90` (0–1), `pinball`.
+    `predictions` of them, in hours without anything to forecast `zero_hours`; the mean `actual`; `mae`, `bias`
+    (forecast − actual), `mape` (over the other hours, null if there is none), `wape` (null if nothing happened),
+    `coverage_90` (0–1), `pinball`.
     """
     error = scores["mean"] - scores.actual
     some = scores.actual > 0
@@ -66,6 +67,7 @@ def measured(scores: ir.Table) -> ir.Table:
         .aggregate(
             predictions=lambda t: t.count(),
             zero_hours=lambda t: (t.actual <= 0.0).cast("int64").sum(),
+            actual=lambda t: t.actual.mean(),
             mae=lambda t: t.absolute_error.mean(),
             bias=lambda t: t.error.mean(),
             mape=lambda t: t.share.mean(),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fakes import FlakyLake, MemoryObjects, VirtualTime
+from fakes import FlakyLake, MemoryMetrics, MemoryObjects, VirtualTime
 from healthcare_ops.core.errors import ConfigError, StepError
 from healthcare_ops.core.runs import Answer, AttemptRecord, Failure, RunRecord, StateRecord
 from healthcare_ops.operations.runner import (
@@ -174,6 +174,7 @@ class Scene:
     calls: list[str] = field(default_factory=list)
     is_stopped: Callable[[Scene], bool] = lambda scene: False
     heard: list[str] = field(default_factory=list)
+    metrics: MemoryMetrics = field(default_factory=MemoryMetrics)
     taken_up_at: datetime = NOON
 
     def answer(self, call, *, timeout_s, is_stopped):
@@ -187,8 +188,8 @@ class Scene:
             return Answer(None, {}, found)
         return Answer({"Payload": found}, {name: found})
 
-    def run(self, journal) -> RunRecord:
-        text = json.dumps(MACHINE).encode()
+    def run(self, journal, machine=MACHINE) -> RunRecord:
+        text = json.dumps(machine).encode()
         sha256 = hashlib.sha256(text).hexdigest()
         self.objects.write(f"ops/definitions/{sha256}.asl.json", text)
         order = RunOrder("daily-1", {"type": "daily"}, NOON.isoformat(), sha256)
@@ -200,6 +201,7 @@ class Scene:
             time.sleep,
             lambda run_id, state: self.heard.append(state),
             lambda run_id: self.is_stopped(self),
+            self.metrics.write,
         )
         return carry_out(order, journal, around)
 
@@ -473,3 +475,59 @@ def test_a_run_whose_record_was_damaged_while_its_process_was_down_is_taken_to_i
     assert record.status == Scene(SCRIPT).run(MemoryJournal()).status
     assert scene.stored() == record
     assert [state.name for state in record.states][: len(did.states)] == [state.name for state in did.states]
+
+
+# What is counted of a run
+
+
+def counted(scene):
+    """Return what was counted of the run's end, by metric and status."""
+    lines = [json.loads(line) for line in dict.fromkeys(scene.metrics.lines)]
+    return [(line.get("Status"), line.get("RunsEnded"), line.get("RunsUnsuccessful")) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("script", "is_stopped", "status", "unsuccessful"),
+    [
+        (SCRIPT, False, "SUCCEEDED", 0.0),
+        (SCRIPT | {"predict": [SLOW, SLOW]}, False, "FAILED", 1.0),
+        (SCRIPT, True, "ABORTED", 1.0),
+    ],
+)
+def test_the_end_of_a_run_is_counted_by_its_status(script, is_stopped, status, unsuccessful):
+    scene = Scene(script, is_stopped=lambda _: is_stopped)
+
+    scene.run(MemoryJournal())
+
+    assert counted(scene) == [(status, 1, None), (None, None, unsuccessful)]
+
+
+def test_a_run_that_took_longer_than_its_state_machine_may_is_counted_as_timed_out():
+    scene, machine = Scene(SCRIPT), MACHINE | {"TimeoutSeconds": 5}
+
+    record = scene.run(MemoryJournal(), machine)
+
+    assert record.status == "TIMED_OUT"
+    assert counted(scene) == [("TIMED_OUT", 1, None), (None, None, 1.0)]
+
+
+def test_a_run_whose_process_dies_before_its_end_is_told_of_is_counted_once():
+    scene, journal = Scene(SCRIPT), MemoryJournal()
+    scene.run(journal)
+
+    scene.run(MemoryJournal(journal.steps))
+
+    assert len(scene.metrics.lines) == 4
+    assert counted(scene) == [("SUCCEEDED", 1, None), (None, None, 0.0)]
+
+
+def test_where_there_is_no_room_to_count_its_end_a_run_has_ended_all_the_same():
+    def no_room(lines):
+        raise OSError(28, "No space left on device")
+
+    scene = Scene(SCRIPT)
+    scene.metrics.write = no_room
+
+    record = scene.run(MemoryJournal())
+
+    assert (record.status, scene.stored()) == ("SUCCEEDED", record)

@@ -289,3 +289,34 @@ def test_a_run_that_was_left_unfinished_is_taken_up_within_a_minute_and_its_end_
     service.step()
 
     assert [(event["event"], event["run_id"]) for event in told] == [("ended", "daily-left")]
+
+
+def test_the_platform_is_looked_at_every_minute_and_whenever_a_run_has_ended(engine, told):
+    looks = []
+
+    def look(now, tallies):
+        looks.append((now - SUNDAY, tallies["inference"].started))
+        return [{"event": "alarm"}]
+
+    service = Service(engine, SCHEDULES, KEEP, told.append, look=look)
+    go_on(service, engine, until=SUNDAY + timedelta(seconds=90), every=timedelta(seconds=10), ends=False)
+    before = len(looks)
+    go_on(service, engine, until=SUNDAY + timedelta(minutes=14, seconds=10), every=timedelta(seconds=10), ends=False)
+    engine.end_all()
+    service.step()
+
+    assert looks[:before] == [(timedelta(seconds=10), 0), (timedelta(seconds=70), 0)]
+    assert looks[-1] == (timedelta(minutes=14, seconds=10), 1)
+    assert told.count({"event": "alarm"}) == len(looks)
+
+
+def test_a_look_that_fails_is_told_once_and_keeps_no_run_from_its_start(engine, told):
+    def look(now, tallies):
+        raise ConfigError("feeds/visits.toml is not valid TOML.")
+
+    service = Service(engine, SCHEDULES, KEEP, told.append, look=look)
+    go_on(service, engine, until=SUNDAY + timedelta(minutes=20))
+
+    troubles = [event for event in told if event["event"] == "trouble"]
+    assert troubles == [{"event": "trouble", "what": "watching", "cause": "feeds/visits.toml is not valid TOML."}]
+    assert len(engine.started) == 1

@@ -46,6 +46,7 @@ def up(
     from healthcare_ops.operations.requests import SERVING
     from healthcare_ops.operations.schedules import schedules_of
     from healthcare_ops.operations.service import Service
+    from healthcare_ops.operations.watch import Watch
 
     objects_of(state)
     settings, site = read_settings(state), read_toml(state / SITE_FILE, Site)
@@ -59,7 +60,8 @@ def up(
         sys.stdout.flush()
 
     with open_engine(state, role=SERVING) as engine:
-        service = Service(engine, schedules_of(settings, site.tz), timedelta(days=settings.keep_runs_days), tell)
+        keep = timedelta(days=settings.keep_runs_days)
+        service = Service(engine, schedules_of(settings, site.tz), keep, tell, look=Watch(state))
         tell({"event": "up", "facility": site.name, "next_due": service.next_due().isoformat()})
         while not ending.is_set():
             service.step()

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from healthcare_ops.core.emf import Unit, emf_line
+from healthcare_ops.core.emf import Measured
 from healthcare_ops.core.errors import OpsError
 from healthcare_ops.core.faults import without_data
 from healthcare_ops.core.reasons import Reason
@@ -31,6 +31,15 @@ from healthcare_ops.pipeline.quality.wording.findings import say
 SCHEMA_VERSION = 2
 TREND_RUNS = 10
 REPORTS_PREFIX = "gold/data_quality_runs/"
+# The metric of each part of the account.
+_RECORDS: Mapping[str, str] = {
+    "delivered": "DQRecordsDelivered",
+    "applied": "DQRecordsApplied",
+    "superseded": "DQRecordsSuperseded",
+    "duplicate": "DQRecordsDuplicate",
+    "quarantined": "DQRecordsQuarantined",
+    "ignored": "DQRecordsIgnored",
+}
 # What to hold beside the records of a reason.
 COMPARE: Mapping[Reason, str] = {
     Reason.ENCOUNTER_ID_MISSING: "compare columns.encounter_id in the feed file",
@@ -168,26 +177,26 @@ class Report:
         told = with_causes(document, self.zone, self.feeds_of)
         return told | {"feeds": [in_words(section, told) for section in told["feeds"]]}
 
-    def metrics(self) -> list[str]:
-        """Return the metrics in CloudWatch's embedded format: a line of the whole, and one for each feed."""
+    def metrics(self) -> list[Measured]:
+        """Return what is measured of the whole, and of each feed."""
         verdicts = [found.verdict for found in self.scored]
-        whole: dict[str, tuple[float, Unit]] = {
-            "DQRulesFailed": (verdicts.count("fail"), "Count"),
-            "DQRulesWarned": (verdicts.count("warn"), "Count"),
-            "DQChecksUnfinished": (float(self.error is not None), "Count"),
+        whole: dict[str, float] = {
+            "DQRulesFailed": verdicts.count("fail"),
+            "DQRulesWarned": verdicts.count("warn"),
+            "DQChecksUnfinished": float(self.error is not None),
         }
         if self.error is None:
             score, _ = risk_score(self.scored, self._held_share)
-            whole["DQRiskScore"] = (round(score, 2), "None")
+            whole["DQRiskScore"] = round(score, 2)
         of_feeds = [
-            emf_line(
+            Measured(
                 self.as_of,
                 {"FeedId": account.feed.feed_id},
-                {f"DQRecords{fate.capitalize()}": (account.counts[fate], "Count") for fate in ACCOUNT},
+                {_RECORDS[fate]: account.counts[fate] for fate in ACCOUNT},
             )
             for account in self.accounts
         ]
-        return [emf_line(self.as_of, {}, whole), *of_feeds]
+        return [Measured(self.as_of, {}, whole), *of_feeds]
 
     @property
     def _held_share(self) -> float:
