@@ -250,6 +250,35 @@ def test_the_days_of_a_long_silence_are_not_days_without_arrivals():
     assert (bars.count("M"), mean.count("M")) == (2, 2)
 
 
+def make_people(mean):
+    return tuple(replace(hour, mean=mean, q05=mean - 2, q95=mean + 2) for hour in make_report().sectors[0].ahead)
+
+
+def test_who_will_be_there_and_wait_stands_beside_the_arrivals_with_its_interval():
+    page = Page(rendered(people={"occupancy": make_people(12.0), "queue": make_people(4.0)}))
+
+    assert "Emergencynext full hour" in page.text
+    assert "2.0 0.0 – 5.012.0 10.0 – 14.04.0 2.0 – 6.0" in page.text
+    assert page.text.index("Arrivals per hour") < page.text.index("Patients present") < page.text.index("Waiting for")
+
+
+def test_a_count_that_is_not_forecast_has_no_chart_and_a_dash_in_the_table():
+    page = Page(rendered(people={"occupancy": make_people(12.0)}))
+
+    assert "12.0 10.0 – 14.0–" in page.text
+    assert (
+        rendered(people={}).count("<figure>") == rendered(people={"occupancy": make_people(12.0)}).count("<figure>") - 1
+    )
+
+
+def test_a_ward_that_nobody_comes_to_first_has_its_patients_forecast():
+    ward = rendered(days=replace(period_of(3), arrivals=(0.0,) * 3), ahead=(), people={"occupancy": make_people(12.0)})
+
+    assert "The last week and the next two days" in ward
+    assert "Arrivals per hour</title>" not in ward
+    assert "Patients present</title>" in ward
+
+
 def test_several_sectors_are_told_apart():
     first = make_report().sectors[0]
     second = SectorView("OBS", "Observation", 5, first.days, first.recent, first.ahead, first.heat)

@@ -14,7 +14,7 @@ from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.site import Sector
 from healthcare_ops.core.tables import ENCOUNTERS, OPS_METRICS_HOURLY
-from healthcare_ops.entrypoints.page.model import Ahead, Days, Hour, Report, SectorView
+from healthcare_ops.entrypoints.page.model import PEOPLE, Ahead, Days, Hour, Report, SectorView
 from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.operations import bulk
@@ -75,7 +75,8 @@ def gather(platform: Platform, *, note: str = "") -> Report:
 
 
 def _hourly(metrics: ir.Table) -> ir.Table:
-    return metrics.select("sector_id", "hour_start", "arrivals_count", "occupied_beds", "dt").order_by("hour_start")
+    columns = ("sector_id", "hour_start", "arrivals_count", "occupied_beds", "queue_length", "dt")
+    return metrics.select(*columns).order_by("hour_start")
 
 
 def _waits(platform: Platform) -> Mapping[str, Waits]:
@@ -101,17 +102,20 @@ def _sector(
     mine = [row for row in hourly if row["sector_id"] == sector.sector_id]
     local = [row["hour_start"].replace(tzinfo=UTC).astimezone(zone) for row in mine]
     recent = list(zip(local, mine, strict=True))[-_RECENT_H:]
+    ahead: dict[str, tuple[Ahead, ...]] = {}
+    for row in predictions:
+        if row["sector_id"] == sector.sector_id:
+            ahead[row["metric"]] = (*ahead.get(row["metric"], ()), _ahead(row, zone))
     return SectorView(
         sector_id=sector.sector_id,
         name=sector.name,
         capacity=sector.functional_capacity,
         days=_days(mine, waits),
-        recent=tuple(Hour(start, row["arrivals_count"]) for start, row in recent),
-        ahead=tuple(
-            _ahead(row, zone)
-            for row in predictions
-            if (row["metric"], row["sector_id"]) == ("arrivals", sector.sector_id)
+        recent=tuple(
+            Hour(start, row["arrivals_count"], row["occupied_beds"], row["queue_length"]) for start, row in recent
         ),
+        ahead=ahead.pop("arrivals", ()),
+        people={metric: ahead[metric] for metric in PEOPLE if metric in ahead},
         heat=_heat(local, [row["arrivals_count"] for row in mine]),
     )
 

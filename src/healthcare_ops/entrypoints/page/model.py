@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 from healthcare_ops.operations.cautions import Caution
+
+# The counts of people that are forecast, in the order in which they are shown.
+PEOPLE = ("occupancy", "queue")
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,12 @@ class Days:
 
 @dataclass(frozen=True)
 class Hour:
-    """What was seen in a recent hour."""
+    """What was seen in a recent hour: who came in it, who was there and who waited at its start."""
 
     start: datetime
     arrivals: int
+    occupancy: int = 0
+    queue: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,10 @@ class Ahead:
 
 @dataclass(frozen=True)
 class SectorView:
-    """One sector: its days, the last week, the hours ahead, arrivals per weekday and hour (null where never seen)."""
+    """One sector: its days, the last week, the hours ahead, arrivals per weekday and hour (null where never seen).
+
+    `ahead` forecasts arrivals; `people` who will be there ("occupancy") and wait ("queue"), as far as it is forecast.
+    """
 
     sector_id: str
     name: str
@@ -55,6 +63,7 @@ class SectorView:
     recent: tuple[Hour, ...]
     ahead: tuple[Ahead, ...]
     heat: tuple[tuple[float | None, ...], ...]
+    people: Mapping[str, tuple[Ahead, ...]] = field(default_factory=dict)
 
     @property
     def has_arrivals(self) -> bool:

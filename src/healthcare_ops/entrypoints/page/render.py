@@ -13,7 +13,7 @@ from markupsafe import Markup
 from healthcare_ops.core.language import Language
 from healthcare_ops.core.tables import ACCOUNT
 from healthcare_ops.entrypoints.page import svg
-from healthcare_ops.entrypoints.page.model import Ahead, Report, SectorView
+from healthcare_ops.entrypoints.page.model import PEOPLE, Ahead, Hour, Report, SectorView
 from healthcare_ops.entrypoints.page.quality_views import MARKS, WORST_FIRST, headline
 from healthcare_ops.entrypoints.page.templates import environment
 from healthcare_ops.entrypoints.page.texts import Words
@@ -24,6 +24,8 @@ _FEW_DAYS, _MANY_DAYS, _MOST_TICKS = 62, 800, 16
 _HOUR = timedelta(hours=1)
 # A forecast farther than this from what was seen has no place in the chart; the table has it.
 _LONGEST_GAP = timedelta(days=7)
+# What a smaller chart shows of the past.
+_SMALL_H = 72
 
 
 def render(report: Report, language: Language = "en") -> str:
@@ -39,8 +41,9 @@ def render(report: Report, language: Language = "en") -> str:
             tiles=_tiles(report, words),
             fates=ACCOUNT,
             names={sector.sector_id: sector.name for sector in report.sectors},
-            sectors=[(sector, _fan(sector, words), _period(sector, words)) for sector in report.sectors],
-            shown=[hour for sector in report.sectors for hour in sector.ahead if hour.horizon_h in SHOWN_AHEAD],
+            sectors=[(sector, *_fans(sector, words), _period(sector, words)) for sector in report.sectors],
+            counts=("arrivals", *PEOPLE),
+            shown=[row for sector in report.sectors for row in _shown(sector)],
             judged=_judged(report, words),
             rules=sorted(report.quality["rules"], key=lambda rule: WORST_FIRST.index(rule["verdict"])),
         )
@@ -183,23 +186,54 @@ def _occupied(sector: SectorView, words: Words) -> Figure:
     return Figure(frame.title, svg.chart(frame, _day_ticks(sector, words), *parts), keys)
 
 
-def _fan(sector: SectorView, words: Words) -> Figure:
-    origin, newest = (sector.recent[end].start.astimezone(UTC) for end in (0, -1))
+def _fans(sector: SectorView, words: Words) -> tuple[Figure, list[Figure]]:
+    """Return the chart of arrivals, and smaller ones of the people who are and will be there, where it is forecast."""
+    recent = sector.recent
+    arrivals = [float(hour.arrivals) for hour in recent]
+    seen = {name: [float(getattr(hour, name)) for hour in recent[-_SMALL_H:]] for name in sector.people}
+    small = [
+        _fan(Course(name, recent[-_SMALL_H:], seen[name], ahead, limit), words)
+        for name, ahead in sector.people.items()
+        for limit in (sector.capacity if name == "occupancy" else None,)
+    ]
+    return _fan(Course("arrivals", recent, arrivals, sector.ahead), words), small
+
+
+@dataclass(frozen=True)
+class Course:
+    """What was seen and is forecast of one count, hour by hour; `limit` is a level to draw."""
+
+    name: str
+    recent: Sequence[Hour]
+    values: Sequence[float]
+    ahead: Sequence[Ahead]
+    limit: int | None = None
+
+    @property
+    def is_small(self) -> bool:
+        """Tell whether it stands beside another one."""
+        return self.name in PEOPLE
+
+
+def _fan(course: Course, words: Words) -> Figure:
+    origin, newest = (course.recent[end].start.astimezone(UTC) for end in (0, -1))
 
     def place(start: datetime) -> int:
         """Return the hour of the chart; in UTC, as civil times differ by another hour where clocks change."""
         return (start.astimezone(UTC) - origin) // _HOUR
 
     seen: list[float | None] = [None] * (place(newest) + 1)
-    for hour in sector.recent:
-        seen[place(hour.start)] = float(hour.arrivals)
-    ahead = [hour for hour in sector.ahead if origin <= hour.start.astimezone(UTC) <= newest + _LONGEST_GAP]
-    top = svg.nice_top([*seen, *(hour.q95 for hour in ahead)])
+    for hour, value in zip(course.recent, course.values, strict=True):
+        seen[place(hour.start)] = value
+    ahead = [hour for hour in course.ahead if origin <= hour.start.astimezone(UTC) <= newest + _LONGEST_GAP]
+    limits = [float(course.limit)] if course.limit else []
+    top = svg.nice_top([*seen, *(hour.q95 for hour in ahead), *limits])
     count = max(len(seen), *(place(hour.start) + 1 for hour in ahead)) if ahead else len(seen)
-    frame = svg.Frame(words("fan"), count, top, height=260)
-    starts = [(origin + n * _HOUR).astimezone(sector.recent[0].start.tzinfo) for n in range(count)]
+    width, height = (540, 220) if course.is_small else (1100, 260)
+    frame = svg.Frame(words(f"fan_{course.name}"), count, top, width, height)
+    starts = [(origin + n * _HOUR).astimezone(course.recent[0].start.tzinfo) for n in range(count)]
     ticks = [svg.Tick(n, words.weekday(start.weekday())) for n, start in enumerate(starts) if start.hour == 12]
-    parts = [svg.bars(frame, seen, "bars")]
+    parts = [svg.line(frame, seen, "line soft") if course.is_small else svg.bars(frame, seen, "bars")]
     if ahead:
         first = place(ahead[0].start)
         parts += [
@@ -208,7 +242,17 @@ def _fan(sector: SectorView, words: Words) -> Figure:
             svg.line(frame, [hour.mean for hour in ahead], "line strong", first),
             svg.moment(frame, first - 0.5, words("now")),
         ]
+    if course.limit:
+        parts.append(svg.level(frame, course.limit, f"{words('capacity')} {course.limit}"))
     keys = [("soft", words("seen"))]
     if ahead:
         keys += [("strong", words("forecast_mean")), ("middle", words("middle_50")), ("wide", words("middle_90"))]
     return Figure(frame.title, svg.chart(frame, ticks, *parts), tuple(keys))
+
+
+def _shown(sector: SectorView) -> list[tuple[Ahead, list[Ahead | None]]]:
+    """Return the hours of the table: each with the forecasts of all counts, null where one is not forecast."""
+    counts = [sector.ahead, *(sector.people.get(name, ()) for name in PEOPLE)]
+    found = [{hour.horizon_h: hour for hour in ahead} for ahead in counts]
+    rows = [[of.get(horizon_h) for of in found] for horizon_h in SHOWN_AHEAD]
+    return [(first, row) for row in rows for first in [next(filter(None, row), None)] if first]

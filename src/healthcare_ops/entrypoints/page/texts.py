@@ -37,7 +37,9 @@ _PAIRS: Mapping[str, Text] = {
     "day_highest": ("highest of the day", "máximo do dia"),
     "capacity": ("capacity", "capacidade"),
     "week": ("The last week and the next two days", "A última semana e os próximos dois dias"),
-    "fan": ("Arrivals per hour", "Chegadas por hora"),
+    "fan_arrivals": ("Arrivals per hour", "Chegadas por hora"),
+    "fan_occupancy": ("Patients present", "Pacientes presentes"),
+    "fan_queue": ("Waiting for care", "À espera de atendimento"),
     "seen": ("seen", "observadas"),
     "forecast_mean": ("forecast", "previstas"),
     "middle_50": ("middle 50 %", "50 % centrais"),
@@ -58,8 +60,7 @@ _PAIRS: Mapping[str, Text] = {
     "ahead": ("Ahead", "Horizonte"),
     "next_full_hour": ("next full hour", "próxima hora cheia"),
     "hour": ("Hour", "Hora"),
-    "expected": ("Expected", "Esperado"),
-    "interval": ("90 % interval", "Intervalo de 90 %"),
+    "expected_and_interval": ("Expected, and the middle 90 %.", "Esperado e os 90 % centrais."),
     "backtest": ("How good the forecasts were", "Quão boas foram as previsões"),
     "backtest_note": (
         "{origins} forecasts of 49 hours each, made only with what was known then, against “the same hour last "
