@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -34,6 +34,7 @@ from healthcare_ops.jobs.quality_reports import past_reports, source_records, wr
 from healthcare_ops.jobs.quality_rules import read_decisions, rule_files
 from healthcare_ops.jobs.quality_shifts import shifts
 from healthcare_ops.jobs.refusals import with_refused
+from healthcare_ops.jobs.rule_faults import ask_once, judge_each
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.pipeline.bronze import bronze_table
 from healthcare_ops.pipeline.quality.evaluate import Finding, evaluate
@@ -174,25 +175,27 @@ def _findings(
     judge = partial(
         evaluate,
         collect=context.engine.collect,
-        ask=lambda sql: context.engine.query(sql, {PRIMARY: judged}),
+        ask=ask_once(lambda sql: context.engine.query(sql, {PRIMARY: judged})),
         history=history,
         delivered=delivered_columns(feeds),
         held=_held_by(context, rules, days) if rules.table == ENCOUNTERS.id else {},
     )
+
+    def each(checks: Sequence[Check], scope: Scope) -> tuple[Finding, ...]:
+        count = judged.aggregate(rows=judged.count())
+        return judge_each(checks, partial(judge, scope=scope), lambda: context.engine.collect(count))
+
     holding = [check for check in rules.checks if check.is_quarantining]
     try:
         if not holding or not read_decisions(context):
-            return judge(rules.checks, scope)
+            return each(rules.checks, scope)
         # What somebody let in breaks the rule that held it, and is no fault any more.
         without = replace(scope, table=_not_released(context, rules, judged, days))
         others = [check for check in rules.checks if not check.is_quarantining]
-        found = {finding.rule_id: finding for finding in (*judge(others, scope), *judge(holding, without))}
+        found = {finding.rule_id: finding for finding in (*each(others, scope), *each(holding, without))}
         return tuple(found[check.rule_id] for check in rules.checks)
     except ConfigError as error:
         raise error.about(f"rules/{rules.table}.dqdl") from error
-    except Exception:
-        _raise_for_the_rule(rules, partial(judge, scope=scope))
-        raise
 
 
 def _not_released(context: Context, rules: RuleFile, judged: Any, days: list[date]) -> Any:
@@ -201,21 +204,6 @@ def _not_released(context: Context, rules: RuleFile, judged: Any, days: list[dat
     let_in = let_in.filter(let_in.state == "released")
     keys = ["encounter_id"] if rules.table == ENCOUNTERS.id else list(ENCOUNTERS_RAW.key)
     return judged.anti_join(let_in, keys)
-
-
-def _raise_for_the_rule(rules: RuleFile, judge: Callable[[Sequence[Check]], object]) -> None:
-    """Raise `ConfigError` for the rule by which the engine failed, such as one that overflows; nothing if none does."""
-    for check in rules.checks:
-        try:
-            judge([check])
-        except ConfigError:
-            raise
-        except Exception as error:
-            kind = type(error).__name__.removesuffix("Exception")  # what the engine says holds values of the data
-            raise ConfigError(
-                f"rules/{rules.table}.dqdl, line {check.node.position.line}: rule {check.rule_id} fails: {kind}.",
-                next_step="Correct the rule, and adopt it again with `hops dq rules adopt`.",
-            ) from error
 
 
 def _by_feed_and_day(accounts: Any) -> Any:

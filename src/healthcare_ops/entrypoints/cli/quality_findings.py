@@ -87,6 +87,8 @@ def _of_a_rule(section: Mapping[str, Any], words: Words) -> Iterator[str]:
     from healthcare_ops.pipeline.quality.wording.rules import rule_text
 
     yield words("rule_is", rule=section["rule"])
+    if fault := section.get("fault"):
+        yield words("fault_is", fault=fault)
     yield words("why_is", why=rule_text(section["reason"], words.language))
     yield words(
         "measured_is",

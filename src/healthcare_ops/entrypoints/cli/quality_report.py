@@ -123,6 +123,9 @@ def _followers(report: Mapping[str, Any], words: Words) -> Iterator[str]:
     from healthcare_ops.entrypoints.page.quality_views import finding_told
     from healthcare_ops.operations.reading import told_in_words
 
+    for rule in report["rules"]:
+        if fault := rule.get("fault"):
+            yield f"{_MARKS[rule['verdict']]} {rule['rule_id']}: {fault}"
     for told in told_in_words(report):
         if "explained_by" in told:
             day = words.day_in_digits(date.fromisoformat(told["day"]))

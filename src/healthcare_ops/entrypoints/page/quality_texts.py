@@ -50,6 +50,7 @@ QUALITY_PAIRS: Mapping[str, Text] = {
     "explained_by": ("Follows from", "Decorre de"),
     "own_past": ("Files, clocks and figures", "Arquivos, relógios e números"),
     "accepted_by": ("accepted by {by} on {at}: {reason}", "aceito por {by} em {at}: {reason}"),
+    "not_judgeable": ("Could not be judged", "Não pôde ser avaliada"),
     "broken_rules": ("What broke", "Regras violadas"),
     "nothing_broken": ("No rule is broken.", "Nenhuma regra foi violada."),
     "nothing_broken_yet": (
@@ -150,6 +151,7 @@ TERMINAL_PAIRS: Mapping[str, Text] = {
     "evidence_is": ("evidence: {evidence}", "evidência:  {evidence}"),
     "step_is": ("next:     {step}", "a seguir:   {step}"),
     "rule_is": ("rule:     {rule}", "regra:      {rule}"),
+    "fault_is": ("not judged: {fault}", "não avaliada: {fault}"),
     "why_is": ("why:      {why}", "motivo:     {why}"),
     "measured_is": (
         "measured: {measured} (must be {limits}); {broken} of {checked} rows break it: {verdict}",

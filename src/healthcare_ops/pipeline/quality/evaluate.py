@@ -70,7 +70,8 @@ class Finding:
 
     `checked` and `violations` count rows; `violations` is null for a rule that judges a number and not rows.
     `places` has both by feed and sector, where rows broke a rule that judges them one by one. `samples` are encounters
-    of such rows.
+    of such rows. `fault` says why the rule could not be judged on these rows: it counts as broken then, and has no
+    violations; empty of any other.
     """
 
     check: Check
@@ -80,6 +81,17 @@ class Finding:
     measured: tuple[Measured, ...] = ()
     places: tuple[Place, ...] = ()
     samples: tuple[str, ...] = ()
+    fault: str = ""
+
+    @property
+    def next_step(self) -> str:
+        """Return what to do: what the rule says, or about a rule that could not be judged."""
+        if not self.fault:
+            return self.check.next_step
+        return (
+            "Correct the rule and adopt its file with `hops dq rules adopt`, or let the product's count again with "
+            f"`hops dq rules drop {self.check.table}`."
+        )
 
     @property
     def rule_id(self) -> str:

@@ -83,6 +83,8 @@ def _feed_of(cause: Section, report: Mapping[str, Any]) -> Section:
 
 
 def _rule(rule: Section, language: Language) -> str:
+    if "fault" in rule:
+        return str(rule["fault"]).rstrip(".")
     why = f": {rule_text(rule['reason'], language)}" if rule["reason"] else ""
     broken = rule.get("null_count", rule.get("violations"))
     if broken is None:
