@@ -6,6 +6,7 @@ import json
 import re
 from datetime import datetime
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -309,6 +310,18 @@ def test_it_must_be_said_which_day_is_accepted(hops, past_ward, options, code, w
 
     assert outcome.exit_code == code
     assert words in " ".join(outcome.err.split())
+
+
+@pytest.mark.parametrize("command", [("show",), ("explain",), ("history",), ("notice", "visits")], ids=" ".join)
+def test_a_report_whose_values_were_changed_by_hand_is_refused_by_name(hops, past_ward, command):
+    path = Path(hops("dq", "show", "--state", past_ward.state, "--json").document["path"])
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"dq_risk_score": "low"}))
+
+    outcome = hops("dq", *command, "--state", past_ward.state)
+
+    assert outcome.exit_code == 4
+    assert "was changed since it was written: report.dq_risk_score is no number or null" in outcome.message
+    assert "hops dq check --from" in outcome.next_step
 
 
 def test_history_counts_a_clock_or_a_figure_once_as_the_score_does(hops, past_ward):

@@ -15,6 +15,7 @@ import ibis
 from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.tables import ENCOUNTERS_RAW, EVENTS_RAW
 from healthcare_ops.jobs.context import Context, Request
+from healthcare_ops.pipeline.quality.report.form import fault_of
 from healthcare_ops.pipeline.quality.report.past import kind_of
 from healthcare_ops.pipeline.quality.report.report import (
     REPORTS_PREFIX,
@@ -80,11 +81,13 @@ def readable_report(context: Context, key: str) -> Mapping[str, Any] | None:
     """Return a report of today's form that was judged to its end; None for another, and for one that is damaged."""
     try:
         report: Mapping[str, Any] = json.loads(context.objects.read(key))
-        is_usable = report["schema_version"] == SCHEMA_VERSION and not report["error"] and report["written_at"]
+        is_usable = report["schema_version"] == SCHEMA_VERSION and not report["error"]
+        fault = fault_of(report) if is_usable else ""
     except (ValueError, KeyError, TypeError, RecursionError):
-        _log.warning("the report %s cannot be read; the past is told without it", key)
-        return None
-    return report if is_usable and "rules" in report else None
+        fault, is_usable = "it is no report", False
+    if fault:
+        _log.warning("the report %s cannot be read (%s); the past is told without it", key, fault)
+    return report if is_usable and not fault else None
 
 
 def write_report(context: Context, request: Request, document: Mapping[str, Any]) -> str:

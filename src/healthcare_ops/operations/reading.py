@@ -18,6 +18,7 @@ from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.jobs.quality_reports import MOST_READ, PAST_DAYS
 from healthcare_ops.pipeline.quality.report.causes import with_causes
+from healthcare_ops.pipeline.quality.report.form import fault_of
 from healthcare_ops.pipeline.quality.report.past import DECISION, kind_of, made_by
 from healthcare_ops.pipeline.quality.report.refusals import refused_section
 from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
@@ -69,6 +70,27 @@ def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
 def told_by_cause(platform: Platform, report: dict[str, Any]) -> dict[str, Any]:
     """Return a report of today's form with its causes; one of before they were told holds what they are made of."""
     return report if "causes" in report else with_causes(report, platform.context.site.tz)
+
+
+def whole_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
+    """Return the `newest_report`, looked through to its end.
+
+    Raises
+    ------
+    NotFoundError, ConfigError
+        As `newest_report` does; `ConfigError` also if a value in it is none that the product writes.
+    """
+    return require_whole(newest_report(platform, run_id))
+
+
+def require_whole(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report, with its `path`, that is as its JSON Schema says; `ConfigError` for another."""
+    if fault := fault_of({name: value for name, value in report.items() if name != "path"}):
+        raise ConfigError(
+            f"{report['path']} was changed since it was written: {fault}.",
+            next_step="Put it back from a backup, or judge the days again with `hops dq check --from DAY --to DAY`.",
+        )
+    return report
 
 
 def newest_outline(platform: Platform) -> dict[str, Any]:

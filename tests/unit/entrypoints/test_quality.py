@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -13,25 +14,23 @@ from healthcare_ops.entrypoints.cli.quality_findings import explanation, print_e
 from healthcare_ops.entrypoints.cli.quality_report import print_report
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.operations.reading import findings_of
+from healthcare_ops.pipeline.quality.report.report import Report
 from hospital import open_hospital
 from unit.entrypoints.english import english_sentences
-from unit.pipeline.quality.wording.sections import report_of_every_kind
+from unit.pipeline.quality.wording.sections import report_of_every_kind, rule_of
 
 
 def kept(state, day, **names):
     """Keep a report of a day in which rules of some tables warn."""
     run_id = f"daily-202603{day}T120000Z-x"
+    as_of = datetime(2026, 3, day, 12, tzinfo=UTC)
+    found = {"verdict": "warn", "values": [float(day)], "checked": 9}
     rules = [
-        {"rule_id": name, "table": f"silver.{table}", "verdict": "warn", "values": [float(day)], "checked": 9}
+        rule_of("why", "what now", 1) | found | {"rule_id": name, "table": f"silver.{table}"}
         for table, name in names.items()
     ]
-    report = {"run_id": run_id, "written_at": f"2026-03-{day}", "schema_version": 2, "error": None, "rules": rules}
-    report["causes"] = []
-    days = {"count": 1}
-    more = {"as_of": f"2026-03-{day}T12:00:00+00:00", "contributions": {}, "dq_risk_score": 10.0, "days": days}
-    LocalObjects(state).write(
-        f"gold/data_quality_runs/dt=2026-03-{day}/{run_id}.json", json.dumps(report | more).encode()
-    )
+    report = Report(run_id, as_of, [as_of.date()]).document(as_of) | {"rules": rules, "dq_risk_score": 10.0}
+    LocalObjects(state).write(f"gold/data_quality_runs/dt=2026-03-{day}/{run_id}.json", json.dumps(report).encode())
 
 
 @pytest.fixture(scope="module")

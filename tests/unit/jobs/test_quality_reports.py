@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from fakes import MemoryObjects
 from healthcare_ops.jobs.context import Request
 from healthcare_ops.jobs.quality_reports import past_reports, runs_spoken_of
+from healthcare_ops.pipeline.quality.report.report import Report
 from hospital import open_hospital
 
 DAY = date(2026, 3, 13)
@@ -42,8 +43,9 @@ def keep_ticks(context, *days, count):
     for day in days:
         for hour in range(0, 24, 2):
             run_id = f"inference-{day:%Y%m%d}T{hour:02}0000Z-x"
-            report = {"run_id": run_id, "schema_version": 2, "error": None, "rules": [], "days": {"count": count}}
-            text = json.dumps(report | {"written_at": f"{day}T{hour:02}:01:00"})
+            written_at = datetime(day.year, day.month, day.day, hour, 1, tzinfo=UTC)
+            report = Report(run_id, written_at, [day]).document(written_at)
+            text = json.dumps(report | {"days": report["days"] | {"count": count}})
             context.objects.write(f"gold/data_quality_runs/dt={day}/{run_id}.json", text.encode())
 
 
@@ -58,7 +60,10 @@ def test_a_tick_of_as_many_days_as_no_other_reads_four_times_as_many_reports_as_
     assert context.objects.reads == len(found) == 40
     written = [report["written_at"] for report in found]
     assert written == sorted(written, reverse=True)
-    assert (written[0], written[-1]) == ("2026-03-12T22:01:00", "2026-03-09T16:01:00")  # the newest of its day
+    assert (written[0], written[-1]) == (
+        "2026-03-12T22:01:00+00:00",
+        "2026-03-09T16:01:00+00:00",
+    )  # the newest of its day
 
 
 def test_a_tick_like_others_reads_no_more_days_than_it_takes(context):
@@ -85,3 +90,16 @@ def test_a_damaged_report_counts_among_those_that_are_read(context):
 )
 def test_so_many_runs_before_are_wanted_as_rules_speak_of(rule, runs):
     assert runs_spoken_of(["Rules = [ ColumnCount > 1 ]", f"Rules = [ {rule} ]"]) == runs
+
+
+def test_a_report_whose_values_were_changed_is_no_past_to_judge_by(context, caplog):
+    keep_ticks(context, DAY - timedelta(days=1), count=1)
+    key = context.objects.list("gold/data_quality_runs/")[0]
+    changed = json.loads(context.objects.read(key)) | {"dq_risk_score": "low"}
+    context.objects.write(key, json.dumps(changed).encode())
+
+    found = past_reports(context, TICK, 1)
+
+    assert changed["run_id"] not in {report["run_id"] for report in found}
+    assert len(found) == 11
+    assert "report.dq_risk_score is no number or null" in caplog.text

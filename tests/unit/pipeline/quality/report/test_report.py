@@ -18,6 +18,7 @@ from healthcare_ops.pipeline.quality.evaluate import Finding, Measured, Place
 from healthcare_ops.pipeline.quality.history.deviations import Deviation
 from healthcare_ops.pipeline.quality.history.observations import Series
 from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount
+from healthcare_ops.pipeline.quality.report.form import fault_of
 from healthcare_ops.pipeline.quality.report.refusals import RefusedFile, refused_file
 from healthcare_ops.pipeline.quality.report.report import (
     COMPARE,
@@ -516,6 +517,7 @@ def test_the_schema_is_one_and_describes_every_field():
 )
 def test_a_report_is_as_its_schema_says(document):
     assert faults(document) == []
+    assert fault_of(json.loads(json.dumps(document))) == ""
 
 
 def changed(document, path, value):
@@ -573,3 +575,27 @@ def test_a_document_that_is_no_report_is_told_from_one(path, value):
 
     assert faults(sound) == []
     assert faults(changed(sound, path, value)) != []
+    assert fault_of(changed(sound, path, value)).startswith(("report", "a name in", "a value of"))
+
+
+def places(node, path=()):
+    """Yield the path of every value of a document."""
+    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for name, value in inner:
+        yield [*path, name]
+        yield from places(value, (*path, name))
+
+
+def test_whatever_is_changed_in_a_report_is_seen_as_a_validator_of_json_schema_sees_it():
+    sound = json.loads(json.dumps(full_report("fail")))
+    values = (..., None, True, -1, 1.5, 2.0, "", "x", "2026-03-01", [], ["x", "x"], {}, {"x": 1})
+
+    differing = [
+        (path, value)
+        for path in places(sound)
+        for value in values
+        for document in (changed(sound, path, value),)
+        if bool(fault_of(document)) != bool(faults(document))
+    ]
+
+    assert differing == []
