@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from healthcare_ops.core.errors import DataError, NotFoundError
 from healthcare_ops.core.tables import BREACHES, HOSPITAL, QUANTILES
 from healthcare_ops.forecasting import counts
+from healthcare_ops.forecasting.calendar import Calendar
 from healthcare_ops.forecasting.headcounts import CountForecast, sum_pmf
 from healthcare_ops.forecasting.measures import LEVELS
 from healthcare_ops.forecasting.occupancy import Horizon
@@ -22,6 +23,9 @@ from healthcare_ops.forecasting.registry import StoredModel
 from healthcare_ops.forecasting.regressors import Covariates, minutes
 from healthcare_ops.forecasting.series import HourlySeries, require_full_hour
 from healthcare_ops.forecasting.survival import Stays
+from healthcare_ops.forecasting.wait_mixture import mixed_waits
+from healthcare_ops.forecasting.wait_usual import Waits
+from healthcare_ops.forecasting.waits import HISTORY_MIN
 
 _HOUR = timedelta(hours=1)
 
@@ -165,14 +169,49 @@ def predict_headcounts(
             ahead = (60 * horizon.first_hour - minutes(history.end)) // 60 + np.arange(horizon.hours)
             means = entering.predict(history, ahead, covariates)
             found[sector] = model_of.predict(stays[sector], horizon, means, covariates.calendar)
-    told = [_told(model, sector, metric, one, moment) for sector, one in found.items()]
     if found and stays.keys() <= found.keys():
         pmf = reduce(sum_pmf, (one.pmf for one in found.values()))
-        told.append(_told(model, HOSPITAL, metric, CountForecast(moment.leads, pmf), moment))
+        found[HOSPITAL] = CountForecast(moment.leads, pmf)
+    return [_told(model, sector, metric, one.mean, one.quantiles(LEVELS), moment) for sector, one in found.items()]
+
+
+def predict_waits(
+    model: StoredModel, waits: Mapping[str, Waits], arrivals: Sequence[Forecast], moment: Moment, calendar: Calendar
+) -> list[Forecast]:
+    """Forecast how long a patient who arrives in each target hour will wait, sector by sector and wherever he goes.
+
+    `arrivals` are the forecasts of arrivals from the same origin. A sector without a model, or to which nobody came
+    in the last fourteen weeks, is left out; with one of those that patients arrive at, all together are.
+    """
+    of_waits = model.flow.waits
+    if of_waits is None:
+        return []
+    horizon = Horizon(minutes(moment.known_until), minutes(moment.origin), moment.leads)
+    since = horizon.now_min - HISTORY_MIN
+    found = {
+        sector: of_waits.forecast(sector, waits[sector], horizon, calendar)
+        for sector in sorted(of_waits.sectors)
+        if sector in waits and (waits[sector].arrival_min >= since).any()
+    }
+    told = [
+        replace(_told(model, sector, "wait", one.mean, one.quantiles, moment), breach=one.breach)
+        for sector, one in found.items()
+    ]
+    expected = {one.sector_id: one.mean for one in arrivals if one.sector_id != HOSPITAL and one.mean.any()}
+    if expected and expected.keys() <= found.keys():
+        mean, quantiles = mixed_waits([(expected[sector], found[sector]) for sector in sorted(expected)])
+        told.append(_told(model, HOSPITAL, "wait", mean, quantiles, moment))
     return told
 
 
-def _told(model: StoredModel, sector_id: str, metric: str, found: CountForecast, moment: Moment) -> Forecast:
+def _told(
+    model: StoredModel,
+    sector_id: str,
+    metric: str,
+    mean: NDArray[np.float64],
+    quantiles: NDArray[np.float64],
+    moment: Moment,
+) -> Forecast:
     return Forecast(
         sector_id=sector_id,
         prediction_ts=moment.made_at.astimezone(UTC),
@@ -180,8 +219,8 @@ def _told(model: StoredModel, sector_id: str, metric: str, found: CountForecast,
         model_version=model.version,
         target_time=tuple(moment.origin.astimezone(UTC) + int(lead) * _HOUR for lead in moment.leads),
         horizon_h=moment.leads,
-        mean=found.mean,
-        quantiles=found.quantiles(LEVELS),
+        mean=mean,
+        quantiles=quantiles,
         metric=metric,
     )
 

@@ -1,4 +1,4 @@
-"""`batch_predict`: arrivals, occupancy and queue of the coming hours, with intervals, from the model in use."""
+"""`batch_predict`: arrivals, occupancy, queue and waits of the coming hours, with intervals, from the model in use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.forecasting.champions import load_champion, standing
-from healthcare_ops.forecasting.inference import Forecast, Moment, add_up, predict, predict_headcounts
+from healthcare_ops.forecasting.inference import Forecast, Moment, add_up, predict, predict_headcounts, predict_waits
 from healthcare_ops.forecasting.registry import StoredModel
 from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.forecasting.series import HourlySeries
@@ -24,8 +24,9 @@ from healthcare_ops.jobs.silver_to_gold import gold_known_until
 
 # What a forecast looks back at: 52 weeks, and a day to spare for the change of the clock.
 _HISTORY_DAYS = 366
-# How fast a sector works shows in the last twelve weeks.
+# How fast a sector works shows in the last twelve weeks, how long patients wait in fourteen.
 _STAYS_DAYS = 84
+_WAITS_DAYS = 99
 _HOUR = timedelta(hours=1)
 
 
@@ -61,7 +62,7 @@ def run(context: Context, request: Request) -> Outcome:
     until = gold_known_until(context)
     if until and not withheld:
         moment = Moment(now, min(until, now), _next_full_hour(now), leads)
-        forecasts += _headcounts(context, model, arrivals, moment, beside)
+        forecasts += _of_people(context, model, arrivals, forecasts, moment, beside)
     day = civil_day(now, context.site.tz)
     there = context.lake.read(PREDICTIONS, day, day)
     kept = there.filter(there.prediction_ts != ibis.literal(_naive_utc(now)))
@@ -72,21 +73,28 @@ def run(context: Context, request: Request) -> Outcome:
     return {"rows": rows.num_rows, **told}
 
 
-def _headcounts(
-    context: Context, model: StoredModel, arrivals: list[HourlySeries], moment: Moment, beside: Covariates
+def _of_people(
+    context: Context,
+    model: StoredModel,
+    arrivals: list[HourlySeries],
+    expected: list[Forecast],
+    moment: Moment,
+    beside: Covariates,
 ) -> list[Forecast]:
-    """Return how many will be there and wait, of every sector whose stays were learnt."""
-    if not any(model.flow.headcounts.values()):
+    """Return how many will be there and wait, and how long, of every sector whose stays and waits were learnt."""
+    if not any(model.flow.headcounts.values()) and model.flow.waits is None:
         return []
-    # Of who came before that, nobody can be there still.
-    since = (moment.known_until - timedelta(days=_STAYS_DAYS + context.site.max_stay_days)).date()
+    # Of who came before the stays, nobody can be there still.
+    days = max(_STAYS_DAYS + context.site.max_stay_days, _WAITS_DAYS)
+    since = (moment.known_until - timedelta(days=days)).date()
     there = people(context, context.lake.read, since, moment.known_until, arrivals)
     known = {series.sector_id: series for series in (*arrivals, *there.entries)}
-    return [
+    counted = [
         forecast
         for metric, stays in there.stays.items()
         for forecast in predict_headcounts(model, metric, stays, known, moment, beside)
     ]
+    return counted + predict_waits(model, there.waits, expected, moment, beside.calendar)
 
 
 def _rows(forecast: Forecast, facility_id: str, day: date) -> pa.Table:

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from healthcare_ops.core.errors import DataError, NotFoundError
-from healthcare_ops.core.tables import HOSPITAL, PREDICTIONS, QUANTILES
+from healthcare_ops.core.tables import BREACHES, HOSPITAL, PREDICTIONS, QUANTILES
 from healthcare_ops.forecasting.arrivals import fit_arrivals
+from healthcare_ops.forecasting.calendar import Calendar
 from healthcare_ops.forecasting.flow import FlowModel
-from healthcare_ops.forecasting.inference import add_up, predict
+from healthcare_ops.forecasting.inference import Forecast, Moment, add_up, predict, predict_waits
 from healthcare_ops.forecasting.registry import StoredModel
 from healthcare_ops.forecasting.series import HourlySeries
+from healthcare_ops.forecasting.wait_training import fit_waits
+from healthcare_ops.forecasting.wait_usual import Waits
+from unit.forecasting.departments import DAY, START, department
 
 HOUR = timedelta(hours=1)
 
@@ -124,3 +128,92 @@ def test_an_origin_must_be_a_full_hour_not_before_the_moment_of_forecasting(stor
 def test_a_lead_outside_two_days_is_refused(stored, ten_weeks, lead, sao_paulo):
     with pytest.raises(ValueError, match=f"lead {lead} h is outside 0–48"):
         predict(stored, ten_weeks, ten_weeks.end, [0, lead], sao_paulo)
+
+
+# --- Waits ---
+
+NOW = START + 98 * DAY + 20
+
+
+@pytest.fixture(scope="module")
+def sectors():
+    return {"ED": department(112, seed=3), "MINOR": department(112, per_day=12, seed=2, slow=2.0)}
+
+
+@pytest.fixture(scope="module")
+def of_waits(sectors, model):
+    waits = fit_waits(sectors, START + 98 * DAY, Calendar("America/Sao_Paulo"))
+    return StoredModel("flow-1", FlowModel({"ED": model}, waits=waits), {})
+
+
+def instant(minute):
+    return datetime.fromtimestamp(60 * minute, UTC)
+
+
+def waits_at(stored, waits, *sector_ids):
+    """Forecast waits at `NOW`, three arrivals an hour expected in each of the sectors."""
+    moment = Moment(instant(NOW), instant(NOW), instant(NOW + 40), np.arange(49))
+    times = tuple(moment.origin + lead * HOUR for lead in range(49))
+    arrivals = [
+        Forecast(
+            name, moment.made_at, moment.made_at, "flow-1", times, moment.leads, np.full(49, 3.0), np.ones((49, 7))
+        )
+        for name in sector_ids
+    ]
+    return predict_waits(stored, waits, arrivals, moment, Calendar("America/Sao_Paulo"))
+
+
+def test_waits_are_forecast_by_sector_and_for_whoever_comes(of_waits, sectors):
+    found = {one.sector_id: one for one in waits_at(of_waits, sectors, "ED", "MINOR")}
+
+    assert list(found) == ["ED", "MINOR", HOSPITAL]
+    assert all(one.metric == "wait" and (one.quantiles >= 0).all() for one in found.values())
+    medians = {name: one.quantiles[:, 3] for name, one in found.items()}
+    assert (medians["ED"] < medians[HOSPITAL]).all()
+    assert (medians[HOSPITAL] < medians["MINOR"]).all()
+    columns = found["ED"].columns()
+    assert [columns[name][0] for name in BREACHES] == found["ED"].breach[0].tolist()
+    assert found[HOSPITAL].columns()["breach_3"] == [None] * 49
+
+
+def test_what_happens_after_the_moment_of_forecasting_changes_no_wait(of_waits, sectors):
+    noise = np.random.default_rng(1)
+
+    def later(waits):
+        """Who comes later comes otherwise, and what is not known yet turns out otherwise."""
+        known = waits.known_at(NOW)
+        ends = [
+            np.where(np.isnan(times), NOW + noise.uniform(1, 900, len(times)), times)
+            for times in (known.care_min, known.leave_min)
+        ]
+        came = NOW + noise.uniform(1, 5000, 400)
+        return Waits.of(
+            np.concatenate([known.arrival_min, came]),
+            np.concatenate([ends[0], came + noise.uniform(0, 300, 400)]),
+            np.concatenate([ends[1], np.full(400, np.nan)]),
+            np.concatenate([known.level, np.full(400, 2)]),
+            np.concatenate([known.level_min, came]),
+        )
+
+    truncated = {name: waits.known_at(NOW) for name, waits in sectors.items()}
+    expected = [one.columns() for one in waits_at(of_waits, truncated, "ED", "MINOR")]
+
+    assert [one.columns() for one in waits_at(of_waits, sectors, "ED", "MINOR")] == expected
+    noisy = {name: later(waits) for name, waits in sectors.items()}
+    assert [one.columns() for one in waits_at(of_waits, noisy, "ED", "MINOR")] == expected
+
+
+def test_where_patients_come_whose_waits_nobody_knows_the_hospital_s_wait_is_not_told(of_waits, sectors):
+    found = waits_at(of_waits, {"ED": sectors["ED"]}, "ED", "WARD")
+
+    assert [one.sector_id for one in found] == ["ED"]
+
+
+def test_a_sector_that_was_closed_for_a_quarter_of_a_year_has_no_wait(of_waits, sectors):
+    gone = sectors["MINOR"].rows(sectors["MINOR"].arrival_min < START)
+
+    assert [one.sector_id for one in waits_at(of_waits, {**sectors, "MINOR": gone}, "ED")] == ["ED", HOSPITAL]
+
+
+def test_a_model_without_waits_forecasts_none(stored, sectors):
+    assert waits_at(stored, sectors, "ED") == []
