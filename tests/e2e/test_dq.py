@@ -349,6 +349,7 @@ def test_a_refused_file_stands_in_the_next_report_until_one_of_its_name_is_taken
     hops("run", "--date", "2026-03-15", *state, "--as-of", "2026-03-16T12:00:00-03:00")
     shown, told = hops("dq", "show", *state, "--html", page), hops("dq", "show", *state, "--json").document
     explained = hops("dq", "explain", "refused.visits", *state)
+    letter = hops("dq", "notice", "visits", *state)
     file.write_text(good, encoding="utf-8")
     hops("ingest", file, "--feed", "visits", *state, "--as-of", "2026-03-16T13:00:00-03:00")
     hops("run", "--date", "2026-03-15", *state, "--as-of", "2026-03-16T14:00:00-03:00")
@@ -367,6 +368,8 @@ def test_a_refused_file_stands_in_the_next_report_until_one_of_its_name_is_taken
     assert "evidence: FILE_RECORD_UNREADABLE; SHA-256 " in explained.out
     assert "next:     Ask the owner of feed visits for the file again" in explained.out
     assert is_inert(shown.out + explained.out)
+    assert "- file visits 15.csv was refused on 2026-03-16 07:00 UTC: line 26: " in letter.out
+    assert "-9999" not in letter.out
     assert "PATIENT-9999" not in json.dumps(told) + page.read_text(encoding="utf-8")
     assert [feed["refused_files"] for feed in after["feeds"]] == [[]]
     assert "refused.visits" not in after["contributions"]

@@ -155,7 +155,7 @@ def notice(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Print the message to a feed's contact about values that are missing; it holds no patient's data, and is not sent.
+    """Print the message to a feed's contact about what is missing or wrong; no patient's data, not sent.
 
     Example: hops dq notice visits --lang pt-BR
     """
@@ -168,20 +168,19 @@ def notice(
         report = whole_report(platform, run_id)
     found = next((section.get("notice") for section in report["feeds"] if section["feed_id"] == feed), None)
     feeds = [section["feed_id"] for section in report["feeds"]]
+    words = Words("en" if as_json else language)
     if feed not in feeds:
         raise NotFoundError(
-            f"run {report['run_id']} tells of no feed {feed!r}; it tells of: {', '.join(feeds) or 'none'}.",
-            next_step="Name one of them.",
+            words("no_such_feed", run=report["run_id"], feed=repr(feed), feeds=", ".join(feeds) or "–"),
+            next_step=words("name_a_feed"),
         )
     if found is None:
         raise NotFoundError(
-            f"run {report['run_id']} found no missing values of feed {feed!r} beyond a rule's threshold.",
-            next_step="`hops dq show` lists feeds and findings.",
+            words("nothing_to_write", run=report["run_id"], feed=repr(feed)), next_step=words("show_lists_feeds")
         )
     if as_json:
         emit_json({"run_id": report["run_id"], "feed_id": feed, **found})
         return
-    words = Words(language)
     head = f"{words('to')}: {found['to']}\n{words('subject')}: {found['subject']}"
     message = f"{head}\n\n{found['text'][language]}"
     for line in message.splitlines():

@@ -141,6 +141,21 @@ TERMINAL_PAIRS: Mapping[str, Text] = {
         "{name}: {points} dos {score} pontos de risco",
     ),
     "no_points": ("{name}: no points of risk", "{name}: nenhum ponto de risco"),
+    "no_such_feed": (
+        "run {run} tells of no feed {feed}; it tells of: {feeds}.",
+        "a execução {run} não trata da fonte {feed}; trata de: {feeds}.",
+    ),
+    "name_a_feed": ("Name one of them.", "Indique uma delas."),
+    "nothing_to_write": (
+        "run {run} found nothing of feed {feed} to write about: no missing values, refused files, wrong clock or "
+        "missing deliveries.",
+        "a execução {run} não achou nada a comunicar sobre a fonte {feed}: nem valores faltantes, nem arquivos "
+        "recusados, nem relógio errado, nem entregas faltantes.",
+    ),
+    "show_lists_feeds": (
+        "`hops dq show` lists feeds and findings.",
+        "`hops dq show` mostra as fontes e os achados.",
+    ),
     "list_of_held": (
         "Records held in quarantine: `hops dq quarantine` lists them.",
         "Registros retidos em quarentena: `hops dq quarantine` mostra a lista.",

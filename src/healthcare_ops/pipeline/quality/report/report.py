@@ -21,7 +21,7 @@ from healthcare_ops.pipeline.quality.history.deviations import Deviation
 from healthcare_ops.pipeline.quality.report.acceptance import Acceptance, accept_command, acceptance_of, answered
 from healthcare_ops.pipeline.quality.report.causes import FeedsOfSectors, with_causes
 from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount, feed_section, in_words
-from healthcare_ops.pipeline.quality.report.notice import missing_of, notice
+from healthcare_ops.pipeline.quality.report.notice import missing_of, notice, troubles_of
 from healthcare_ops.pipeline.quality.report.past import Identity, Told, grows, identity_of, told_by_rule, values_of
 from healthcare_ops.pipeline.quality.report.refusals import RefusedFile, refusals_id, refused_section
 from healthcare_ops.pipeline.quality.report.score import Scored, risk_score
@@ -172,10 +172,11 @@ class Report:
             "rule_versions": dict(self.versions),
             "rules": [self._rule_section(finding) for finding in self.findings],
             **self.of_the_past,
-            "feeds": [self._feed_section(account) for account in self._accounts],
+            "feeds": [feed_section(account, self.as_of) for account in self._accounts],
         }
         told = with_causes(document, self.zone, self.feeds_of)
-        return told | {"feeds": [in_words(section, told) for section in told["feeds"]]}
+        feeds = zip(self.accounts, told["feeds"], strict=True)
+        return told | {"feeds": [in_words(section, told) | self._notice(account, told) for account, section in feeds]}
 
     def metrics(self) -> list[Measured]:
         """Return what is measured of the whole, and of each feed."""
@@ -242,9 +243,9 @@ class Report:
     def _past_by_rule(self) -> Mapping[Identity, Sequence[Told]]:
         return told_by_rule(self.past)
 
-    def _feed_section(self, account: FeedAccount) -> dict[str, Any]:
+    def _notice(self, account: FeedAccount, report: Mapping[str, Any]) -> dict[str, Any]:
         missing = missing_of(account.feed, self.findings, self.records)
-        return feed_section(account, self.as_of) | {"notice": notice(account.feed, missing, self.days)}
+        return {"notice": notice(account.feed, missing, self.days, troubles_of(account.feed, report))}
 
 
 def _told(error: BaseException) -> str:

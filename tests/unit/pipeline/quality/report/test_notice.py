@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC
 
 import pytest
 
 from healthcare_ops.pipeline.quality.evaluate import Finding, Place
-from healthcare_ops.pipeline.quality.report.notice import missing_of, notice
+from healthcare_ops.pipeline.quality.report.causes import with_causes
+from healthcare_ops.pipeline.quality.report.notice import missing_of, notice, troubles_of
 from healthcare_ops.pipeline.quality.report.report import SourceRecord
 from unit.pipeline.builders import at, encounter_feed
 from unit.pipeline.quality.judging import checks_of
+from unit.pipeline.quality.wording.sections import clock, figure, refused
+from unit.pipeline.quality.wording.sections import feed as section_of_feed
 
 FEED = encounter_feed()
 DAYS = [at("2026-03-02").date(), at("2026-03-01").date()]
@@ -82,3 +86,95 @@ def test_records_stand_in_the_order_of_their_files_each_once_and_without_those_o
 )
 def test_nobody_is_written_to_about_what_is_not_missing_or_not_theirs(sound):
     assert notice_of(sound) is None
+
+
+# What no rule says
+
+
+def report_with(*expectations, clocks=(), files=()):
+    """Return a report, with its causes, of the feed."""
+    feeds = [section_of_feed(FEED.feed_id, refused_files=list(files))]
+    found = {"rules": [], "expectations": list(expectations), "clocks": list(clocks), "shifts": [], "feeds": feeds}
+    return with_causes(found, UTC)
+
+
+def written(report):
+    found = notice(FEED, [], DAYS, troubles_of(FEED, report))
+    return found and (found["subject"].removeprefix(f"{FEED.feed_id}: "), found["text"]["en"], found["text"]["pt-BR"])
+
+
+OF_FEED = {"by": "feed_id", "place": FEED.feed_id}
+CLOCK = clock(feed_id=FEED.feed_id, sentence="a clock")
+CUT = figure(**OF_FEED, observed=5.0, sentence="cut")
+TRIAGE = figure("nulls", column="triage_level", rows=60.0, observed=12.0, expected=1.0, sentence="missing", place="PS")
+
+
+@pytest.mark.parametrize(
+    ("report", "subject", "english", "portuguese"),
+    [
+        pytest.param(
+            report_with(files=[refused()]),
+            "visits-07.csv",
+            [
+                "- file visits-07.csv was refused on 2026-03-08 07:05 UTC: line 67: a record in it cannot be read",
+                "Please send them again",
+            ],
+            ["- o arquivo visits-07.csv foi recusado em 08/03/2026 07:05 UTC: linha 67: ", "envie-os de novo"],
+            id="a refused file",
+        ),
+        pytest.param(
+            report_with(clocks=[CLOCK]),
+            "zone",
+            [
+                f"- 2026-03-07: arrivals of feed {FEED.feed_id} look shifted by −3 h",
+                "half of the records came in later than 3.2 h after the times in them",
+                "Please check the clock",
+            ],
+            ["- 07/03/2026: as chegadas da fonte", "mais de 3,2 h depois", "verifique o relógio"],
+            id="a wrong clock",
+        ),
+        pytest.param(
+            report_with(CUT),
+            "2026-03-07",
+            ["has 5 arrivals from 14:00 to 20:00; 40 expected", "deliver what is missing"],
+            ["chegadas das 14:00 às 20:00: 5; o esperado era 40", "entregue o que falta"],
+            id="a feed that was cut",
+        ),
+        pytest.param(
+            report_with(TRIAGE),
+            FEED.source("triage_level").column,
+            ["- 2026-03-07: PS: 12 of 60 arrivals from 14:00 to 20:00 are without triage_level", "since when"],
+            ["- 07/03/2026: Setor PS: 12 de 60 chegadas das 14:00 às 20:00 sem triage_level", "desde quando"],
+            id="missing values of one sector",
+        ),
+    ],
+)
+def test_a_notice_tells_what_is_wrong_of_a_feed_and_what_is_asked_in_both_languages(
+    report, subject, english, portuguese
+):
+    found = written(report)
+
+    assert found[0] == subject
+    assert [part for part in english if part not in found[1]] == []
+    assert [part for part in portuguese if part not in found[2]] == []
+    assert "No patient's data" in found[1]
+
+
+def test_a_notice_of_two_things_asks_for_both_under_one_greeting():
+    english = written(report_with(CUT | {"day": "2026-03-01", "start": "2026-03-01T14:00:00"}, clocks=[CLOCK]))[1]
+
+    assert english.count("Dear ") == 1
+    assert english.count("Please ") == 2
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        report_with(),
+        report_with(CUT | {"accepted": {"by": "Ana"}}),
+        report_with(figure(place="PS", sentence="a sector alone")),
+        report_with(figure("mean", column="los_min", rows=60.0, sentence="a mean")),
+    ],
+)
+def test_of_what_no_supplier_can_mend_or_somebody_accepted_nothing_is_written(report):
+    assert written(report) is None
