@@ -89,6 +89,7 @@ def test_a_shipped_rule_sends_people_to_commands_and_options_that_there_are(rule
 # How each command is run on the loaded hospital. `backfill`, `demo`, `generate` and runs have tests of
 # their own.
 ARGUMENTS: dict[tuple[str, ...], str] = {
+    ("alarms",): "--state {state}",
     ("asl", "graph"): "{machine}",
     ("asl", "test"): "{cases}",
     ("asl", "validate"): "{machine}",

@@ -1,4 +1,4 @@
-"""What runs leave in `ops/`: measures of what was done, and nothing of whom it was done to."""
+"""What runs leave in `ops/`: measures of what was done, and nothing of whom it was done to; and who watches them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import pytest
 from fakes import FlakyLake
 from healthcare_ops.adapters.local_metrics import METRICS_FOLDER, MetricHistory
 from healthcare_ops.core.emf import SeriesKey
+from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.metric_names import METRICS
 from healthcare_ops.core.runs import log_key
 from healthcare_ops.jobs import TICK_JOBS
-from healthcare_ops.jobs.newest import delivery_of, newest
+from healthcare_ops.jobs.newest import FORECAST, delivery_of, newest, note_newest
+from healthcare_ops.operations.alarms import Alarms
 from healthcare_ops.operations.run_log import logging_to
 from healthcare_ops.operations.watch import Watch
 from hospital import open_hospital, visit
@@ -120,3 +122,54 @@ def test_who_watches_measures_every_five_minutes_and_lets_old_days_go(hospital):
     assert found[SeriesKey("SecretAgeDays", (("SecretName", "smtp"),))].values == [0.0, 0.0, 0.01]
     assert len(found[SeriesKey("TrainOverdueHours")].values) == 3
     assert not old.exists()
+
+
+def rung(events):
+    return [(event["alarm"], *event["of"].values(), event["state"]) for event in events if event["state"] == "ALARM"]
+
+
+def test_a_platform_that_was_down_for_an_hour_says_so_when_it_is_up_again(hospital):
+    now = hospital.context.clock.now()
+    Watch(hospital.state)(now, {})
+
+    events = list(Watch(hospital.state)(now + timedelta(hours=1), {}))
+    soon = list(Watch(hospital.state)(now + timedelta(hours=1, minutes=5), {}))
+
+    assert rung(events) == [("EvaluatorSilent", "ALARM")]
+    assert [event["state"] for event in events if event["alarm"] == "EvaluatorSilent"] == ["ALARM", "OK"]
+    assert rung(soon) == []
+
+
+def test_a_new_platform_rings_for_nothing(hospital):
+    assert rung(Watch(hospital.state)(hospital.context.clock.now(), {})) == []
+
+
+def test_who_cannot_measure_is_found_silent(hospital):
+    now = hospital.context.clock.now()
+    Watch(hospital.state)(now, {})
+    (hospital.state / "settings.toml").write_text("keep_metrics_days = 1\n")
+    watch = Watch(hospital.state)
+
+    for minutes in (6, 12, 18):
+        with pytest.raises(ConfigError, match="keep_metrics_days"):
+            watch(now + timedelta(minutes=minutes), {})
+
+    standings = Alarms(hospital.state).look(now + timedelta(minutes=18))
+    assert [one.alarm.alarm_name for one in standings if one.judgement.state == "ALARM"] == ["EvaluatorSilent"]
+
+
+def test_a_feed_that_stops_and_a_forecast_that_is_not_made_ring(hospital):
+    now = hospital.context.clock.now()
+    hospital.deliver("visits", patients(9), "a.csv")
+    run_orchestrator(hospital.context, "inference")
+    note_newest(hospital.context.objects, FORECAST, now)
+    watch = Watch(hospital.state)
+
+    rang = {
+        minutes: rung(watch(now + timedelta(minutes=minutes), {})) for minutes in (0, 15, 40, 50, 60, 180, 190, 200)
+    }
+
+    assert {minutes: events for minutes, events in rang.items() if events} == {
+        50: [("InferenceStale", "ALARM")],
+        200: [("FeedSilent", "visits", "ALARM")],
+    }

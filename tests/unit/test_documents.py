@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from healthcare_ops.core.tables import TABLES
-from healthcare_ops.entrypoints.reference import DOCUMENTS
+from healthcare_ops.entrypoints.reference import ALARMS_PAGE, DOCUMENTS, alarm_table, with_alarms
 from healthcare_ops.jobs import JOB_NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +21,13 @@ def test_a_generated_document_is_not_stale(name):
     written = (ROOT / "docs" / name).read_text(encoding="utf-8")
 
     assert written == DOCUMENTS[name](), "run `make docs`"
+
+
+def test_the_page_of_alarms_says_what_alarms_json_says():
+    page = (ROOT / "docs" / ALARMS_PAGE).read_text(encoding="utf-8")
+
+    assert alarm_table() in page
+    assert page == with_alarms(page), "run `make docs`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -25,6 +25,7 @@ class Lock(StrEnum):
     LAKE = ".lock"  # whoever writes tables, raw files or the configuration
     MODELS = ".models.lock"  # whoever trains
     ENGINE = ".engine.lock"  # whoever runs the state machine
+    ALARMS = ".alarms.lock"  # whoever judges the alarms
 
 
 Tell = Callable[[str], None]

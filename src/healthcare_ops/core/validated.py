@@ -52,11 +52,17 @@ def read_toml(path: Path, model: type[Model]) -> Model:
     except (UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.", next_step="Save it as UTF-8 text.") from error
     try:
-        return model.model_validate(tomllib.loads(text))
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_in_words(error)}", next_step=model.next_step) from error
+        return validated(tomllib.loads(text), model, str(path))
     except (ValueError, RecursionError) as error:  # also of numbers and nesting without end
         raise ConfigError(f"{path} is not valid TOML: {error}.", next_step="Mend that line.") from error
+
+
+def validated(document: Any, model: type[Model], name: str) -> Model:
+    """Return a document as `model`; `ConfigError` says which key of what is called `name` is wrong, and how."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(f"{name}: {_in_words(error)}", next_step=model.next_step) from error
 
 
 def _in_words(error: ValidationError) -> str:

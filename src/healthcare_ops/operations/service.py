@@ -60,7 +60,7 @@ class Service:
         Whether the clock is not the present: each run then takes the instant at which it was due for the present.
     tell
         Hears of what happens: a document with `event` (`started`, `ended`, `lost`, `skipped`, `missed`,
-        `trouble`) and its facts.
+        `trouble`, `alarm`) and its facts.
     look
         Looks at the platform every minute, and whenever a run has ended.
     """

@@ -55,7 +55,7 @@ class Simulated:
         """Return, by type of run, how many ended in each status, and how many were skipped or missed."""
         counts: dict[str, Counter[str]] = {}
         for event in self.events:
-            if event["event"] == "trouble":
+            if event["event"] in ("trouble", "alarm"):
                 continue
             run_type = event.get("run_type") or type_of(event["run_id"])
             of_type = counts.setdefault(run_type, Counter())

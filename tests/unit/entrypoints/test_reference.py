@@ -19,7 +19,7 @@ def test_every_variable_of_the_environment_that_the_product_reads_is_explained()
     assert read == explained == {"HOPS_STATE", "HOPS_LOG"}
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", [name for name in DOCUMENTS if name.endswith(".md")])
 def test_every_row_of_a_table_has_as_many_cells_as_its_head(name):
     lines = DOCUMENTS[name]().splitlines()
     tables = [list(rows) for is_table, rows in groupby(lines, lambda line: line.startswith("|")) if is_table]

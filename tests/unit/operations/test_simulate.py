@@ -20,3 +20,12 @@ def test_what_happened_is_counted_by_type_of_run_and_trouble_is_no_run():
         "inference": Counter(started=1, FAILED=1, missed=3),
         "weekly_train": Counter(started=1),
     }
+
+
+def test_an_alarm_that_changed_is_no_run():
+    simulated = Simulated()
+
+    simulated.tell({"event": "alarm", "alarm": "FeedSilent", "of": {"FeedId": "visits"}, "state": "ALARM"})
+    simulated.tell({"event": "missed", "run_type": "inference", "count": 2})
+
+    assert simulated.counts == {"inference": {"missed": 2}}

@@ -9,6 +9,7 @@ import typer
 
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.entrypoints.cli import (
+    alarms,
     asl,
     audit,
     demo,
@@ -55,6 +56,7 @@ for _command in (
     evaluate.evaluate,
     drift.drift,
     metrics.metrics,
+    alarms.alarms,
     report.report,
     lake.export,
     setup.version,

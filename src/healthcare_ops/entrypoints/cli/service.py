@@ -31,7 +31,8 @@ def up(
 
     Daily runs, trainings and ticks start as settings.toml says, in the site's time. A tick or training that finds its
     predecessor at work is skipped; of those missed while nobody ran this, the latest is made good, and each day is.
-    Ends on Ctrl-C or SIGTERM; a run at work then goes on when it is started again.
+    Measures itself and judges the alarms every minute and after every run. Ends on Ctrl-C or SIGTERM; a run at work
+    then goes on when it is started again.
 
     Example: hops up
     """
@@ -166,6 +167,7 @@ def simulate(
         "runs": {name: dict(counts) for name, counts in done.counts.items()},
         "unsuccessful": bad,
         "troubles": troubles,
+        "alarms": [event for event in done.events if event["event"] == "alarm"],
         "delivered": done.delivered,
         "feeds": done.feeds,
     }
@@ -287,6 +289,9 @@ def _sentence(event: Mapping[str, Any]) -> str:  # noqa: PLR0911  # a line for e
             return f"{event['run_id']} {event['status']} after {event['took_s']} s{why}"
         case "lost":
             return f"{event['run_id']} ended, and its record is lost: {event['cause']}"
+        case "alarm":
+            of = f" of {', '.join(event['of'].values())}" if event["of"] else ""
+            return f"alarm {event['alarm']}{of}: {event['state']} (was {event['was']}): {event['reason']}"
         case "trouble":
             return f"trouble with {event['what']}: {event['cause']}"
         case _:
