@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
+import numpy as np
 import pytest
 
+from healthcare_ops.core.errors import QualityError
 from healthcare_ops.jobs import load_job
 from healthcare_ops.jobs.context import Request
+from healthcare_ops.operations.acceptance import accept
 from healthcare_ops.operations.cautions import find_cautions
+from healthcare_ops.operations.reading import newest_report
 from hospital import event, open_hospital, visit
+from weeks import LAST, arrivals, open_with_a_past, visits
 
 FIRST = datetime(2026, 1, 1)  # noqa: DTZ001  # the hospital's wall clock
 
@@ -93,3 +99,42 @@ def test_a_missed_sunday_is_told_with_the_age_of_the_model(trained):
         "2026-01-23 00:00 (2 d ago)."
     )
     assert "hops run --type weekly_train" in caution.next_step
+
+
+# What clocks and the past found
+
+
+def test_days_that_data_quality_keeps_from_gold_are_named_until_somebody_accepts_them_and_then_who_did(tmp_path):
+    with open_with_a_past(tmp_path) as hospital:
+        hospital.deliver("visits", visits(arrivals(LAST, np.random.default_rng(6), share=0.3)), "day.csv")
+        with pytest.raises(QualityError):
+            hospital.refine()
+        before = told(hospital)
+        for section in newest_report(hospital.platform)["expectations"]:
+            accept(hospital.platform, section["rule_id"], [section["day"]], by="Ana Souza", reason="it was closed")
+        after = told(hospital)
+
+    assert "keeps 2026-03-11 to 2026-03-13 from gold (judged 0 min ago)" in before["DAYS_HELD"].message
+    assert "GAP_ACCEPTED" not in before
+    assert "DAYS_HELD" not in after
+    assert "Ana Souza accepted expected." in after["GAP_ACCEPTED"].message
+    assert " of 2026-03-12 as it is" in after["GAP_ACCEPTED"].message
+
+
+@pytest.mark.parametrize("different", [{}, {"explained_by": "refused.visits"}, {"accepted": {"by": "Ana"}}])
+def test_a_clock_in_doubt_is_named_with_its_offset_unless_it_is_explained_or_accepted(tmp_path, different):
+    clock = {"rule_id": "clock.visits", "feed_id": "visits", "day": "2026-01-02", "offset_h": -3.0} | different
+    at = "2026-01-02T03:00:00+00:00"
+    report = {"schema_version": 2, "written_at": at, "as_of": at, "verdict": "warn", "clocks": [clock]}
+    with open_hospital(tmp_path, "2026-01-03T00:00:00-03:00") as hospital:
+        key = "gold/data_quality_runs/dt=2026-01-02/daily-20260102T030000Z-a.json"
+        hospital.context.objects.write(key, json.dumps(report | {"run_id": "daily-20260102T030000Z-a"}).encode())
+
+        found = told(hospital)
+
+    messages = [caution.message for code, caution in found.items() if code == "CLOCK_IN_DOUBT"]
+    assert messages == (
+        []
+        if different
+        else ["the clock of feed visits is in doubt: arrivals of 2026-01-02 look shifted by -3 h (judged 24 h ago)."]
+    )

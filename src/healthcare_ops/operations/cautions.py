@@ -21,9 +21,11 @@ from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.arrivals import MIN_HOURS
 from healthcare_ops.forecasting.champions import TRAINING, load_champion, standing
-from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
+from healthcare_ops.jobs.acceptances import acceptances
+from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL, silver_changes
 from healthcare_ops.operations.bulk import days_to_rebuild
 from healthcare_ops.operations.history import read_runs
+from healthcare_ops.operations.reading import newest_outline
 from healthcare_ops.operations.schedules import schedules_of
 from healthcare_ops.operations.trainings import overdue
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION
@@ -48,6 +50,9 @@ class CautionCode(StrEnum):
     TRAINING_FAILED = "TRAINING_FAILED"
     TRAINING_LATE = "TRAINING_LATE"
     NEVER_TRAINED = "NEVER_TRAINED"
+    CLOCK_IN_DOUBT = "CLOCK_IN_DOUBT"
+    DAYS_HELD = "DAYS_HELD"
+    GAP_ACCEPTED = "GAP_ACCEPTED"
 
 
 # Message and next step, with places for a caution's values.
@@ -100,6 +105,18 @@ CAUTIONS: Mapping[CautionCode, tuple[str, str]] = {
         "use knows nothing after {learnt} ({age} ago).",
         "See `hops runs show {run_id}`; if it hangs, `hops runs stop {run_id}`, then `hops run --type weekly_train`.",
     ),
+    CautionCode.CLOCK_IN_DOUBT: (
+        "the clock of feed {feed_id} is in doubt: arrivals of {day} look shifted by {offset} h (judged {age} ago).",
+        "See `hops dq explain {rule_id}`; hours and forecasts of that feed may be shifted by as much.",
+    ),
+    CautionCode.DAYS_HELD: (
+        "data quality keeps {days} from gold (judged {age} ago); what is shown of it is from before, or missing.",
+        "See `hops dq show`.",
+    ),
+    CautionCode.GAP_ACCEPTED: (
+        "{by} accepted {rule_id} of {days} as it is; hours and forecasts rest on what was delivered.",
+        "See `hops audit show`; when the rest is delivered, take it back by `hops dq withdraw {rule_id}`.",
+    ),
     CautionCode.NEVER_TRAINED: (
         "the training that was due on Sunday {due} failed ({run_id}: {reason}), and no model is in use.",
         "See `hops runs show {run_id}`; then run `hops run --type weekly_train`.",
@@ -145,7 +162,49 @@ def find_cautions(platform: Platform, predictions: Sequence[Mapping[str, Any]] =
         *_past_forecast(platform, predictions),
         *overdue_training(platform),
         *not_built_again(platform, find_changes(platform.state)),
+        *_judged_badly(platform),
+        *_accepted_gaps(platform),
     )
+
+
+def _judged_badly(platform: Platform) -> Iterator[Caution]:
+    """Yield what the newest report says against the data: a clock in doubt, and days that gold did not take."""
+    try:
+        report = newest_outline(platform)
+    except (NotFoundError, ConfigError):  # who asks for the report is told
+        return
+    age = _span(platform.context.clock.now() - datetime.fromisoformat(report["as_of"]))
+    worst: dict[str, Mapping[str, Any]] = {}
+    for clock in report.get("clocks", ()):
+        if clock["offset_h"] and "explained_by" not in clock and "accepted" not in clock:
+            worst[clock["rule_id"]] = clock  # of several days the newest
+    for rule_id, clock in worst.items():
+        values = {"feed_id": clock["feed_id"], "day": clock["day"], "offset": f"{clock['offset_h']:+g}"}
+        yield Caution(CautionCode.CLOCK_IN_DOUBT, values | {"rule_id": rule_id, "age": age})
+    waiting = frozenset[date]().union(*(changes.days for changes in silver_changes(platform.context).values()))
+    if waiting and report["verdict"] in ("fail", "error"):
+        yield Caution(CautionCode.DAYS_HELD, {"days": _named(waiting), "age": age})
+
+
+def _accepted_gaps(platform: Platform) -> Iterator[Caution]:
+    """Yield what people accepted of the days by which forecasts know the usual level."""
+    since = civil_day(platform.context.clock.now(), platform.context.site.tz) - timedelta(days=_MIN_DAYS)
+    days: dict[tuple[str, str], set[date]] = {}
+    with suppress(ConfigError):  # a log that is not whole stops whoever decides
+        for one in acceptances(platform.context.objects):
+            with suppress(ValueError):  # a refused file has no day
+                if (day := date.fromisoformat(one.seen.of)) >= since:
+                    days.setdefault((one.rule_id, one.by), set()).add(day)
+    for (rule_id, by), accepted in days.items():
+        yield Caution(CautionCode.GAP_ACCEPTED, {"rule_id": rule_id, "by": by, "days": _named(accepted)})
+
+
+def _named(days: Iterable[date]) -> str:
+    """Return days as runs, the first of them by name."""
+    runs = list(day_runs(days))
+    named = [f"{first}" if first == last else f"{first} to {last}" for first, last in runs[:_RUNS_NAMED]]
+    more = [f"{len(runs) - _RUNS_NAMED} more"] if len(runs) > _RUNS_NAMED else []
+    return ", ".join([*named, *more])
 
 
 def not_built_again(platform: Platform, changes: Changes) -> Iterator[Caution]:
@@ -170,11 +229,8 @@ def cautions_of_run(state: Path, run_type: str, run_date: str, as_of: str) -> li
 def days_without_records(platform: Platform, days: Collection[date]) -> Iterator[Caution]:
     """Yield one caution if no delivery has a record of some of the days, naming the first of them."""
     there = (platform.lake.changes(table, "").days for table in (BATCH_ACCOUNTS, ENCOUNTERS))
-    missing = list(day_runs(set(days).difference(*there)))
-    if missing:
-        named = [f"{first}" if first == last else f"{first} to {last}" for first, last in missing[:_RUNS_NAMED]]
-        more = [f"{len(missing) - _RUNS_NAMED} more"] if len(missing) > _RUNS_NAMED else []
-        yield Caution(CautionCode.NO_RECORDS, {"days": ", ".join([*named, *more])})
+    if missing := set(days).difference(*there):
+        yield Caution(CautionCode.NO_RECORDS, {"days": _named(missing)})
 
 
 def not_taken_again(feed: Feed, landed: Iterable[Mapping[str, Any]]) -> Iterator[Caution]:

@@ -179,6 +179,20 @@ _CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
         "modelo em uso nada sabe após {learnt} (há {age}).",
         "Veja `hops runs show {run_id}`; se travou, `hops runs stop {run_id}` e depois `hops run --type weekly_train`.",
     ),
+    CautionCode.CLOCK_IN_DOUBT: (
+        "o relógio da fonte {feed_id} está em dúvida: as chegadas de {day} parecem deslocadas em {offset} h (avaliação "
+        "de há {age}).",
+        "Veja `hops dq explain {rule_id}`; horas e previsões dessa fonte podem estar deslocadas na mesma medida.",
+    ),
+    CautionCode.DAYS_HELD: (
+        "a qualidade dos dados retém {days} antes da camada gold (avaliação de há {age}); o que se mostra disso é "
+        "anterior, ou falta.",
+        "Veja `hops dq show`.",
+    ),
+    CautionCode.GAP_ACCEPTED: (
+        "{by} aceitou {rule_id} de {days} como está; horas e previsões se apoiam no que foi entregue.",
+        "Veja `hops audit show`; quando o resto for entregue, retire a aceitação com `hops dq withdraw {rule_id}`.",
+    ),
     CautionCode.NEVER_TRAINED: (
         "o treinamento previsto para domingo, {due}, falhou ({run_id}: {reason}), e não há modelo em uso.",
         "Veja `hops runs show {run_id}`; depois execute `hops run --type weekly_train`.",
