@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from healthcare_ops.core.clock import AsOfClock
-from healthcare_ops.core.tables import FEATURES, PREDICTIONS
+from healthcare_ops.core.tables import FEATURES, HOSPITAL, PREDICTIONS
 from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.jobs import load_job
 from healthcare_ops.jobs.context import Request
 from healthcare_ops.jobs.pins import find_pin, let_go, pin
 from healthcare_ops.jobs.series import pinned_arrivals
-from hospital import open_hospital, visit
+from hospital import SITE, open_hospital, visit
 
 FIRST = datetime(2026, 1, 1)  # noqa: DTZ001  # the hospital's wall clock
 NOW = "2026-02-01T00:00:00-03:00"
@@ -76,6 +76,30 @@ def test_who_is_there_and_who_waits_is_forecast_from_who_is_there_now(hospital):
     assert [round(expected["occupancy", lead]) for lead in (0, 1, 4, 24)] == [3, 3, 3, 3]
     assert [round(expected["queue", lead]) for lead in (1, 4, 24)] == [0, 0, 0]
     assert all(row["data_as_of"] <= row["prediction_ts"] for row in rows)
+
+
+def test_how_crowded_it_will_be_is_forecast_where_gold_tells_how_crowded_it_is(tmp_path):
+    site = f"{SITE}\n[nedocs]\nassume_ventilated = 1\n"
+    with open_hospital(tmp_path, NOW, site=site) as hospital:
+        hospital.deliver("visits", visits(31), "january.csv")
+        hospital.refine()
+        train(hospital, "sunday")
+
+        load_job("batch_predict")(hospital.context, Request("tick", "inference", hospital.context.clock.now().date()))
+
+        rows = [row for row in hospital.rows(PREDICTIONS) if row["metric"] == "nedocs"]
+        # Three are there for ten beds, one is ventilated, the last waited half an hour.
+        usual = -20 + 85.8 * 3 / 10 + 13.4 + 5.64 * 0.5
+    assert {row["sector_id"] for row in rows} == {HOSPITAL}
+    assert [round(row["mean"]) for row in sorted(rows, key=lambda row: row["horizon_h"])] == [round(usual)] * 49
+
+
+def test_where_gold_has_no_score_none_is_forecast(hospital):
+    train(hospital, "sunday")
+
+    load_job("batch_predict")(hospital.context, Request("tick", "inference", hospital.context.clock.now().date()))
+
+    assert "nedocs" not in {row["metric"] for row in hospital.rows(PREDICTIONS)}
 
 
 @pytest.mark.parametrize(("hours", "rows"), [(23, 6 * 49), (26, 0)])

@@ -367,8 +367,9 @@ _PREDICTION_COLUMNS = (
     Column(
         "metric",
         "string",
-        "arrivals (encounters in the hour), occupancy or queue (patients at its start), or wait (minutes from arrival "
-        "to the start of care of a patient who arrives in the hour and stays until then).",
+        "arrivals (encounters in the hour), occupancy or queue (patients at its start), nedocs (the score at its start "
+        "of all emergency sectors), or wait (minutes from arrival to the start of care of a patient who arrives in the "
+        "hour and stays until then).",
     ),
     Column("prediction_ts", "timestamp", "Origin: nothing later was known.", "UTC"),
     Column("target_time", "timestamp", "First instant of the hour forecast.", "UTC"),

@@ -14,6 +14,7 @@ from healthcare_ops.forecasting.arrivals import ArrivalsModel
 from healthcare_ops.forecasting.boosted import BoostedModel
 from healthcare_ops.forecasting.calendar import Calendar
 from healthcare_ops.forecasting.evaluation import Walk
+from healthcare_ops.forecasting.nedocs import NedocsModel
 from healthcare_ops.forecasting.occupancy import HeldOut, OccupancyModel, fit_occupancy
 from healthcare_ops.forecasting.pairs import MAX_LEAD_H
 from healthcare_ops.forecasting.regressors import minutes
@@ -28,12 +29,14 @@ class FlowModel:
 
     `arrivals` has the models of arrivals and, as `entries_name` names them, of those who enter a sector otherwise;
     `headcounts` those of who is there, by metric ("occupancy": in the sector; "queue": waiting for care) and sector;
-    `waits` one of the waits of all sectors that have enough of them.
+    `waits` one of the waits of all sectors that have enough of them; `nedocs` that of how crowded all emergency sectors
+    are, if gold tells it.
     """
 
     arrivals: Mapping[str, ArrivalsModel]
     headcounts: Mapping[str, Mapping[str, OccupancyModel]] = field(default_factory=dict)
     waits: WaitsModel | None = None
+    nedocs: NedocsModel | None = None
 
     def entries(self, sector_id: str) -> ArrivalsModel | None:
         """Return the model of those who enter a sector: its own, or that of arrivals if these are the same."""
@@ -55,13 +58,14 @@ class FlowModel:
             },
             "boosted": about and {"events": about.events, "regressors": about.regressors},
             "waits": self.waits and self.waits.to_dict(),
+            "nedocs": self.nedocs and self.nedocs.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any], trees: str, wait_trees: Mapping[str, str]) -> FlowModel:
         """Return the models that `to_dict` described; a ValueError, KeyError or TypeError if these are none.
 
-        What was stored before there were models of waits has none.
+        What was stored before there were models of waits or of NEDOCS has none.
         """
         about = stored["boosted"]
         boosted = about and BoostedModel(trees, tuple(about["events"]), tuple(about["regressors"]))
@@ -72,6 +76,7 @@ class FlowModel:
                 for metric, models in stored["headcounts"].items()
             },
             WaitsModel.from_dict(stored["waits"], wait_trees) if stored.get("waits") else None,
+            NedocsModel.from_dict(stored["nedocs"]) if stored.get("nedocs") else None,
         )
 
 

@@ -15,8 +15,10 @@ from healthcare_ops.core.errors import DataError, NotFoundError
 from healthcare_ops.core.tables import BREACHES, HOSPITAL, QUANTILES
 from healthcare_ops.forecasting import counts
 from healthcare_ops.forecasting.calendar import Calendar
+from healthcare_ops.forecasting.crowding import Department, expected
 from healthcare_ops.forecasting.headcounts import CountForecast, sum_pmf
 from healthcare_ops.forecasting.measures import LEVELS
+from healthcare_ops.forecasting.nedocs import NedocsModel
 from healthcare_ops.forecasting.occupancy import Horizon
 from healthcare_ops.forecasting.pairs import MAX_LEAD_H
 from healthcare_ops.forecasting.registry import StoredModel
@@ -153,11 +155,12 @@ def predict_headcounts(
     known: Mapping[str, HourlySeries],
     moment: Moment,
     covariates: Covariates,
+    department: Department | None = None,
 ) -> list[Forecast]:
     """Forecast how many are there at the start of each target hour, sector by sector, and in all sectors together.
 
     `known` are the series of arrivals and entries by name. A sector without a model, or whose entries are not known,
-    is left out; with it all together are.
+    is left out; with it all together are. With those in the beds of an emergency `department`, how crowded it will be.
     """
     found: dict[str, CountForecast] = {}
     for sector, model_of in model.flow.headcounts.get(metric, {}).items():
@@ -172,7 +175,24 @@ def predict_headcounts(
     if found and stays.keys() <= found.keys():
         pmf = reduce(sum_pmf, (one.pmf for one in found.values()))
         found[HOSPITAL] = CountForecast(moment.leads, pmf)
-    return [_told(model, sector, metric, one.mean, one.quantiles(LEVELS), moment) for sector, one in found.items()]
+    told = [_told(model, sector, metric, one.mean, one.quantiles(LEVELS), moment) for sector, one in found.items()]
+    if department and metric == "occupancy" and model.flow.nedocs and found.keys() >= set(department.sectors):
+        told.append(_crowding(model, model.flow.nedocs, department, found, moment, covariates))
+    return told
+
+
+def _crowding(
+    model: StoredModel,
+    crowding: NedocsModel,
+    department: Department,
+    found: Mapping[str, CountForecast],
+    moment: Moment,
+    covariates: Covariates,
+) -> Forecast:
+    pmf = reduce(sum_pmf, (found[sector].pmf for sector in department.sectors))
+    origin, known = minutes(moment.origin) // 60, minutes(moment.known_until) // 60
+    patients = expected(pmf, origin, known, moment.leads, covariates.calendar)
+    return _told(model, HOSPITAL, "nedocs", *crowding.forecast(department.score, patients), moment)
 
 
 def predict_waits(
@@ -197,9 +217,9 @@ def predict_waits(
         replace(_told(model, sector, "wait", one.mean, one.quantiles, moment), breach=one.breach)
         for sector, one in found.items()
     ]
-    expected = {one.sector_id: one.mean for one in arrivals if one.sector_id != HOSPITAL and one.mean.any()}
-    if expected and expected.keys() <= found.keys():
-        mean, quantiles = mixed_waits([(expected[sector], found[sector]) for sector in sorted(expected)])
+    coming = {one.sector_id: one.mean for one in arrivals if one.sector_id != HOSPITAL and one.mean.any()}
+    if coming and coming.keys() <= found.keys():
+        mean, quantiles = mixed_waits([(coming[sector], found[sector]) for sector in sorted(coming)])
         told.append(_told(model, HOSPITAL, "wait", mean, quantiles, moment))
     return told
 

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from healthcare_ops.core.errors import DataError
 from healthcare_ops.core.metrics import MANCHESTER_TARGET_MIN
+from healthcare_ops.core.tables import HOSPITAL
 from healthcare_ops.forecasting.arrivals import MIN_HOURS, ArrivalsModel, fit_arrivals
 from healthcare_ops.forecasting.calendar import Calendar
 from healthcare_ops.forecasting.contests import Contest
+from healthcare_ops.forecasting.crowding import Department, learn_crowding
 from healthcare_ops.forecasting.evaluation import (
     SHOWN_LEADS,
     Backtest,
@@ -100,13 +102,15 @@ def train(
     covariates: Covariates,
     *,
     people: People | None = None,
+    department: Department | None = None,
     champion: FlowModel | None = None,
     past: Iterable[HourlySeries] = (),
     threads: int = 1,
 ) -> TrainedModel:
     """Fit a model for each sector (one series each), walk over its last eight weeks, compare it with the champion.
 
-    `people` are those who were there and who waited, if that is to be forecast too.
+    `people` are those who were there and who waited, if that is to be forecast too; `department` are the emergency
+    sectors, if gold has their score.
 
     `past` are the series as they were when the champion learnt from them: of a past that was rewritten since, a
     person must say that it is right now.
@@ -136,8 +140,14 @@ def train(
     waits = _learn_waits(people, data_as_of, covariates.calendar, champion, threads) if people else LearntWaits()
     without |= {f"{sector} wait": reason for sector, reason in waits.without_model.items()}
     contests += waits.contests
+    nedocs = None
+    if department and people and (occupancy := headcounts.get("occupancy")):
+        try:
+            nedocs = learn_crowding(department, people.stays["occupancy"], occupancy, walks, covariates.calendar)
+        except DataError as error:
+            without[f"{HOSPITAL} nedocs"] = error.message
     return TrainedModel(
-        flow=FlowModel(arrivals, headcounts, waits.model),
+        flow=FlowModel(arrivals, headcounts, waits.model, nedocs),
         data_as_of=data_as_of,
         backtests=backtests,
         contests=contests,

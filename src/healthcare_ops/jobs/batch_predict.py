@@ -1,4 +1,4 @@
-"""`batch_predict`: arrivals, occupancy, queue and waits of the coming hours, with intervals, from the model in use."""
+"""`batch_predict`: arrivals, occupancy, queue, waits and NEDOCS of the coming hours, from the model in use."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from healthcare_ops.core.civil_time import civil_day
-from healthcare_ops.core.tables import PREDICTIONS
+from healthcare_ops.core.tables import OPS_METRICS_HOURLY, PREDICTIONS
 from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.forecasting.inference import Forecast, Moment, add_up, predict, predict_headcounts, predict_waits
 from healthcare_ops.forecasting.registry import StoredModel
 from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.crowding import department
 from healthcare_ops.jobs.newest import FORECAST, note_newest
 from healthcare_ops.jobs.people import people
 from healthcare_ops.jobs.series import arrivals_by_sector, covariates
@@ -89,10 +90,15 @@ def _of_people(
     since = (moment.known_until - timedelta(days=days)).date()
     there = people(context, context.lake.read, since, moment.known_until, arrivals)
     known = {series.sector_id: series for series in (*arrivals, *there.entries)}
+    crowding = None
+    if model.flow.nedocs:
+        # How crowded it is shows in the last day.
+        gold = context.lake.read(OPS_METRICS_HOURLY, (moment.known_until - timedelta(days=3)).date())
+        crowding = department(context, gold, moment.known_until)
     counted = [
         forecast
         for metric, stays in there.stays.items()
-        for forecast in predict_headcounts(model, metric, stays, known, moment, beside)
+        for forecast in predict_headcounts(model, metric, stays, known, moment, beside, crowding)
     ]
     return counted + predict_waits(model, there.waits, expected, moment, beside.calendar)
 

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from healthcare_ops.core.tables import ENCOUNTERS, FEATURES, STAYS, Table
+from healthcare_ops.core.tables import ENCOUNTERS, FEATURES, OPS_METRICS_HOURLY, STAYS, Table
 from healthcare_ops.forecasting.registry import ROOT
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.jobs.silver_to_gold import gold_known_until
 
-PINNED: tuple[Table, ...] = (FEATURES, ENCOUNTERS, STAYS)
+PINNED: tuple[Table, ...] = (FEATURES, OPS_METRICS_HOURLY, ENCOUNTERS, STAYS)
 # Each keeps a snapshot, and the cost of a commit grows with their number.
 _KEEP = 8
 _FOLDER = f"{ROOT}/pins"

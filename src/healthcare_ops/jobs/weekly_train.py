@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from healthcare_ops.core.tables import OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.champions import load_champion, publish, standing
+from healthcare_ops.forecasting.crowding import Department
 from healthcare_ops.forecasting.registry import OutdatedModelError, StoredModel
 from healthcare_ops.forecasting.series import HourlySeries, is_arrivals
 from healthcare_ops.forecasting.training import People, Verdict, train
 from healthcare_ops.jobs.context import Context, Outcome, Request
+from healthcare_ops.jobs.crowding import HISTORY_DAYS, department
 from healthcare_ops.jobs.drift import drift_of
 from healthcare_ops.jobs.people import people, pinned_reader
 from healthcare_ops.jobs.pins import Pin, find_pin, let_go, pin
@@ -29,6 +32,7 @@ def run(context: Context, request: Request) -> Outcome:
         arrivals,
         covariates(context.site),
         people=_people(context, pinned, arrivals) if pinned else None,
+        department=_department(context, pinned, arrivals) if pinned else None,
         champion=champion.flow if champion else None,
         past=pinned_arrivals(context, before, days) if before else [],
         threads=context.settings.threads,
@@ -56,6 +60,14 @@ def _people(context: Context, pinned: Pin, arrivals: list[HourlySeries]) -> Peop
     until = max(series.end for series in arrivals)
     since = (until - timedelta(days=min(_STAYS_DAYS, context.settings.train_days))).date()
     return people(context, pinned_reader(context, pinned.name), since, until, arrivals)
+
+
+def _department(context: Context, pinned: Pin, arrivals: list[HourlySeries]) -> Department | None:
+    if not arrivals:
+        return None
+    until = max(series.end for series in arrivals)
+    since = (until - timedelta(days=min(HISTORY_DAYS, context.settings.train_days))).date()
+    return department(context, pinned_reader(context, pinned.name)(OPS_METRICS_HOURLY, since), until)
 
 
 def _champion(context: Context) -> StoredModel | None:

@@ -16,6 +16,7 @@ ACTUAL: Mapping[str, str] = {
     "occupancy": "occupied_beds",
     "queue": "queue_length",
 }
+CROWDING = "nedocs"
 _OF_WAITS = ("covered_share", "patients", "unseen", "breach_patients", "brier", "brier_usual")
 _KEY = ("metric", "sector_id", "model_version")
 _DAY_H = 24
@@ -40,9 +41,8 @@ def score_predictions(predictions: ir.Table, metrics: ir.Table) -> ir.Table:
             for metric, column in ACTUAL.items()
         )
     )
-    rows = predictions.inner_join(
-        _with_total(happened, "target_time", "actual"), ["sector_id", "metric", "target_time"]
-    )
+    whole = ibis.union(_with_total(happened, "target_time", "actual"), _crowding(metrics, "target_time", "actual"))
+    rows = predictions.inner_join(whole, ["sector_id", "metric", "target_time"])
     losses = [_pinball(rows, name) for name in QUANTILES]
     return rows.mutate(
         absolute_error=(rows["mean"] - rows.actual).abs(),
@@ -118,7 +118,7 @@ def last_week_error(metrics: ir.Table) -> ir.Table:
             for metric, column in ACTUAL.items()
         )
     )
-    rows = _with_total(hourly, "hour_start", "value")
+    rows = ibis.union(_with_total(hourly, "hour_start", "value"), _crowding(metrics, "hour_start", "value"))
     before = ibis.window(group_by=["sector_id", "metric"], order_by="hour_start")
     errors = rows.mutate(error=(rows.value - rows.value.lag(168).over(before)).abs())
     return errors.group_by("metric", "sector_id").aggregate(last_week_mae=errors.error.mean())
@@ -131,6 +131,14 @@ def _with_total(rows: ir.Table, hour: str, value: str) -> ir.Table:
         rows.group_by("metric", hour).aggregate(**{value: rows[value].sum()}).mutate(sector_id=ibis.literal(HOSPITAL))
     )
     return ibis.union(rows.select(*names), total.select(*names))
+
+
+def _crowding(metrics: ir.Table, hour: str, value: str) -> ir.Table:
+    """Return NEDOCS of the hours that have one, which gold repeats on each emergency sector."""
+    told = metrics.filter(metrics.nedocs.notnull())
+    hourly = told.group_by(**{hour: told.hour_start}).aggregate(**{value: told.nedocs.max()})
+    rows = hourly.mutate(sector_id=ibis.literal(HOSPITAL), metric=ibis.literal(CROWDING))
+    return rows.select("sector_id", "metric", hour, value)
 
 
 def _pinball(rows: ir.Table, name: str) -> ir.Value:

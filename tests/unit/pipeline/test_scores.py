@@ -80,6 +80,19 @@ def test_each_metric_is_scored_against_its_own_count(engine):
     assert {row["metric"]: row["actual"] for row in rows} == {"arrivals": 4.0, "occupancy": 7.0, "queue": 2.0}
 
 
+def test_nedocs_is_scored_once_with_what_gold_repeats_on_each_emergency_sector(engine):
+    crowding = prediction(sector_id=HOSPITAL, metric="nedocs")
+    hours = [hour(nedocs=90.0), hour(sector_id="PEDIATRICS", nedocs=90.0), hour(sector_id="WARD")]
+
+    (row,) = score(engine, [crowding], hours)
+
+    assert (row["actual"], row["absolute_error"]) == (90.0, 85.75)
+
+
+def test_an_hour_without_nedocs_scores_no_forecast_of_it(engine):
+    assert score(engine, [prediction(sector_id=HOSPITAL, metric="nedocs")], [hour()]) == []
+
+
 @pytest.mark.parametrize(("actual", "is_covered"), [(0, False), (1, True), (7, True), (8, False)])
 def test_an_hour_is_covered_from_the_5_to_the_95_percent_quantile(engine, actual, is_covered):
     (row,) = score(engine, [prediction()], [hour(arrivals_count=actual)])

@@ -68,6 +68,7 @@ _TITLES = {
     "arrivals": "Arrivals per hour",
     "occupancy": "Patients in the sector at the start of the hour",
     "queue": "Patients waiting for care at the start of the hour",
+    "nedocs": "NEDOCS at the start of the hour",
 }
 _HEADINGS = ["sector", "in", "hour", "expected", "90 % interval", "data as of"]
 
