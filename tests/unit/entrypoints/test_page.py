@@ -255,20 +255,30 @@ def make_people(mean):
 
 
 def test_who_will_be_there_and_wait_stands_beside_the_arrivals_with_its_interval():
-    page = Page(rendered(people={"occupancy": make_people(12.0), "queue": make_people(4.0)}))
+    expected = {"occupancy": make_people(12.0), "queue": make_people(4.0), "wait": make_people(33.0)}
+    page = Page(rendered(people=expected))
 
     assert "Emergencynext full hour" in page.text
-    assert "2.0 0.0 – 5.012.0 10.0 – 14.04.0 2.0 – 6.0" in page.text
+    assert "2.0 0.0 – 5.012.0 10.0 – 14.04.0 2.0 – 6.033.0 31.0 – 35.0" in page.text
     assert page.text.index("Arrivals per hour") < page.text.index("Patients present") < page.text.index("Waiting for")
 
 
 def test_a_count_that_is_not_forecast_has_no_chart_and_a_dash_in_the_table():
     page = Page(rendered(people={"occupancy": make_people(12.0)}))
 
-    assert "12.0 10.0 – 14.0–" in page.text
+    assert "12.0 10.0 – 14.0––" in page.text
     assert (
         rendered(people={}).count("<figure>") == rendered(people={"occupancy": make_people(12.0)}).count("<figure>") - 1
     )
+
+
+def test_how_crowded_it_is_and_will_be_stands_before_the_sectors():
+    hours = tuple(Hour(NOW - timedelta(hours=back), 2, nedocs=None if back == 2 else 60.0) for back in (3, 2, 1))
+
+    page = Page(render(make_report(crowding=(hours, make_people(80.0)))))
+
+    assert page.text.index("How crowded the emergency sectors are") < page.text.index("The last week and the next two")
+    assert "How crowded" not in Page(render(make_report())).text
 
 
 def test_a_ward_that_nobody_comes_to_first_has_its_patients_forecast():

@@ -51,6 +51,11 @@ def gather(platform: Platform, *, note: str = "") -> Report:
     hourly = platform.context.engine.collect(_hourly(metrics)).to_pylist()
     waits = _waits(platform)
     built = {row["sector_id"] for row in hourly}
+    sectors = tuple(
+        _sector(platform, sector, hourly, waits.get(sector.sector_id, {}), predictions)
+        for sector in platform.context.site.sectors
+        if sector.sector_id in built
+    )
     return Report(
         facility=platform.context.site.name,
         first_day=days[0],
@@ -62,11 +67,8 @@ def gather(platform: Platform, *, note: str = "") -> Report:
         quality=quality,
         backtests=tuple(model.manifest["backtests"]) if model else (),
         model_version=model.version if model else "",
-        sectors=tuple(
-            _sector(platform, sector, hourly, waits.get(sector.sector_id, {}), predictions)
-            for sector in platform.context.site.sectors
-            if sector.sector_id in built
-        ),
+        sectors=sectors,
+        crowding=_crowding(sectors, predictions, platform.context.site.tz),
         tables=tuple(summary["tables"]),
         forecast_made_at=predictions[0]["prediction_ts"].astimezone(platform.context.site.tz) if predictions else None,
         cautions=(*find_cautions(platform, predictions), *old_report(quality)),
@@ -75,7 +77,16 @@ def gather(platform: Platform, *, note: str = "") -> Report:
 
 
 def _hourly(metrics: ir.Table) -> ir.Table:
-    columns = ("sector_id", "hour_start", "arrivals_count", "occupied_beds", "queue_length", "dt")
+    columns = (
+        "sector_id",
+        "hour_start",
+        "arrivals_count",
+        "occupied_beds",
+        "queue_length",
+        "wait_avg_min",
+        "nedocs",
+        "dt",
+    )
     return metrics.select(*columns).order_by("hour_start")
 
 
@@ -111,16 +122,28 @@ def _sector(
         name=sector.name,
         capacity=sector.functional_capacity,
         days=_days(mine, waits),
-        recent=tuple(
-            Hour(start, row["arrivals_count"], row["occupied_beds"], row["queue_length"]) for start, row in recent
-        ),
+        recent=tuple(_hour(start, row) for start, row in recent),
         ahead=ahead.pop("arrivals", ()),
         people={metric: ahead[metric] for metric in PEOPLE if metric in ahead},
         heat=_heat(local, [row["arrivals_count"] for row in mine]),
     )
 
 
-def _ahead(row: dict[str, Any], zone: Any) -> Ahead:
+def _hour(start: datetime, row: Mapping[str, Any]) -> Hour:
+    columns = ("arrivals_count", "occupied_beds", "queue_length", "wait_avg_min", "nedocs")
+    return Hour(start, *(row[name] for name in columns))
+
+
+def _crowding(
+    sectors: Sequence[SectorView], predictions: Rows, zone: Any
+) -> tuple[tuple[Hour, ...], tuple[Ahead, ...]]:
+    """Return NEDOCS as it was, which gold repeats on each emergency sector, and as it will be."""
+    seen = [sector.recent for sector in sectors if any(hour.nedocs is not None for hour in sector.recent)]
+    ahead = tuple(_ahead(row, zone) for row in predictions if row["metric"] == "nedocs")
+    return (seen[0], ahead) if seen and ahead else ((), ())
+
+
+def _ahead(row: Mapping[str, Any], zone: Any) -> Ahead:
     return Ahead(
         sector_id=row["sector_id"],
         start=row["target_time"].astimezone(zone),

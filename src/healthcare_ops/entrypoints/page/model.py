@@ -9,8 +9,8 @@ from typing import Any
 
 from healthcare_ops.operations.cautions import Caution
 
-# The counts of people that are forecast, in the order in which they are shown.
-PEOPLE = ("occupancy", "queue")
+# What is forecast of a sector beside its arrivals, in the order in which it is shown.
+PEOPLE = ("occupancy", "queue", "wait")
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,18 @@ class Days:
 
 @dataclass(frozen=True)
 class Hour:
-    """What was seen in a recent hour: who came in it, who was there and who waited at its start."""
+    """What was seen in a recent hour: who came in it, who was there and who waited at its start.
+
+    `wait` is the mean wait until care of who came in it (minutes), `nedocs` the score of all emergency sectors at its
+    start; null where nobody knows.
+    """
 
     start: datetime
     arrivals: int
     occupancy: int = 0
     queue: int = 0
+    wait: float | None = None
+    nedocs: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,8 @@ class Ahead:
 class SectorView:
     """One sector: its days, the last week, the hours ahead, arrivals per weekday and hour (null where never seen).
 
-    `ahead` forecasts arrivals; `people` who will be there ("occupancy") and wait ("queue"), as far as it is forecast.
+    `ahead` forecasts arrivals; `people` who will be there ("occupancy"), who waits ("queue") and how long ("wait"), as
+    far as it is forecast.
     """
 
     sector_id: str
@@ -73,7 +80,10 @@ class SectorView:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole page. `hours` are those of the hospital; `quality` and `backtests` are the stored documents."""
+    """The whole page. `hours` are those of the hospital; `quality` and `backtests` are the stored documents.
+
+    `crowding` is NEDOCS: the hours seen, and those ahead.
+    """
 
     facility: str
     first_day: date
@@ -89,4 +99,5 @@ class Report:
     tables: tuple[Mapping[str, Any], ...]
     forecast_made_at: datetime | None = None
     cautions: tuple[Caution, ...] = ()
+    crowding: tuple[tuple[Hour, ...], tuple[Ahead, ...]] = ((), ())
     note: str = ""

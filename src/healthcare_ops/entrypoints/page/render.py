@@ -26,6 +26,8 @@ _HOUR = timedelta(hours=1)
 _LONGEST_GAP = timedelta(days=7)
 # What a smaller chart shows of the past.
 _SMALL_H = 72
+# A name of a day that is nearer to the end would be cut off.
+_EDGE_H = 4
 
 
 def render(report: Report, language: Language = "en") -> str:
@@ -43,6 +45,7 @@ def render(report: Report, language: Language = "en") -> str:
             names={sector.sector_id: sector.name for sector in report.sectors},
             sectors=[(sector, *_fans(sector, words), _period(sector, words)) for sector in report.sectors],
             counts=("arrivals", *PEOPLE),
+            crowding=_crowding(report, words),
             shown=[row for sector in report.sectors for row in _shown(sector)],
             judged=_judged(report, words),
             rules=sorted(report.quality["rules"], key=lambda rule: WORST_FIRST.index(rule["verdict"])),
@@ -190,7 +193,7 @@ def _fans(sector: SectorView, words: Words) -> tuple[Figure, list[Figure]]:
     """Return the chart of arrivals, and smaller ones of the people who are and will be there, where it is forecast."""
     recent = sector.recent
     arrivals = [float(hour.arrivals) for hour in recent]
-    seen = {name: [float(getattr(hour, name)) for hour in recent[-_SMALL_H:]] for name in sector.people}
+    seen = {name: [getattr(hour, name) for hour in recent[-_SMALL_H:]] for name in sector.people}
     small = [
         _fan(Course(name, recent[-_SMALL_H:], seen[name], ahead, limit), words)
         for name, ahead in sector.people.items()
@@ -205,7 +208,7 @@ class Course:
 
     name: str
     recent: Sequence[Hour]
-    values: Sequence[float]
+    values: svg.Values
     ahead: Sequence[Ahead]
     limit: int | None = None
 
@@ -232,8 +235,10 @@ def _fan(course: Course, words: Words) -> Figure:
     width, height = (540, 220) if course.is_small else (1100, 260)
     frame = svg.Frame(words(f"fan_{course.name}"), count, top, width, height)
     starts = [(origin + n * _HOUR).astimezone(course.recent[0].start.tzinfo) for n in range(count)]
-    ticks = [svg.Tick(n, words.weekday(start.weekday())) for n, start in enumerate(starts) if start.hour == 12]
-    parts = [svg.line(frame, seen, "line soft") if course.is_small else svg.bars(frame, seen, "bars")]
+    ticks = [
+        svg.Tick(n, words.weekday(start.weekday())) for n, start in enumerate(starts[:-_EDGE_H]) if start.hour == 12
+    ]
+    parts = [svg.bars(frame, seen, "bars") if course.name == "arrivals" else svg.line(frame, seen, "line soft")]
     if ahead:
         first = place(ahead[0].start)
         parts += [
@@ -248,6 +253,11 @@ def _fan(course: Course, words: Words) -> Figure:
     if ahead:
         keys += [("strong", words("forecast_mean")), ("middle", words("middle_50")), ("wide", words("middle_90"))]
     return Figure(frame.title, svg.chart(frame, ticks, *parts), tuple(keys))
+
+
+def _crowding(report: Report, words: Words) -> Figure | None:
+    hours, ahead = report.crowding
+    return _fan(Course("nedocs", hours, [hour.nedocs for hour in hours], ahead), words) if hours else None
 
 
 def _shown(sector: SectorView) -> list[tuple[Ahead, list[Ahead | None]]]:
