@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -80,7 +81,10 @@ def test_dropped_rules_leave_the_products_in_force_and_both_acts_are_told(hops, 
 
     listed = hops("dq", "rules", "list", *state, "--json").document["rules"]
     entries = hops("audit", "show", *state, "--json").document["entries"]
-    assert dropped.document == {"schema_version": 1, "table": "silver.encounters", "by": "Ana Souza"}
+    told = dropped.document
+    steps = " ".join(told.pop("next_steps"))
+    assert told == {"schema_version": 1, "table": "silver.encounters", "by": "Ana Souza"}
+    assert [command in steps for command in ("hops run", "hops dq check --from", "hops backfill --from")] == [True] * 3
     assert again.exit_code == 3
     assert {rule["owner"] for rule in listed} == {"product"}
     assert [entry["action"] for entry in entries] == ["dq.rules.drop", "dq.rules.adopt"]
@@ -356,6 +360,34 @@ def test_a_file_that_cannot_be_read_is_told_without_a_row_of_it(judge_file, tmp_
     assert outcome.exit_code == code
     assert why in outcome.message
     assert "PATIENT-7" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "step"),
+    [
+        ("stays.csv", "stay;minutes\nPATIENT-7;1\n", "separated by semicolons, not by commas"),
+        ("stays.csv", "stay;minutes\nPATIENT-7;1,5\n", "separated by semicolons, not by commas"),
+        ("stays.tsv", "stay,minutes\nPATIENT-7,1\n", "separated by commas, not by tabs"),
+    ],
+)
+def test_a_file_with_another_separator_than_its_name_says_is_told_so(judge_file, tmp_path, name, content, step):
+    path = tmp_path / name
+    path.write_text(content)
+
+    outcome = judge_file(path)
+
+    assert outcome.exit_code == 5
+    assert step in outcome.next_step
+    assert "PATIENT-7" not in outcome.err
+
+
+def test_a_pipe_is_refused_and_not_waited_for(judge_file, tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+
+    outcome = judge_file(tmp_path / "pipe.csv")
+
+    assert outcome.exit_code == 5
+    assert "is no file" in outcome.message
 
 
 @pytest.mark.parametrize("missing", ["data", "rules"])

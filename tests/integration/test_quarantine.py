@@ -434,3 +434,28 @@ def test_a_release_does_not_count_for_another_rule_of_the_same_name(tmp_path):
         states = [row["state"] for row in hospital.rows(QUARANTINE)]
 
     assert states == ["held"] * 4
+
+
+@pytest.mark.parametrize("died", ["before it was kept", "before its days were built"])
+def test_a_decision_that_was_cut_short_is_completed_by_deciding_the_same_and_stands_once_in_the_log(tmp_path, died):
+    about = {"rule": "stay.short", "batch_id": "visits-000001", "by": "Ana Souza", "reason": "long stays are real"}
+    with open_hospital(tmp_path, NOW) as hospital:
+        rule(hospital, ENCOUNTERS.id, HELD_STAYS)
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+        decisions = hospital.state / DECISIONS
+        decide(hospital.platform, "release", **about)
+        kept = decisions.read_bytes()
+        # As it was before the release, but for what was written of it by then.
+        decide(hospital.platform, "hold", **about)
+        (hospital.state / "ops" / "audit" / "00000002.json").unlink()
+        if died == "before it was kept":
+            decisions.unlink()
+        else:
+            decisions.write_bytes(kept)
+
+        done = decide(hospital.platform, "release", **about)
+
+        assert [entry.action for entry in entries(hospital.context.objects)] == ["dq.release"]
+        assert (done.already.by, done.let_in) == ("Ana Souza", 2)
+        assert len(hospital.rows(ENCOUNTERS)) == 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -94,10 +94,12 @@ def decide(platform: Platform, kind: Kind, *, rule: str, batch_id: str, by: str,
     days = tuple(by_day)
     equal = equal_records(platform, rule, batch_id)
     decision = Decision(kind, rule, batch_id, by.strip(), reason.strip(), platform.context.clock.now(), text)
-    already = _standing(platform, decision, equal)
+    is_so = _is_so(platform, decision, equal)
+    already = _standing(platform, decision, is_so=is_so)
     if already is None:
         _write(platform, decision, by_day)
-    is_built = already is not None and not silver_changes(platform.context)[ENCOUNTERS.id].days.intersection(days)
+    is_waiting = silver_changes(platform.context)[ENCOUNTERS.id].days.intersection(days)
+    is_built = already is not None and is_so and not is_waiting
     jobs, failure = ({}, None) if is_built else _build(platform, days)
     return Decided(
         decision,
@@ -146,24 +148,45 @@ def _let_in(platform: Platform, decision: Decision) -> int:
     return sum(own.values()) + len([row for row in equal if row["state"] == "released"])
 
 
-def _standing(platform: Platform, decision: Decision, equal: Sequence[Mapping[str, Any]]) -> Standing | None:
-    """Return by whom the same is decided already, null if deciding it would change anything."""
-    context = platform.context
-    rows = platform.lake.read(QUARANTINE)
-    mine = rows.filter((rows.batch_id == decision.batch_id) & of_rule(rows, decision.rule))
-    own = context.engine.collect(mine.select("state", "ingested_at")).to_pylist()
-    is_so = all(row["state"] == _STATE_AFTER[decision.kind] for row in own) and all(
+def _is_so(platform: Platform, decision: Decision, equal: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether the records are in the state that the decision gives them: their days are built with it."""
+    own = _own(platform, decision)
+    return all(row["state"] == _STATE_AFTER[decision.kind] for row in own) and all(
         (row["state"] == "released") == (decision.kind == "release") for row in equal
     )
+
+
+def _own(platform: Platform, decision: Decision) -> list[dict[str, Any]]:
+    rows = platform.lake.read(QUARANTINE)
+    mine = rows.filter((rows.batch_id == decision.batch_id) & of_rule(rows, decision.rule))
+    found: list[dict[str, Any]] = platform.context.engine.collect(mine.select("state", "ingested_at")).to_pylist()
+    return found
+
+
+def _standing(platform: Platform, decision: Decision, *, is_so: bool) -> Standing | None:
+    """Return by whom the same is decided already, null if deciding it would change anything.
+
+    What was cut short is the same decision still: one that the log tells of and that was not kept, if the same person
+    gives the same reason, is kept then; one whose days were not built stands unless a newer one of its rule may count.
+    """
+    context = platform.context
     key = (decision.rule, decision.batch_id)
-    kept = next((one for one in kept_decisions(context) if (one.rule, one.batch_id) == key), None)
+    decisions = kept_decisions(context)
+    kept = next((one for one in decisions if (one.rule, one.batch_id) == key), None)
     told = newest_decisions(context.objects).get(key)
     if kept is None and told is None and decision.kind == "hold" and is_so:
-        return Standing(decision.rule, min(row["ingested_at"] for row in own).replace(tzinfo=UTC))
+        came = min(row["ingested_at"] for row in _own(platform, decision))
+        return Standing(decision.rule, came.replace(tzinfo=UTC))
+    if told is not None and (kept is None or not tells_of(told, kept)):
+        again = replace(decision, decided_at=datetime.fromisoformat(told.at))
+        if tells_of(told, again) and told.details.get("rule_text") == decision.rule_text:
+            _keep(platform, again)
+            kept = again
     is_same = kept is not None and (kept.kind, kept.rule_text) == (decision.kind, decision.rule_text)
-    if kept is None or not is_same or not is_so or not tells_of(told, kept):
+    if kept is None or not is_same or not tells_of(told, kept):
         return None
-    return Standing(kept.by, kept.decided_at, kept.reason)
+    is_overruled = any(one.rule == kept.rule and one.decided_at > kept.decided_at for one in decisions)
+    return None if is_overruled and not is_so else Standing(kept.by, kept.decided_at, kept.reason)
 
 
 def _text_in_force(platform: Platform, rule: str) -> str:

@@ -25,6 +25,8 @@ from healthcare_ops.pipeline.quality.rules.measures import Scope
 from healthcare_ops.pipeline.quality.rules.where import PRIMARY
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_SEPARATED_BY = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_FIRST_LINE = 65536
 # What DuckDB would take for a pattern in a file's name.
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -68,6 +70,8 @@ def check_file(rules: Path, data: Path, references: Mapping[str, Path], now: dat
 @contextmanager
 def _opened(engine: DuckDBEngine, path: Path) -> Iterator[ir.Table]:
     kind = _kind_of(path)
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is no file.", next_step="Name a Parquet, CSV or TSV file; a pipe or device is none.")
     try:
         if kind == ".parquet":
             _require_columns(path, pq.read_schema(path).names)
@@ -78,7 +82,8 @@ def _opened(engine: DuckDBEngine, path: Path) -> Iterator[ir.Table]:
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no file {path}.", next_step="Check the path.") from error
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} cannot be read: {_said(error)}", next_step="Check the file.") from error
+        step = _hint(path, kind) or "Check the file."
+        raise DataError(f"{path} cannot be read: {_said(error)}", next_step=step) from error
     with engine.from_arrow(rows) as table:
         yield table
 
@@ -105,12 +110,31 @@ def _delimited(path: Path, separator: str) -> pa.Table:
             ),
         )
     _require_columns(path, rows.schema.names)
+    if len(rows.schema.names) == 1 and (hint := _hint(path, ".tsv" if separator == "\t" else ".csv")):
+        raise DataError(f"{path} has one column, whose name holds other separators.", next_step=hint)
     if any(pa.types.is_binary(field.type) for field in rows.schema):
         raise DataError(f"{path} is not UTF-8.", next_step="Save it as UTF-8.")
     # A column without any value is a text column, as is every column to begin with; instants have no zone here, and
     # are of microseconds.
     fields = [(field.name, _plain(field.type)) for field in rows.schema]
     return rows.cast(pa.schema(fields), safe=False)
+
+
+def _hint(path: Path, kind: str) -> str:
+    """Return what to do if the first line speaks for another separator than the file's name; empty if it does not."""
+    if kind not in _SEPARATORS:
+        return ""
+    try:
+        with pa.input_stream(path, compression="gzip" if path.suffix.lower() == ".gz" else None) as stream:
+            line = stream.read(_FIRST_LINE).partition(b"\n")[0].decode(errors="replace")
+    except (pa.ArrowException, OSError):
+        return ""
+    counts = {name: line.count(mark) for mark, name in _SEPARATED_BY.items()}
+    usual = _SEPARATED_BY[_SEPARATORS[kind]]
+    most = max(counts, key=lambda name: counts[name])
+    if counts[most] <= counts[usual]:
+        return ""
+    return f"Its first line is separated by {most}, not by {usual}: save it as {kind} with {usual}."
 
 
 def _require_columns(path: Path, names: Sequence[str]) -> None:

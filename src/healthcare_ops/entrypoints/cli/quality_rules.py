@@ -144,12 +144,17 @@ def drop(
     from healthcare_ops.operations import rules
 
     rules.drop(state, table_id, by=by, reason=reason, patience=patience_of(wait))
+    steps = [
+        "Days that gold waits for are judged by the product's rules with the next run: hops run",
+        "Days that gold has taken are judged again with: hops dq check --from DAY --to DAY",
+        "What the site's own held comes in with: hops backfill --from DAY --to DAY",
+    ]
     if as_json:
-        emit_json({"table": table_id, "by": by})
-    else:
-        out = console()
-        out.print(f"{table_id}: the product's rules count from the next run on.", markup=False)
-        out.print("What the site's own held comes in with: hops backfill --from DAY --to DAY", markup=False)
+        emit_json({"table": table_id, "by": by, "next_steps": steps})
+        return
+    out = console()
+    for line in (f"{table_id}: the product's rules count from the next run on.", *steps):
+        out.print(line, markup=False, soft_wrap=True)
 
 
 def whatif(
