@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -138,68 +137,3 @@ def test_what_was_pinned_knows_no_later_hour(hospital):
     after = [series.values.sum() for series in pinned_arrivals(hospital.context, pin(hospital.context, "train-a"), 100)]
 
     assert before == after == [31 * 24 - 1.0, 0.0]  # the last hour is not over for every feed
-
-
-# Waits
-
-
-@pytest.fixture(scope="module")
-def six_weeks(tmp_path_factory):
-    """Return a hospital that has learnt how long its patients wait: half an hour, one in four an hour."""
-    with open_hospital(tmp_path_factory.mktemp("waits"), "2026-02-15T00:00:00-03:00") as opened:
-        rows = visits(45)
-        for row in random.Random(1).sample(rows, len(rows) // 4):
-            row["care"] = row["arrival"] + timedelta(minutes=60)
-        opened.deliver("visits", rows, "weeks.csv")
-        opened.refine()
-        yield opened, train(opened, "sunday")
-
-
-def predicted_waits(hospital):
-    load_job("batch_predict")(hospital.context, Request("tick", "inference", hospital.context.clock.now().date()))
-    rows = [row for row in hospital.rows(PREDICTIONS) if row["metric"] == "wait"]
-    return sorted(rows, key=lambda row: (row["sector_id"], row["prediction_ts"], row["horizon_h"]))
-
-
-def test_a_training_learns_how_long_patients_wait_and_says_how_well(six_weeks):
-    hospital, trained = six_weeks
-
-    manifest = load_champion(hospital.context.objects).manifest
-
-    assert trained["sectors_without_model"].keys() == {"WARD"}
-    assert [test["sector_id"] for test in manifest["wait_tests"]] == []  # a quarter of six weeks is too little to test
-    assert "model.json" in manifest["files"]
-
-
-def test_how_long_a_patient_will_wait_is_forecast_for_each_hour(six_weeks):
-    hospital, _ = six_weeks
-
-    rows = predicted_waits(hospital)
-
-    assert [(row["sector_id"], row["horizon_h"]) for row in rows] == [
-        (sector, lead) for sector in ("*", "ED") for lead in range(49)
-    ]
-    of_sector = [row for row in rows if row["sector_id"] == "ED"]
-    assert all(row["q50"] == pytest.approx(30, abs=3) for row in of_sector)
-    assert all(row["q90"] == pytest.approx(60, abs=6) for row in of_sector)
-    # All are of level 3: an hour is its target, and nobody waits longer.
-    assert all(0 <= row["breach_3"] < 0.1 for row in of_sector)
-    assert all(row["breach_3"] is None for row in rows if row["sector_id"] == "*")
-
-
-def test_who_came_and_was_seen_after_a_forecast_had_no_say_in_it(six_weeks):
-    hospital, _ = six_weeks
-    expected = predicted_waits(hospital)
-    now = hospital.context.clock.now().replace(tzinfo=None)
-    later = [
-        visit(f"L-{nth}", (now + timedelta(minutes=7 * nth)).isoformat(), care=now + timedelta(minutes=7 * nth + 200))
-        for nth in range(1, 100)
-    ]
-    hospital.at("2026-02-16T00:00:00-03:00")
-    hospital.deliver("visits", later, "later.csv")
-    hospital.refine()
-    hospital.at("2026-02-15T00:00:00-03:00")
-
-    again = predicted_waits(hospital)
-
-    assert [{**row, "data_as_of": None} for row in again] == [{**row, "data_as_of": None} for row in expected]

@@ -77,6 +77,8 @@ _ALL = (
     MetricName("ForecastBias", "None", _FORECAST, "mean of forecast − actual, of a week"),
     MetricName("ForecastCoverage90", "None", _FORECAST, "share of a week's hours within the 90 % interval (0–1)"),
     MetricName("ForecastPinball", "None", _FORECAST, "mean pinball loss of a week"),
+    MetricName("ForecastBreachBrier", "None", _FORECAST, "Brier score of a week's breach probabilities of waits, 0–1"),
+    MetricName("ForecastBreachBrierUsual", "None", _FORECAST, "the same of the usual share of breaches, 0–1"),
     MetricName("ModelMAPE", "None", _MODEL, "MAPE of the last day, of all sectors together, +1, +4 and +24 h"),
     MetricName("ModelMAPEOverFloor", "None", _MODEL, "the same MAPE ÷ its noise floor"),
     MetricName("ModelMASE", "None", _MODEL, "MASE of the last day, of all sectors together, +1, +4 and +24 h"),

@@ -384,7 +384,7 @@ _PREDICTION_COLUMNS = (
             "float64",
             f"Probability that such a patient of triage level {level} waits longer than the target of the level.",
             "0–1",
-            f"not a wait, or of {HOSPITAL!r}",
+            f"not a wait, of {HOSPITAL!r}, or fewer than ten of that level in the 14 weeks before",
         )
         for level, name in enumerate(BREACHES, start=1)
     ),

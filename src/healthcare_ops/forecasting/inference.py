@@ -30,6 +30,8 @@ from healthcare_ops.forecasting.wait_usual import Waits
 from healthcare_ops.forecasting.waits import HISTORY_MIN
 
 _HOUR = timedelta(hours=1)
+# Of a level with fewer patients in fourteen weeks, nobody knows how long they wait.
+_LEAST = 10
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Forecast:
 
     `horizon_h` = target hour's start − origin; `quantiles` has a column for each of `QUANTILES`; `data_as_of`
     is the end of the last hour the forecast knew. `breach`, of waits of one sector, has a column for each of
-    `BREACHES`.
+    `BREACHES`, NaN for a level that hardly anybody had lately.
     """
 
     sector_id: str
@@ -55,7 +57,7 @@ class Forecast:
     def columns(self) -> dict[str, list[Any]]:
         """Return the rows as lists of equal length, named as in `gold.predictions`."""
         rows = len(self.mean)
-        breach = np.full((rows, len(BREACHES)), None) if self.breach is None else self.breach
+        breach = np.full((rows, len(BREACHES)), np.nan) if self.breach is None else self.breach
         same = ("sector_id", "metric", "prediction_ts", "model_version", "data_as_of")
         return {
             **{name: [getattr(self, name)] * rows for name in same},
@@ -63,7 +65,10 @@ class Forecast:
             "horizon_h": self.horizon_h.tolist(),
             "mean": self.mean.tolist(),
             **{name: column.tolist() for name, column in zip(QUANTILES, self.quantiles.T, strict=True)},
-            **{name: column.tolist() for name, column in zip(BREACHES, breach.T, strict=True)},
+            **{
+                name: [None if np.isnan(one) else one for one in column.tolist()]
+                for name, column in zip(BREACHES, breach.T, strict=True)
+            },
         }
 
 
@@ -214,7 +219,10 @@ def predict_waits(
         if sector in waits and (waits[sector].arrival_min >= since).any()
     }
     told = [
-        replace(_told(model, sector, "wait", one.mean, one.quantiles, moment), breach=one.breach)
+        replace(
+            _told(model, sector, "wait", one.mean, one.quantiles, moment),
+            breach=np.where(_patients_of_levels(waits[sector], since, horizon.now_min) >= _LEAST, one.breach, np.nan),
+        )
         for sector, one in found.items()
     ]
     coming = {one.sector_id: one.mean for one in arrivals if one.sector_id != HOSPITAL and one.mean.any()}
@@ -222,6 +230,12 @@ def predict_waits(
         mean, quantiles = mixed_waits([(coming[sector], found[sector]) for sector in sorted(coming)])
         told.append(_told(model, HOSPITAL, "wait", mean, quantiles, moment))
     return told
+
+
+def _patients_of_levels(waits: Waits, since_min: int, now_min: int) -> NDArray[np.int64]:
+    """Return how many of each triage level 1–5 came between two instants, as known at the second."""
+    known = waits.rows(waits.arrival_min >= since_min).known_at(now_min)
+    return np.bincount(known.level, minlength=len(BREACHES) + 1)[1:]
 
 
 def _told(

@@ -12,11 +12,12 @@ import ibis.expr.types as ir
 import numpy as np
 
 from healthcare_ops.core.emf import Measured
-from healthcare_ops.core.tables import HOSPITAL, OPS_METRICS_HOURLY
+from healthcare_ops.core.tables import ENCOUNTERS, HOSPITAL, OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.counts import mape_floor
 from healthcare_ops.jobs.context import Context, Request
 from healthcare_ops.jobs.metric_lines import write_metrics
 from healthcare_ops.pipeline.scores import daily_mape, expected_counts, last_week_error, measured
+from healthcare_ops.pipeline.waits import last_week_wait_error
 
 FOLDER = "gold/forecast_quality"
 WINDOW = timedelta(days=7)
@@ -31,6 +32,8 @@ _MEASURES: Mapping[str, str] = {
     "bias": "ForecastBias",
     "coverage_90": "ForecastCoverage90",
     "pinball": "ForecastPinball",
+    "brier": "ForecastBreachBrier",
+    "brier_usual": "ForecastBreachBrierUsual",
 }
 # What the page shows; hours that are close to each other err together.
 _SHOWN_H = (1, 4, 24)
@@ -42,13 +45,9 @@ def judge_forecasts(context: Context, request: Request, scores: ir.Table, known_
     """Write the document and the metrics of the week before `known_until` (UTC), and return what a run tells of them.
 
     `mape_floor` is what a forecaster who knew the true rate would get, of counts that are Poisson; null for other
-    metrics than arrivals, whose spread is not known.
+    metrics than arrivals, whose spread is not known. Errors and losses of waits are minutes.
     """
-    gold = context.lake.read(OPS_METRICS_HOURLY, (known_until - 5 * WINDOW).date())
-    usual = {
-        (row["metric"], row["sector_id"]): row["last_week_mae"]
-        for row in context.engine.collect(last_week_error(gold)).to_pylist()
-    }
+    usual = {(row["metric"], row["sector_id"]): row["last_week_mae"] for row in _last_week_errors(context, known_until)}
     week, day = _since(scores, known_until - WINDOW), _since(scores, known_until - _DAY)
     rows = _measures(context, week, usual)
     days = {_of(row): row["daily_mape"] for row in context.engine.collect(daily_mape(week)).to_pylist()}
@@ -67,6 +66,14 @@ def judge_forecasts(context: Context, request: Request, scores: ir.Table, known_
     told = [*_of_a_week(now, rows), *_of_the_last_day(now, _measures(context, day, usual))]
     write_metrics(context, request.run_id, "monitor_models", told)
     return {"measures": key}
+
+
+def _last_week_errors(context: Context, known_until: datetime) -> list[dict[str, Any]]:
+    first = (known_until - 5 * WINDOW).date()
+    until = known_until.astimezone(UTC).replace(tzinfo=None)
+    counts = last_week_error(context.lake.read(OPS_METRICS_HOURLY, first))
+    waits = last_week_wait_error(context.lake.read(ENCOUNTERS, first), until)
+    return [row for rows in (counts, waits) for row in context.engine.collect(rows).to_pylist()]
 
 
 def _since(scores: ir.Table, begin: datetime) -> ir.Table:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+import ibis
 
 from healthcare_ops.core.emf import Measured
 from healthcare_ops.core.errors import ConfigError
-from healthcare_ops.core.tables import OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
+from healthcare_ops.core.tables import ENCOUNTERS, OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
 from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.drift import watch_drift
@@ -15,6 +17,7 @@ from healthcare_ops.jobs.forecast_quality import judge_forecasts
 from healthcare_ops.jobs.metric_lines import write_metrics
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.pipeline.scores import score_predictions
+from healthcare_ops.pipeline.waits import HISTORY_DAYS, score_waits
 
 
 def run(context: Context, request: Request) -> Outcome:
@@ -47,13 +50,18 @@ def _scored(context: Context, request: Request) -> Outcome:
         return {"rows": 0}
     metrics = context.lake.read(OPS_METRICS_HOURLY, days[0])
     whole = metrics.filter(metrics.hour_start <= (known_until - timedelta(hours=1)).replace(tzinfo=None))
-    scores = score_predictions(context.lake.read(PREDICTIONS, days[0], days[-1]), whole)
-    with context.engine.stage(scores) as rows:
+    predictions = context.lake.read(PREDICTIONS, days[0], days[-1])
+    encounters = context.lake.read(ENCOUNTERS, days[0] - timedelta(days=HISTORY_DAYS))
+    until = known_until.astimezone(UTC).replace(tzinfo=None)
+    waits = score_waits(predictions, encounters, until, context.site.triage.target_min)
+    with context.engine.stage(ibis.union(score_predictions(predictions, whole), waits)) as rows:
         count = context.lake.replace_days(PREDICTION_SCORES, rows, days, {})
-        summary = rows.aggregate(
-            error=rows.absolute_error.mean(),
-            covered=rows.is_covered_90.cast("float64").mean(),
-            pinball=rows.pinball.mean(),
+        # Minutes are not added to patients.
+        counts = rows.filter(rows.metric != "wait")
+        summary = counts.aggregate(
+            error=counts.absolute_error.mean(),
+            covered=counts.is_covered_90.cast("float64").mean(),
+            pinball=counts.pinball.mean(),
         )
         (measured,) = context.engine.collect(summary).to_pylist()
         told = judge_forecasts(context, request, rows, known_until)

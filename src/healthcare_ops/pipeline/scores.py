@@ -57,24 +57,42 @@ def measured(scores: ir.Table) -> ir.Table:
 
     `predictions` of them, in hours without anything to forecast `zero_hours`; the mean `actual`; `mae`, `bias`
     (forecast − actual), `mape` (over the other hours, null if there is none), `wape` (null if nothing happened),
-    `coverage_90` (0–1), `pinball`.
+    `coverage_90` (0–1), `pinball`. Waits are judged by `patients`: each counts once for each prediction of his hour,
+    `unseen` ones do not; of waits there is no `mape`, and no hour is counted as one of nothing. `brier` and
+    `brier_usual` are over `breach_patients`, and null for others.
     """
-    error = scores["mean"] - scores.actual
-    some = scores.actual > 0
-    return (
-        scores.mutate(error=error, share=ibis.ifelse(some, error.abs() / scores.actual, ibis.null("float64")))
-        .group_by(*_KEY, "horizon_h")
-        .aggregate(
-            predictions=lambda t: t.count(),
-            zero_hours=lambda t: (t.actual <= 0.0).cast("int64").sum(),
-            actual=lambda t: t.actual.mean(),
-            mae=lambda t: t.absolute_error.mean(),
-            bias=lambda t: t.error.mean(),
-            mape=lambda t: t.share.mean(),
-            wape=lambda t: t.absolute_error.sum() / t.actual.sum().nullif(0.0),
-            coverage_90=lambda t: t.is_covered_90.cast("float64").mean(),
-            pinball=lambda t: t.pinball.mean(),
-        )
+    is_wait = scores.metric == "wait"
+    rows = scores.mutate(
+        cases=ibis.coalesce(scores.patients, 1),
+        error=scores["mean"] - scores.actual,
+        share=ibis.ifelse((scores.actual > 0) & ~is_wait, scores.absolute_error / scores.actual, ibis.null("float64")),
+        inside=ibis.coalesce(scores.covered_share, scores.is_covered_90.cast("float64")),
+        is_zero=(~is_wait & (scores.actual <= 0.0)).cast("int64"),
+    )
+
+    def mean(value: ir.Value, cases: ir.Value = rows.cases) -> ir.Value:
+        weight = ibis.ifelse(value.notnull(), cases, ibis.null("int64")).cast("float64")
+        return (value * weight).sum() / weight.sum()
+
+    def total(counts: ir.Value) -> ir.Value:
+        # A sum of whole numbers is a wider type, which no document can hold.
+        return counts.sum().cast("int64")
+
+    return rows.group_by(*_KEY, "horizon_h").aggregate(
+        predictions=rows.count(),
+        patients=total(rows.patients),
+        unseen=total(rows.unseen),
+        zero_hours=total(rows.is_zero),
+        actual=mean(rows.actual),
+        mae=mean(rows.absolute_error),
+        bias=mean(rows.error),
+        mape=rows["share"].mean(),
+        wape=(rows.absolute_error * rows.cases).sum() / (rows.actual * rows.cases).sum().nullif(0.0),
+        coverage_90=mean(rows.inside),
+        pinball=mean(rows.pinball),
+        breach_patients=total(rows.breach_patients),
+        brier=mean(rows.brier, rows.breach_patients),
+        brier_usual=mean(rows.brier_usual, rows.breach_patients),
     )
 
 
@@ -90,9 +108,10 @@ def expected_counts(scores: ir.Table) -> ir.Table:
 def daily_mape(scores: ir.Table) -> ir.Table:
     """Return, per metric, sector and model, the mean error ÷ actual of the sums over the 24 hours from an origin on.
 
-    Origins of which an hour is not known yet, and days in which nothing happened, are left out.
+    Origins of which an hour is not known yet, and days in which nothing happened, are left out, and waits: their sum
+    means nothing.
     """
-    near = scores.filter(scores.horizon_h < _DAY_H)
+    near = scores.filter((scores.horizon_h < _DAY_H) & (scores.metric != "wait"))
     days = near.group_by(*_KEY, "prediction_ts").aggregate(
         hours=near.count(), expected=near["mean"].sum(), happened=near.actual.sum()
     )

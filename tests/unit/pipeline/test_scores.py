@@ -140,6 +140,45 @@ def test_where_nothing_happened_there_is_no_relative_error(engine):
     assert (row["mape"], row["wape"]) == (None, None)
 
 
+def test_waits_are_measured_by_patients(engine):
+    scores = scored(
+        engine,
+        {
+            "metric": "wait",
+            "mean": 40.0,
+            "actual": 50.0,
+            "is_covered_90": None,
+            "covered_share": 1.0,
+            "patients": 3,
+            "unseen": 1,
+            "pinball": 2.0,
+            "breach_patients": 4,
+            "brier": 0.1,
+            "brier_usual": 0.2,
+        },
+        {
+            "metric": "wait",
+            "mean": 40.0,
+            "actual": 0.0,
+            "is_covered_90": None,
+            "covered_share": 0.0,
+            "patients": 1,
+            "unseen": 0,
+            "pinball": 6.0,
+        },
+    )
+
+    (row,) = engine.collect(measured(scores)).to_pylist()
+
+    assert (row["predictions"], row["patients"], row["unseen"], row["breach_patients"]) == (2, 4, 1, 4)
+    assert (row["mae"], row["bias"]) == pytest.approx(((3 * 10 + 40) / 4, (3 * -10 + 40) / 4))
+    assert (row["coverage_90"], row["pinball"]) == pytest.approx((0.75, 3.0))
+    assert row["wape"] == pytest.approx(70 / 150)
+    assert (row["brier"], row["brier_usual"]) == pytest.approx((0.1, 0.2))
+    assert (row["mape"], row["zero_hours"]) == (None, 0)
+    assert engine.collect(daily_mape(scores)).num_rows == 0
+
+
 def test_horizons_sectors_and_models_are_measured_apart(engine):
     rows = [
         {"mean": 1.0, "actual": 1.0} | different

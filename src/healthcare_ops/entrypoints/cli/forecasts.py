@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from healthcare_ops.entrypoints.cli.failures import warn
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, AsOf, Json, State, clock_at
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
 from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
+if TYPE_CHECKING:
+    from healthcare_ops.core.site import Triage
+
 
 def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", wait: Wait = DEFAULT_WAIT, as_json: Json = False) -> None:
-    """Forecast arrivals, occupancy and queue with the model in use; a warning says where the data are not enough.
+    """Forecast arrivals, occupancy, queue and waits with the model in use; a warning says where data are not enough.
 
     Example: hops predict --json
     """
@@ -31,7 +34,7 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", wait: Wait = DEFAULT
         if not outcome["rows"]:
             raise NotFoundError(f"nothing to predict: {outcome['reason']}.", next_step=_next_step(outcome))
         rows = newest_predictions(platform)
-        zone = platform.context.site.tz
+        site = platform.context.site
         cautions = [caution.document for caution in find_cautions(platform)]
     if as_json:
         told = {name: outcome[name] for name in ("model_version", "data_age_h", "withheld")}
@@ -39,8 +42,10 @@ def predict(state: State = DEFAULT_STATE, as_of: AsOf = "", wait: Wait = DEFAULT
         return
     shown = [row for row in rows if row["horizon_h"] in SHOWN_AHEAD]
     for metric, title in _TITLES.items():
-        if lines := [_line(row, zone) for row in shown if row["metric"] == metric]:
+        if lines := [_line(row, site.tz) for row in shown if row["metric"] == metric]:
             console().print(table(f"{title} ({outcome['model_version']})", _HEADINGS, lines))
+    if lines := [_wait_line(row, site.tz) for row in shown if row["metric"] == "wait"]:
+        console().print(table(f"{_WAIT_TITLE} ({outcome['model_version']})", _wait_headings(site.triage), lines))
     for sector, age_h in outcome["withheld"].items():
         console().print(f"{sector} is not forecast: its data are {age_h:,.0f} h old.", markup=False)
     warn(cautions)
@@ -81,4 +86,30 @@ def _line(row: dict[str, Any], zone: Any) -> list[Any]:
         row["mean"],
         f"{row['q05']:.2f} – {row['q95']:.2f}",
         f"{row['data_as_of'].astimezone(zone):%Y-%m-%d %H:%M}",
+    ]
+
+
+_WAIT_TITLE = (
+    "Minutes from arrival to care of a patient who arrives in the hour; how probably they are beyond the target"
+)
+_COLOURS = ("red", "orange", "yellow", "green", "blue")
+
+
+def _wait_headings(triage: Triage) -> list[str]:
+    levels = _COLOURS if triage.scale == "Manchester" else [f"level {level}" for level in range(1, 6)]
+    targets = [f"{level} > {target}" for level, target in zip(levels, triage.target_min, strict=True)]
+    return ["sector", "in", "hour", "median", "90th", "90 % interval", *targets]
+
+
+def _wait_line(row: dict[str, Any], zone: Any) -> list[Any]:
+    from healthcare_ops.core.tables import BREACHES
+
+    return [
+        where(row["sector_id"]),
+        ahead(row["horizon_h"]),
+        f"{row['target_time'].astimezone(zone):%m-%d %H:%M}",
+        f"{row['q50']:.0f}",
+        f"{row['q90']:.0f}",
+        f"{row['q05']:.0f} – {row['q95']:.0f}",
+        *("" if row[name] is None else f"{row[name]:.0%}" for name in BREACHES),
     ]

@@ -10,7 +10,7 @@ import typer
 from healthcare_ops.entrypoints.cli.failures import show_result, warn
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, By, Json, State, Why, instant, objects_of
 from healthcare_ops.entrypoints.cli.output import console, emit_json, table
-from healthcare_ops.entrypoints.cli.report import print_backtests
+from healthcare_ops.entrypoints.cli.report import print_backtests, print_wait_tests
 from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def show(
     out = console()
     out.print(table(listed.version, ["", ""], _facts(asdict(listed), dict(manifest))))
     print_backtests(manifest["backtests"])
+    # Models of before there were forecasts of waits have no such tests.
+    print_wait_tests(manifest.get("wait_tests"))
 
 
 @app.command("promote")
@@ -143,10 +145,15 @@ def _facts(listed: dict[str, Any], manifest: dict[str, Any]) -> list[list[str]]:
         ],
         ["why", listed["reason"]],
         ["learnt from", "\n".join(windows)],
+        *([["without a model", "\n".join(_reasons(manifest))]] if manifest.get("without_model") else []),
         *([["pinned as", manifest["pin"]]] if manifest.get("pin") else []),
         ["files", "\n".join(f"{name} {digest[:16]}…" for name, digest in manifest["files"].items())],
         ["made with", libraries],
     ]
+
+
+def _reasons(manifest: dict[str, Any]) -> list[str]:
+    return [f"{place}: {reason}" for place, reason in sorted(manifest["without_model"].items())]
 
 
 def _tell(use: Use, *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -64,6 +65,20 @@ def print_backtests(backtests: Any) -> None:
     """Print how good the forecasts of each sector were, beside the same hour last week."""
     for walk in backtests:
         console().print(table(_walk_title(walk), _WALK_HEADINGS, [_walk_line(item) for item in walk["comparisons"]]))
+
+
+def print_wait_tests(tests: Any) -> None:
+    """Print how good the forecasts of waits were, beside the sector's waits of the 13 weeks before."""
+    if not tests:
+        return
+    # All sectors have the same test weeks.
+    first, until = (datetime.fromtimestamp(60 * tests[0][name], UTC) for name in ("first_min", "until_min"))
+    lines = [
+        [test["sector_id"], test["patients"], test["pinball"], test["usual_pinball"], f"{test['coverage_90']:.1%}"]
+        for test in tests
+    ]
+    title = f"Test of waits: patients from {first:%Y-%m-%d} to {until:%Y-%m-%d}, against the waits of 13 weeks before"
+    console().print(table(title, ["sector", "patients", "pinball, min", "usual", "90 % cover"], lines))
 
 
 def _walk_title(walk: dict[str, Any]) -> str:
