@@ -727,6 +727,17 @@ def test_a_prediction_is_scored_once_when_its_hour_has_passed(scored):
     assert leads(first) == [(11, 0, "m1"), (11, 0, "m2"), (11, 1, "m1"), (11, 5, "m1")]
 
 
+def test_where_stays_are_short_a_forecast_of_two_days_ahead_is_scored_all_the_same(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", usual_visits(), "march.csv")
+        hospital.refine("ingest_bronze", "bronze_to_silver", "dq_check", "silver_to_gold")
+        predict(hospital, predictions("2026-03-10T08:00:00", {48: 1.0}))
+
+        hospital.refine("monitor_models")
+
+        assert leads(hospital.rows(PREDICTION_SCORES)) == [(11, 48, "m1")]
+
+
 def test_scoring_again_changes_nothing(scored):
     (first, again, _), (before, after, _) = scored
 

@@ -19,6 +19,9 @@ from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.pipeline.scores import score_predictions
 from healthcare_ops.pipeline.waits import HISTORY_DAYS, score_waits
 
+# A forecast reaches two days ahead, and waits of an hour can be judged a day after it.
+_OPEN_DAYS = 4
+
 
 def run(context: Context, request: Request) -> Outcome:
     """Score the days of predictions that can still have open hours, and watch for drift; again changes nothing."""
@@ -44,7 +47,7 @@ def _scored(context: Context, request: Request) -> Outcome:
         return {"rows": 0}
     known_until = datetime.fromisoformat(noted)
     # Late records change what happened for as long as a stay can last; older scores stand.
-    oldest = (known_until - timedelta(days=context.site.max_stay_days)).date()
+    oldest = (known_until - timedelta(days=max(context.site.max_stay_days, _OPEN_DAYS))).date()
     days = sorted(day for day in predicted if oldest <= day <= known_until.date() + timedelta(days=1))
     if not days:
         return {"rows": 0}
