@@ -20,13 +20,13 @@ def hospital(tmp_path):
         yield opened
 
 
-def scored(hours_ago, *, expected, actual, lead=1, sector=HOSPITAL, version="m1", is_covered=True):
+def scored(hours_ago, *, expected, actual, lead=1, sector=HOSPITAL, version="m1", is_covered=True, metric="arrivals"):
     """Return one prediction whose hour has passed."""
     target = (NOW - timedelta(hours=hours_ago)).replace(tzinfo=None)
     known = {
         "facility_id": "h",
         "sector_id": sector,
-        "metric": "arrivals",
+        "metric": metric,
         "prediction_ts": target - timedelta(hours=lead),
         "data_as_of": target - timedelta(hours=lead),
         "target_time": target,
@@ -55,7 +55,7 @@ def measures(hospital, rows):
     ]
 
 
-def test_the_last_day_is_measured_of_all_sectors_hours_ahead_and_models_together(hospital):
+def test_the_last_day_is_measured_of_all_sectors_hours_ahead_and_models_together_but_not_of_queues(hospital):
     day = [
         scored(ago, expected=12.0, actual=10.0, lead=lead, version=version, is_covered=ago != 3)
         for ago in range(1, 25)
@@ -65,6 +65,7 @@ def test_the_last_day_is_measured_of_all_sectors_hours_ahead_and_models_together
         *(scored(ago, expected=90.0, actual=10.0) for ago in range(30, 60)),
         *(scored(ago, expected=90.0, actual=10.0, sector="ED") for ago in range(1, 25)),
         *(scored(ago, expected=90.0, actual=10.0, lead=2) for ago in range(1, 25)),
+        *(scored(ago, expected=9.0, actual=1.0, lead=n, metric="queue") for ago in range(1, 25) for n in (1, 4, 24)),
     ]
 
     (found,) = measures(hospital, [*day, *others])

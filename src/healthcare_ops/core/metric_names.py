@@ -36,7 +36,7 @@ DIMENSIONS: Mapping[str, str] = {
     "Job": "name of a job",
     "FeedId": "feed, as its feed file names it",
     "SecretName": "name of a secret",
-    "Metric": "what is forecast: arrivals, occupancy or queue",
+    "Metric": "what is forecast, as `metric` of `gold.predictions` names it",
     "SectorId": "sector, as site.toml names it; `*` for all together",
     "HorizonH": "hours ahead",
 }

@@ -37,6 +37,8 @@ _MEASURES: Mapping[str, str] = {
 }
 # What the page shows; hours that are close to each other err together.
 _SHOWN_H = (1, 4, 24)
+# Of short queues and single waits a day tells too little to ring for.
+_JUDGED = ("arrivals", "occupancy")
 # A day of one forecast an hour; fewer tell of chance.
 _LEAST_PREDICTIONS = 24 * len(_SHOWN_H)
 
@@ -105,10 +107,10 @@ def _of_a_week(at: datetime, rows: Iterable[Mapping[str, Any]]) -> Iterator[Meas
 
 
 def _of_the_last_day(at: datetime, rows: Iterable[Mapping[str, Any]]) -> Iterator[Measured]:
-    """Yield how good each metric's forecasts of all sectors together were, if there were enough of them."""
+    """Yield how good the forecasts of all sectors together were, of what alarms judge and if there were enough."""
     shown: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
-        if row["sector_id"] == HOSPITAL and row["horizon_h"] in _SHOWN_H:
+        if row["metric"] in _JUDGED and row["sector_id"] == HOSPITAL and row["horizon_h"] in _SHOWN_H:
             shown[row["metric"]].append(row)
     for metric, mine in shown.items():
         if sum(row["predictions"] for row in mine) >= _LEAST_PREDICTIONS:
