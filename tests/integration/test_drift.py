@@ -13,11 +13,19 @@ from healthcare_ops.jobs import load_job
 from healthcare_ops.jobs.context import Request
 from healthcare_ops.jobs.drift import drift_of
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION
-from hospital import open_hospital, visit
+from hospital import SITE, open_hospital, visit
 
 FIRST = datetime(2026, 1, 1)  # noqa: DTZ001  # the hospital's wall clock
 LEARNT_DAYS, DAYS = 70, 84
 NOW = "2026-03-26T00:10:00-03:00"
+
+
+SCHOOL_HOLIDAY = """
+[[events]]
+name = "school_holiday"
+days = [{days}]
+"""
+LEARNT, COMING = '"2026-01-29/2026-02-04"', '"2026-03-16/2026-03-25"'
 
 
 def visits(first_day, last_day, mean):
@@ -97,3 +105,20 @@ def test_while_data_quality_finds_a_fault_nothing_that_moved_is_learnt(hospital)
     assert not trained["is_promoted"]
     assert trained["reason"].startswith("the data are at fault: ")
     (hospital.state / key).unlink()
+
+
+@pytest.mark.parametrize(("days", "kind"), [(f"{LEARNT}, {COMING}", "none"), (LEARNT, "real_change")])
+def test_a_holiday_of_the_site_file_whose_like_the_model_knows_is_no_drift(tmp_path, days, kind):
+    with open_hospital(tmp_path / "h", NOW, site=SITE + SCHOOL_HOLIDAY.format(days=days)) as opened:
+        for first, last, mean in ((0, 28, 5.0), (28, 35, 3.5), (35, LEARNT_DAYS, 5.0)):
+            opened.deliver("visits", visits(first, last, mean), f"{first}.csv")
+        opened.refine()
+        train = load_job("weekly_train")
+        train(opened.context, Request("sunday", "weekly_train", opened.context.clock.now().date()))
+        for first, last, mean in ((LEARNT_DAYS, 74, 5.0), (74, DAYS, 3.7)):
+            opened.deliver("visits", visits(first, last, mean), f"{first}.csv")
+        opened.refine()
+
+        verdict = drift_of(opened.context)
+
+    assert verdict.kind == kind

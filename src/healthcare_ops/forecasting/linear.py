@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -57,10 +58,14 @@ class LinearModel:
     def means(self, series: HourlySeries, origins: Ints, leads: Ints, covariates: Covariates) -> Floats:
         """Return the mean of the hour `leads[i]` after `origins[i]`, which sees only the hours before it."""
         hours = max(int((origins + leads).max()) + 1, len(series.values))
-        design = _profile_design(series, hours, covariates, self.special, has_season=self.has_season)
-        profile = predict_poisson(design, self.profile)
+        profile = self.usual(series.start, hours, covariates)
         known = _origin_design(series, profile, origins, leads, covariates, self.climates)
         return predict_poisson(known, self.levels, np.log(profile[origins + leads]))
+
+    def usual(self, start: datetime, hours: int, covariates: Covariates) -> Floats:
+        """Return the mean of each hour from `start` (aware) on that the calendar alone leads to expect."""
+        design = _profile_design(start, hours, covariates, self.special, has_season=self.has_season)
+        return predict_poisson(design, self.profile)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as plain values."""
@@ -102,7 +107,7 @@ def fit_linear(series: HourlySeries, covariates: Covariates, ridges: tuple[float
     hours = len(series.values)
     has_season = hours >= _SEASON_HOURS
     special = _special(series, covariates)
-    design = _profile_design(series, hours, covariates, special, has_season=has_season)
+    design = _profile_design(series.start, hours, covariates, special, has_season=has_season)
     ridge = profile_ridge(ridges[0], len(special), has_season=has_season)
     coefficients = fit_poisson(design, series.values, ridge=ridge)
     profile = predict_poisson(design, coefficients)
@@ -128,9 +133,9 @@ def _special(series: HourlySeries, covariates: Covariates) -> tuple[str, ...]:
 
 
 def _profile_design(
-    series: HourlySeries, hours: int, covariates: Covariates, special: tuple[str, ...], *, has_season: bool
+    start: datetime, hours: int, covariates: Covariates, special: tuple[str, ...], *, has_season: bool
 ) -> Design:
-    civil = covariates.calendar.hours(series.start, hours)
+    civil = covariates.calendar.hours(start, hours)
     days = covariates.calendar.special_days(int(civil.day_number[0]), int(civil.day_number[-1])) if special else {}
     return profile_design(civil, [days.get(name, {}) for name in special], has_season=has_season)
 

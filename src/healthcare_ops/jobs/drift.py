@@ -16,14 +16,15 @@ from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.emf import Measured
 from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import OPS_METRICS_HOURLY
-from healthcare_ops.forecasting.calendar import Calendar
+from healthcare_ops.forecasting.arrivals import ArrivalsModel
 from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.jobs.context import Context, Request
 from healthcare_ops.jobs.metric_lines import write_metrics
 from healthcare_ops.jobs.quality_reports import readable_report
+from healthcare_ops.jobs.series import covariates
 from healthcare_ops.jobs.silver_to_gold import gold_known_until
 from healthcare_ops.monitoring.drift import find_drift
-from healthcare_ops.monitoring.hours import HospitalHours, SectorHours
+from healthcare_ops.monitoring.hours import Floats, HospitalHours, SectorHours
 from healthcare_ops.monitoring.verdict import KnownFault, Verdict
 from healthcare_ops.pipeline.quality.report.past import made_by
 from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
@@ -41,18 +42,18 @@ def drift_of(context: Context) -> Verdict | None:
     if standing(context.objects).champion is None:
         return None
     try:
-        manifest = load_champion(context.objects).manifest
+        in_use = load_champion(context.objects)
     except (ConfigError, NotFoundError):
         return None  # whoever forecasts with it tells
     until = gold_known_until(context)
-    learnt = max((datetime.fromisoformat(end) for _, end in manifest["training_window"].values()), default=None)
+    learnt = max((datetime.fromisoformat(end) for _, end in in_use.manifest["training_window"].values()), default=None)
     if until is None or learnt is None:
         return None
     first_day = civil_day(learnt - timedelta(microseconds=1), context.site.tz) + timedelta(days=1)
     last_day = civil_day(until, context.site.tz) - timedelta(days=1)
     if last_day < first_day:
         return None
-    hours = _hours(context, first_day, last_day)
+    hours = _hours(context, in_use.flow.arrivals, first_day, last_day)
     return find_drift(hours, tuple(_known_faults(context, last_day))) if hours else None
 
 
@@ -85,7 +86,9 @@ def described(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _hours(context: Context, first_day: date, last_day: date) -> HospitalHours | None:
+def _hours(
+    context: Context, models: Mapping[str, ArrivalsModel], first_day: date, last_day: date
+) -> HospitalHours | None:
     """Return the hours that were learnt from (a year at most) and those since, whole days only."""
     zone = context.site.tz
     begin = datetime.combine(first_day - timedelta(days=_LEARNT_DAYS), time(), zone)
@@ -99,23 +102,25 @@ def _hours(context: Context, first_day: date, last_day: date) -> HospitalHours |
     end = datetime.combine(last_day + timedelta(days=1), time(), zone).astimezone(UTC)
     count = int((end - start) / timedelta(hours=1))
     first = np.datetime64(start.replace(tzinfo=None), "us")
+    beside = covariates(context.site)
+    usual = {name: model.linear.usual(start, count, beside) for name, model in models.items()}
     sectors = tuple(
-        _sector(sector, mine, first, count)
+        _sector(sector, mine, first, usual.get(sector), count)
         for sector in context.site.sector_ids
         for mine in (found.filter(pc.equal(found["sector_id"], sector)),)
         if mine.num_rows and pc.sum(mine["arrivals_count"]).as_py()
     )
     if not sectors or earliest >= first_day:
         return None
-    civil = Calendar(context.site.zone, context.site.holidays).hours(start, count)
+    civil = beside.calendar.hours(start, count)
     return HospitalHours(civil.day_number, civil.hour, civil.day_type, (first_day - _EPOCH).days, sectors)
 
 
-def _sector(sector_id: str, rows: pa.Table, first: np.datetime64, count: int) -> SectorHours:
+def _sector(sector_id: str, rows: pa.Table, first: np.datetime64, expected: Floats | None, count: int) -> SectorHours:
     at = ((rows["hour_start"].to_numpy() - first) // _HOUR).astype(np.int64)
     inside = (at >= 0) & (at < count)
 
-    def hourly(name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def hourly(name: str) -> Floats:
         out = np.full(count, np.nan)
         values = rows[name].cast(pa.float64()).to_numpy()
         out[at[inside]] = values[inside]
@@ -127,6 +132,7 @@ def _sector(sector_id: str, rows: pa.Table, first: np.datetime64, count: int) ->
         hourly("arrivals_count"),
         waits_min=waits if np.isfinite(waits).any() else None,
         occupancy=hourly("occupied_beds"),
+        expected=expected,
     )
 
 

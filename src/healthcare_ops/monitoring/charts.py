@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -25,11 +25,17 @@ _MOST_OF_A_DAY = 0.75
 # Nor does a chart rise without end, so that it comes down soon after a change is over.
 _CEILING = 2.0
 _LEAST_DAYS = 28
-# A reference has not seen everything, so its own virtual years are too tame; those of levels, whose memory has to be
-# estimated as well, even more; those of a short reference most. Chosen on seeds that no table reports.
-_ROOM, _ROOM_OF_LEVELS, _ROOM_DAYS = 1.1, 1.3, 30.0
-# A chart starts anew about every twelfth day: it needs at least the evidence that so many looks a year give by chance.
-_LOOKS_A_YEAR = 30.0
+# The level's memory from day to day, and its part of the variance of days; both are fitted.
+_LEVEL_MEMORY, _LEVEL_PART = np.arange(1, 20) / 20, np.arange(1, 11) / 10
+_FITTED, _SETTLED = 2, 60
+# A tail is counted where at least this share of the virtual years reach it.
+_COUNTED = 0.1
+# A reference has not seen everything, so its own virtual years are too tame; those of levels with a long tail, whose
+# memory has to be estimated as well, even more; those of a short reference most. Chosen on seeds that no table reports.
+_ROOM, _ROOM_OF_LONG_TAILS, _ROOM_DAYS = 1.1, 1.3, 30.0
+# A chart of normal days that starts anew so many times a year reaches the logarithm of that ÷ alarms; none needs less
+# than two nats below it.
+_LOOKS_A_YEAR, _NATS_BELOW = 220.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class Chart:
     """One direction of a change: what is new on each day, and the evidence in it by the age of the change.
 
     The evidence of a day is `gain[age]`·new − `cost[age]` (nats). NaN = the day says nothing. `unsure` is the standard
-    error of the mean of `new`, for the reference may not know its own level well.
+    error of the mean of `new`, for the reference may not know its own level well. Where `new` `is_normal`, theory tells
+    as well as the reference what is reached by chance.
     """
 
     direction: int
@@ -45,6 +52,7 @@ class Chart:
     gain: Floats
     cost: Floats
     unsure: float = 0.0
+    is_normal: bool = False
 
 
 def ratio_chart(direction: int, ratios: Floats) -> Chart:
@@ -54,26 +62,28 @@ def ratio_chart(direction: int, ratios: Floats) -> Chart:
 
 @dataclass(frozen=True)
 class Memory:
-    """How deviations of days go on: an autoregression over a week, fitted to the reference."""
+    """How deviations of days go on: what the week before tells of a day, fitted to the reference."""
 
     weights: Floats
     variance: float
 
     @classmethod
     def of(cls, series: Floats) -> Memory:
-        """Fit it by Yule and Walker to deviations with mean 0; unknown days (NaN) count as usual ones."""
-        known = np.nan_to_num(series)
-        count = max(int(np.isfinite(series).sum()), 1)
-        power = np.array([known[lag:] @ known[: len(known) - lag] for lag in range(MEMORY_DAYS + 1)]) / count
-        if count < _LEAST_DAYS or power[0] <= 0:
-            return cls(np.zeros(MEMORY_DAYS), max(float(power[0]), 1e-9))
-        lags = np.abs(np.subtract.outer(np.arange(MEMORY_DAYS), np.arange(MEMORY_DAYS)))
-        # A little on the diagonal: few weeks must not make a long memory of chance.
-        weights = np.linalg.solve(power[lags] + np.eye(MEMORY_DAYS) * power[0] * MEMORY_DAYS / count, power[1:])
-        lost = 1 - MEMORY_DAYS / max(count, 2 * MEMORY_DAYS)
-        return cls(
-            np.asarray(np.round(weights, 9), np.float64), max(float(power[0] - weights @ power[1:]) / lost, 1e-9)
-        )
+        """Fit it to deviations with mean 0; unknown days (NaN) count as usual ones.
+
+        A level that returns to the usual one day by day, and chance on top: the likeliest of a grid. Two numbers, for
+        a year does not tell the seven of a free autoregression. Source: Harvey, Forecasting, Structural Time Series
+        Models and the Kalman Filter, 1989, ch. 3.
+        """
+        is_known = np.isfinite(series)
+        count = int(is_known.sum())
+        if count < _LEAST_DAYS or not np.nan_to_num(series).any():
+            return cls(np.zeros(MEMORY_DAYS), max(float((series[is_known] ** 2).sum()) / max(count, 1), 1e-9))
+        candidates = _memories()
+        squares = (_new(series, candidates)[:, is_known] ** 2).sum(axis=1)
+        best = int(squares.argmin())
+        lost = 1 - _FITTED / max(count, 2 * _FITTED)
+        return cls(candidates[best], max(float(squares[best]) / count / lost, 1e-9))
 
     @cached_property
     def shows(self) -> Floats:
@@ -88,9 +98,7 @@ class Memory:
 
     def new(self, series: Floats) -> Floats:
         """Return what the days before did not tell of a day; NaN where the day is not known."""
-        known = np.concatenate([np.zeros(MEMORY_DAYS), np.nan_to_num(series)])
-        told = [weight * known[MEMORY_DAYS - lag : -lag] for lag, weight in enumerate(self.weights, start=1)]
-        return np.asarray(series - np.sum(told, axis=0))
+        return np.asarray(_new(series, self.weights[None])[0])
 
     def chart(self, direction: int, series: Floats, size: float, anchor_days: int) -> Chart:
         """Return the chart of a lasting change by `size`, against a level that so many days of the reference tell."""
@@ -99,8 +107,8 @@ class Memory:
         return Chart(direction, self.new(series), change / self.variance, change**2 / (2 * self.variance), unsure)
 
 
-def thresholds(charts: Sequence[Chart], *, trained: int, per_year: float, seed: int) -> Floats:
-    """Return what each chart reaches with the probability `per_year` in a year without any change.
+def thresholds(charts: Sequence[Chart], *, trained: int, per_year: Floats, seed: int) -> Floats:
+    """Return what each chart reaches `per_year` times (its own) in a year without any change.
 
     Years are put together of weeks of the first `trained` days (moving blocks), and of a level that the reference may
     have got wrong. Infinite for a chart to which fewer than four weeks of days speak.
@@ -112,19 +120,36 @@ def thresholds(charts: Sequence[Chart], *, trained: int, per_year: float, seed: 
         return out
     chosen = [number for number, is_heard in enumerate(speaks) if is_heard]
     new = np.stack([np.resize(known[number], max(map(len, known))) for number in chosen])
+    heard = [charts[number] for number in chosen]
     random = np.random.default_rng(seed)
-    wrong = np.array([charts[number].unsure for number in chosen])[:, None] * random.standard_normal(_YEARS)
-    gain, cost = _coefficients([charts[number] for number in chosen])
+    wrong = np.array([chart.unsure for chart in heard])[:, None] * random.standard_normal(_YEARS)
+    gain, cost = _coefficients(heard)
     highest = np.zeros_like(wrong)
     now = np.zeros((len(chosen), _YEARS, _AGES))
     for days in virtual_days(new.shape[1], _YEAR_DAYS, random):
         now = _grown(now, gain[:, None] * (new[:, days] + wrong)[..., None] - cost[:, None])
         np.maximum(highest, now.max(axis=-1), out=highest)
-    room = np.array([_ROOM_OF_LEVELS if charts[number].unsure else _ROOM for number in chosen])
-    room *= 1 + _ROOM_DAYS / np.array([len(known[number]) for number in chosen])
-    found = room * np.quantile(highest, max(1 - per_year, 0.0), axis=1)
-    out[speaks] = np.maximum(found, np.log(_LOOKS_A_YEAR / per_year))
+    has_long_tail = [chart.unsure > 0 and not chart.is_normal for chart in heard]
+    room = np.where(has_long_tail, _ROOM_OF_LONG_TAILS, _ROOM)
+    room = room * (1 + _ROOM_DAYS / np.array([len(known[number]) for number in chosen]))
+    by_chance = np.log(_LOOKS_A_YEAR / per_year[speaks])
+    found = np.maximum(room * reached(highest, per_year[speaks]), by_chance - _NATS_BELOW)
+    # The highest of one year's virtual years is a sample; its geometric mean with the theory's is nearer the truth.
+    out[speaks] = np.where([chart.is_normal for chart in heard], np.sqrt(found * by_chance), found)
     return out
+
+
+def reached(highest: Floats, per_year: Floats) -> Floats:
+    """Return what is reached so many times a year, from the highest of virtual years, shape (charts, years).
+
+    Times a year are Poisson, so that a year has none with the chance exp(−times). What fewer than a tenth of the years
+    reach is too seldom to be counted: there the tail is exponential, as that of such charts is.
+    """
+    chance = -np.expm1(-per_year)
+    counted = np.array([np.quantile(row, 1 - max(p, _COUNTED)) for row, p in zip(highest, chance, strict=True)])
+    beyond = np.maximum(highest - counted[:, None], 0.0)
+    mean = beyond.sum(axis=1) / np.maximum((beyond > 0).sum(axis=1), 1)
+    return np.asarray(counted + mean * np.log(np.maximum(_COUNTED / chance, 1.0)))
 
 
 def cusum(charts: Sequence[Chart], threshold: Floats, days: slice, masked: Flags) -> tuple[Floats, Ints]:
@@ -167,6 +192,32 @@ def virtual_days(count: int, days: int, random: np.random.Generator) -> Ints:
     starts = random.integers(0, count, (-(-days // _BLOCK_DAYS), _YEARS))
     places = starts[:, None, :] + np.arange(_BLOCK_DAYS)[None, :, None]
     return np.asarray(places.reshape(-1, _YEARS)[:days] % count)
+
+
+@cache
+def _memories() -> Floats:
+    """Return the weights of the last days, newest first, for each pair of a level's memory and its part of variance."""
+    found = [np.zeros(MEMORY_DAYS)]
+    for memory in _LEVEL_MEMORY:
+        for part in _LEVEL_PART:
+            trust = _trust(memory, part)
+            found.append(memory * trust * (memory * (1 - trust)) ** np.arange(MEMORY_DAYS))
+    return np.array(found)
+
+
+def _trust(memory: float, part: float) -> float:
+    """Return which part of what is new on a day is the level's, in the long run (Kalman's gain)."""
+    unsure = part
+    for _ in range(_SETTLED):
+        unsure = memory**2 * unsure * (1 - part) / (unsure + 1 - part) + part * (1 - memory**2)
+    return unsure / (unsure + 1 - part)
+
+
+def _new(series: Floats, weights: Floats) -> Floats:
+    """Return what the days before did not tell of each day, a row for each row of weights."""
+    known = np.concatenate([np.zeros(MEMORY_DAYS), np.nan_to_num(series)])
+    before = np.stack([known[MEMORY_DAYS - lag : len(known) - lag] for lag in range(1, MEMORY_DAYS + 1)])
+    return np.asarray(series - np.round(weights, 9) @ before)
 
 
 def _coefficients(charts: Sequence[Chart]) -> tuple[Floats, Floats]:

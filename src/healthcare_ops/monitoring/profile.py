@@ -15,8 +15,10 @@ from healthcare_ops.monitoring.hours import Days, Floats, Ints
 _PRIOR_ARRIVALS, _PRIOR_HOURS = 20.0, 4.0
 _KINDS = (slice(0, 5), slice(5, 6), slice(6, 7))  # working days, Saturday, Sunday
 _YEAR_DAYS, _LEAST_YEAR_DAYS, _HARMONICS = 365.25, 330, (1, 2)
-# The level is that of the last weeks of the reference; it may stand so far off (1 = 100 %) before any data speak.
-ANCHOR_DAYS, _LIKELY_SIZE = 56, 0.1
+# The level is that of the last weeks of the reference.
+ANCHOR_DAYS = 56
+# How far it is likely to stand off before any data speak (1 = 100 %), if seasons are not known, or are.
+_LIKELY, _LIKELY_BESIDE_SEASON = 0.1, 0.03
 
 
 def usual_counts(counts: Floats, hours: Floats, days: Days) -> Floats:
@@ -54,7 +56,7 @@ def usual_deviation(deviation: Floats, weight: Floats, days: Days, *, with_seaso
     """Return how far each day stands off the usual hours of the week by season and by the level of the last weeks.
 
     `deviation` is 0 on a usual day; days of weight 0 say nothing. Season are two waves a year, if the reference is
-    about a year long; both are drawn towards 0 by what chance and the memory of days can make of them.
+    about a year long. Both are drawn towards 0 by what chance and the memory of days can make of them.
     """
     known = days.is_typical & (weight > 0)
     if not known.any():
@@ -62,26 +64,36 @@ def usual_deviation(deviation: Floats, weight: Floats, days: Days, *, with_seaso
     off, at = deviation[known], days.number[known]
     share = weight[known] / weight[known].mean()
     noise = Memory.of(off - np.average(off, weights=share)).long_variance
-    found = np.zeros(len(deviation))
-    if with_season and days.number[days.trained - 1] - days.number[0] >= _LEAST_YEAR_DAYS:
-        found = _season(off, share, noise, at, days.number)
-        off = off - found[known]
+    with_season = with_season and days.number[days.trained - 1] - days.number[0] >= _LEAST_YEAR_DAYS
+    found = _season(off, share, noise, at, days.number, waves=_HARMONICS if with_season else ())
+    off = off - found[known]
     recent = at > days.number[days.trained - 1] - ANCHOR_DAYS
     if not recent.any():
         return found
     level = np.average(off[recent], weights=share[recent])
-    return np.asarray(found + level * _LIKELY_SIZE**2 / (_LIKELY_SIZE**2 + noise / np.count_nonzero(recent)))
+    likely = _LIKELY_BESIDE_SEASON if with_season else _LIKELY
+    return np.asarray(found + level * likely**2 / (likely**2 + noise / np.count_nonzero(recent)))
 
 
-def _season(off: Floats, share: Floats, noise: float, at: Ints, days: Ints) -> Floats:
-    def waves(day: Ints) -> Floats:
-        angle = 2 * np.pi * np.multiply.outer(np.array(_HARMONICS), day / _YEAR_DAYS)
+def _season(off: Floats, share: Floats, noise: float, at: Ints, days: Ints, *, waves: tuple[int, ...]) -> Floats:
+    """Return the mean and the waves of a year, drawn towards 0 by how far they stand out of chance.
+
+    Source: James & Stein, Proc. 4th Berkeley Symposium, 1961;1:361.
+    """
+
+    def columns(day: Ints) -> Floats:
+        angle = 2 * np.pi * np.multiply.outer(np.array(waves), day / _YEAR_DAYS).reshape(len(waves), len(day))
         return np.vstack([np.ones(len(day)), np.sin(angle), np.cos(angle)])
 
-    columns = waves(at)
-    penalty = np.diag([0.0] + [noise / _LIKELY_SIZE**2] * (len(columns) - 1))
-    size = np.linalg.solve((columns * share) @ columns.T + penalty, (columns * share) @ off)
-    return np.asarray(np.round(size, 9) @ waves(days))
+    mine = columns(at)
+    products = (mine * share) @ mine.T
+    size = np.linalg.solve(products, (mine * share) @ off)
+    if waves:
+        known = np.linalg.inv(np.linalg.inv(products)[1:, 1:])
+        stands_out = float(size[1:] @ known @ size[1:]) / noise
+        size[1:] *= max(0.0, 1 - (len(size) - 3) / max(stands_out, 1e-9))
+        size[0] = np.average(off - size[1:] @ mine[1:], weights=share)
+    return np.asarray(np.round(size, 9) @ columns(days))
 
 
 def _without_each_week(table: Floats, days: Days) -> Floats:

@@ -7,14 +7,14 @@ likelier under the smallest change worth finding. Sums of it are what a CUSUM ne
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from healthcare_ops.monitoring.charts import Chart, Memory, ratio_chart
-from healthcare_ops.monitoring.hours import Flags, Floats, HospitalHours, SectorHours
+from healthcare_ops.monitoring.hours import Days, Flags, Floats, HospitalHours, SectorHours
 from healthcare_ops.monitoring.profile import ANCHOR_DAYS, of_weekday, usual_counts, usual_deviation, usual_values
 
 Kind = Literal["arrivals", "peak", "spread", "wait", "occupancy"]
@@ -43,13 +43,25 @@ class Level:
     kind: Kind = "arrivals"
     worth: float = WORTH_ARRIVALS
 
+    @classmethod
+    def of(cls, sector_id: str, seen: Floats, usual: Floats, days: Days, *, with_season: bool) -> Level:
+        """Return the level of days (NaN = says nothing), of which `usual` are thought to come before season and trend.
+
+        Without season it is as if the reference's last weeks were the whole year.
+        """
+        speaks = np.isfinite(seen)
+        weight = np.where(speaks, usual, 0.0)
+        off = np.nan_to_num(seen) / np.maximum(usual, 1e-9) - 1
+        found = usual_deviation(off, weight, days, with_season=with_season)
+        return cls(sector_id, seen, np.where(speaks, usual * np.maximum(1 + found, 0.1), np.nan))
+
     def charts(self, trained: int) -> Iterator[Chart]:
         """Yield a chart for more arrivals and one for fewer, on a scale on which Poisson counts vary by 1 ÷ √mean."""
         off = _root(self.seen, self.expected)
         memory = Memory.of(off[:trained])
         for direction in (1, -1):
             size = 2 * np.sqrt((1 + self.worth) ** direction) - 2
-            yield memory.chart(direction, off, size, min(ANCHOR_DAYS, trained))
+            yield replace(memory.chart(direction, off, size, min(ANCHOR_DAYS, trained)), is_normal=True)
 
     def first(self, window: slice) -> int:
         """Return how many days of a window come before the change."""
@@ -165,18 +177,8 @@ class Arrivals:
         self.expected = self.plain
         if sector.expected is not None:
             self.expected = hospital.totals(np.where(is_known, sector.expected, 0.0)).sum(axis=1)
-        self.has_expected = sector.expected is not None
         self.speaks = ~days.is_holiday & (self.shown.sum(axis=1) >= _LEAST_HOURS)
-
-    def level(self, sector_id: str, *, with_season: bool = True) -> Level:
-        """Return the level of days; without season as if the reference's last weeks were the whole year."""
-        seen = self.count.sum(axis=1)
-        usual = self.expected if with_season else self.plain
-        weight = np.where(self.speaks, usual, 0.0)
-        off = seen / np.maximum(usual, 1e-9) - 1
-        learns = with_season and not self.has_expected
-        usual = usual * np.maximum(1 + usual_deviation(off, weight, self.days, with_season=learns), 0.1)
-        return Level(sector_id, np.where(self.speaks, seen, np.nan), np.where(self.speaks, usual, np.nan))
+        self.seen = np.where(self.speaks, self.count.sum(axis=1), np.nan)
 
     @cached_property
     def peak_ratios(self) -> Floats:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from healthcare_ops.monitoring.charts import Memory, alarms, cusum, ratio_chart, thresholds
+from healthcare_ops.monitoring.charts import Memory, alarms, cusum, ratio_chart, reached, thresholds
 
 NO_DAY = np.zeros((1, 400), bool)
 
@@ -20,6 +22,19 @@ def test_the_memory_of_days_is_that_of_the_process_they_come_from():
     assert np.abs(memory.weights[1:]).max() < 0.06
     assert memory.variance == pytest.approx(1.0, abs=0.06)
     assert memory.long_variance == pytest.approx(1 / 0.4**2, rel=0.25)
+
+
+def test_days_of_chance_around_a_level_that_lasts_remember_more_than_yesterday():
+    random = np.random.default_rng(2)
+    level = np.zeros(20_000)
+    for day in range(1, len(level)):
+        level[day] = 0.8 * level[day - 1] + random.normal(0, 0.6)
+
+    memory = Memory.of(level + random.normal(0, 1.0, len(level)))
+
+    # Kalman's gain of this process is 0.375: yesterday is worth 0.8·0.375, each day before 0.8·0.625 times as much.
+    assert memory.weights[:3].tolist() == pytest.approx([0.3, 0.15, 0.075], abs=0.02)
+    assert memory.variance == pytest.approx(1.6, rel=0.03)
 
 
 def test_a_lasting_change_shows_whole_on_its_first_day_and_less_when_days_remember():
@@ -71,7 +86,7 @@ def test_years_without_change_seldom_reach_the_threshold(kept):
     for day in range(1, len(series)):
         series[day] += kept * series[day - 1]
     chart = Memory.of(series[:365]).chart(1, series, 0.2, 56)
-    limit = thresholds([chart], trained=365, per_year=per_year, seed=5)
+    limit = thresholds([chart], trained=365, per_year=np.array([per_year]), seed=5)
 
     reached = [
         cusum([chart], limit, slice(start, start + 365), NO_DAY[:, :365])[0].max() >= limit[0]
@@ -81,10 +96,33 @@ def test_years_without_change_seldom_reach_the_threshold(kept):
     assert np.mean(reached) <= per_year
 
 
+def test_what_is_reached_once_in_many_years_lies_beyond_all_years_that_were_tried():
+    highest = np.random.default_rng(4).exponential(1.0, (1, 400))
+
+    often, seldom, hardly = (reached(highest, np.array([per_year]))[0] for per_year in (0.7, 0.01, 1e-4))
+
+    assert (highest > often).mean() == pytest.approx(0.5, abs=0.02)
+    assert seldom == pytest.approx(np.log(100), rel=0.15)
+    assert hardly > highest.max()
+
+
+@pytest.mark.parametrize("per_year", [0.05, 1.0])
+def test_theory_tames_what_one_year_of_normal_days_says_of_its_highest(per_year):
+    random, limits = np.random.default_rng(6), {True: [], False: []}
+    for _ in range(12):
+        series = random.normal(0, 0.1, 365)
+        chart = Memory.of(series).chart(1, series, 0.2, 56)
+        for is_normal, found in limits.items():
+            told = replace(chart, is_normal=is_normal)
+            found.append(thresholds([told], trained=365, per_year=np.array([per_year]), seed=5)[0])
+
+    assert np.std(limits[True]) < 0.7 * np.std(limits[False])
+
+
 def test_a_chart_that_few_days_speak_to_never_alarms():
     series = np.full(365, np.nan)
     series[:20] = -1.0
 
-    limit = thresholds([ratio_chart(1, series)], trained=365, per_year=0.1, seed=1)
+    limit = thresholds([ratio_chart(1, series)], trained=365, per_year=np.array([0.1]), seed=1)
 
     assert limit.tolist() == [np.inf]

@@ -113,6 +113,15 @@ def test_a_change_of_one_sector_is_told_of_that_sector_alone(make_hospital):
     assert found(verdict, "arrivals", "PED").size == pytest.approx(0.5, abs=0.1)
 
 
+def test_a_fifth_more_in_each_of_six_sectors_is_told_of_all_together(make_hospital):
+    sectors = tuple(f"ED{number}" for number in range(6))
+
+    verdict = find_drift(make_hospital(per_hour=2.0, sectors=sectors, factor=1.2, days=14))
+
+    assert [(f.kind, f.sector_id) for f in verdict.findings] == [("arrivals", "")]
+    assert found(verdict, "arrivals", "").size == pytest.approx(0.2, abs=0.08)
+
+
 def test_what_a_busy_day_explains_of_waits_is_not_told_of_the_waits(make_hospital):
     hours = make_hospital(days=28, season=1 + 0.25 * np.sin(np.arange(400) * 1.7))
     of_day = hours.totals(hours.sectors[0].arrivals).sum(axis=1)

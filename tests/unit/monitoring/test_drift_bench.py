@@ -52,6 +52,23 @@ def test_a_simulated_hospital_that_comes_two_hours_later_is_found_in_two_days(be
     assert statistics.median(item.day or 99 for item in found) <= 2
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("make", ["simulated", "six_sectors"])
+def test_a_fifth_more_is_found_in_a_week_though_days_are_alike(bench, make):
+    change = next(change for change in bench.CHANGES if change.name == "arrivals +20 %")
+
+    found = [bench.look(getattr(bench, make)(10, seed, change, 20), change, seed) for seed in SEEDS]
+
+    assert statistics.median(item.day or 99 for item in found) <= 7
+
+
+def test_the_best_chart_finds_more_sooner_where_more_come_or_more_alarms_are_allowed(bench):
+    small, usual, large = bench.bound(5, 0.5), bench.bound(5, 2.0), bench.bound(20, 2.0)
+
+    assert small[0] >= usual[0] >= large[0] >= 1
+    assert 0.4 < small[1] < usual[1] < large[1] <= 1
+
+
 @pytest.mark.parametrize("make", ["plain", pytest.param("simulated", marks=pytest.mark.slow)])
 def test_a_clean_year_has_at_most_two_false_alarms(bench, make):
     cried = [bench.cry(bench.MAKERS[make](10, seed, bench.CLEAN, 365)) for seed in SEEDS[:3]]
