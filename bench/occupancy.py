@@ -48,6 +48,7 @@ SWEDEN = Covariates(Calendar(ZONE.key, Holidays(country="SE")))
 QUARTERS = {"Q2": (4, 7), "Q3": (7, 10), "Q4": (10, 13)}
 LEADS = np.arange(1, 25)
 REFIT_MIN = 28 * 1440
+BLOCK_MIN = 3 * 1440
 COVERED = (0.88, 0.92)
 
 
@@ -223,21 +224,29 @@ def report(origins: np.ndarray, metric: str, said: dict[str, Said], actual: np.n
             f"{lead:4}   {''.join(f'{value:12.3f}' for value in wape)}   {''.join(f'{value:12.4f}' for value in loss)}"
             f"{'' if is_won else '   not won'}"
         )
-    print("coverage of 90 % intervals: by randomised PIT (below, above), and plain")
+    print("coverage of 90 % intervals: by randomised PIT ± standard error (below, above), and plain")
     covered = True
     month = np.array([instant(int(origin)).astimezone(ZONE).month for origin in origins])
     for quarter, (low, high) in QUARTERS.items():
         rows = (month >= low) & (month < high)
         pit, quantiles = said["model"].pit[rows], said["model"].quantiles[rows]
-        inside = ((pit >= LEVELS[0]) & (pit <= LEVELS[-1])).mean()
+        held = (pit >= LEVELS[0]) & (pit <= LEVELS[-1])
+        inside, unsure = held.mean(), error_of_mean(held, origins[rows] // BLOCK_MIN)
         plain = ((actual[rows] >= quantiles[..., 0]) & (actual[rows] <= quantiles[..., -1])).mean()
         is_covered = COVERED[0] <= inside <= COVERED[1]
         covered = covered and is_covered
         print(
-            f"{quarter}   {inside:.3f} ({(pit < LEVELS[0]).mean():.3f}, {(pit > LEVELS[-1]).mean():.3f})   {plain:.3f}"
+            f"{quarter}   {inside:.3f} ± {unsure:.3f} "
+            f"({(pit < LEVELS[0]).mean():.3f}, {(pit > LEVELS[-1]).mean():.3f})   {plain:.3f}"
             f"{'' if is_covered else f'   outside {COVERED[0]}–{COVERED[1]}'}"
         )
     return won and covered
+
+
+def error_of_mean(held: np.ndarray, block: np.ndarray) -> float:
+    """Return the standard error of a share, of which the hours of a block (a row each) tell of each other."""
+    shares = [held[block == one].mean() for one in np.unique(block)]
+    return float(np.std(shares, ddof=1) / np.sqrt(len(shares)))
 
 
 def seen(stays: Stays, origin: int) -> np.ndarray:
