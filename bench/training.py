@@ -1,4 +1,4 @@
-"""What a weekly training costs: five years of six sectors, arrivals, head counts, tests and all.
+"""What a weekly training costs: five years of six sectors, arrivals, head counts, waits, tests and all.
 
 The hospital is simulated: Poisson arrivals with the rhythm of day, week and year, log-normal stays and waits. It is
 trained in a process of its own, on two threads, without a lake.
@@ -18,6 +18,7 @@ from healthcare_ops.forecasting.regressors import Covariates, minutes
 from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.forecasting.survival import Stays
 from healthcare_ops.forecasting.training import People, train
+from healthcare_ops.forecasting.wait_usual import Waits
 from measured import BEYOND_A_LIMIT, machine, measure
 
 START = datetime(2021, 1, 1, 3, tzinfo=UTC)
@@ -31,7 +32,7 @@ def hospital() -> tuple[list[HourlySeries], People]:
     """Return five years of hourly arrivals, and the stays and waits of the last year."""
     rng = np.random.default_rng(5)
     hour = np.arange(HOURS)
-    known, stays, waits = [], {}, {}
+    known, stays, queue, waits = [], {}, {}, {}
     for sector, mean in ARRIVALS.items():
         rhythm = 1 + 0.6 * np.sin(2 * np.pi * (hour - 8) / 24) + 0.1 * np.sin(2 * np.pi * hour / 8766)
         counts = rng.poisson(mean * rhythm * np.where(hour // 24 % 7 >= 5, 0.85, 1.06))
@@ -42,8 +43,9 @@ def hospital() -> tuple[list[HourlySeries], People]:
         wait = rng.lognormal(3.5, 0.8, len(came)).astype(np.int64)
         stay = wait + rng.lognormal(4.9, 0.7, len(came)).astype(np.int64)
         until = minutes(known[-1].end)
-        stays[sector], waits[sector] = (Stays.of(came, came + lasts, level).known_at(until) for lasts in (stay, wait))
-    return known, People({"occupancy": stays, "queue": waits})
+        stays[sector], queue[sector] = (Stays.of(came, came + lasts, level).known_at(until) for lasts in (stay, wait))
+        waits[sector] = Waits.of(*(came + lasts for lasts in (0.0, wait, stay)), level).known_at(until)
+    return known, People({"occupancy": stays, "queue": queue}, waits=waits)
 
 
 def learn() -> None:
@@ -51,6 +53,7 @@ def learn() -> None:
     covariates = Covariates(Calendar("America/Sao_Paulo", Holidays(country="BR", subdivision="SP")))
     trained = train(known, covariates, people=people, threads=2)
     assert len(trained.flow.headcounts["occupancy"]) == len(ARRIVALS)
+    assert len(trained.flow.waits.sectors) == len(ARRIVALS)
     assert trained.verdict.is_accepted, trained.verdict.reason
 
 
