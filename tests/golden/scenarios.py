@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from healthcare_ops.core.tables import Table
 from healthcare_ops.core.validated import read_toml
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.pipeline.bronze import bronze_rows, bronze_table
-from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION, report_key
+from healthcare_ops.pipeline.quality.evaluate import Finding, Measured
+from healthcare_ops.pipeline.quality.report.report import Report, report_key
 from healthcare_ops.pipeline.quality.rules.checks import read_rules, shipped_rules
 from healthcare_ops.pipeline.sources.mapping import map_records
 from healthcare_ops.pipeline.sources.pseudonyms import Pseudonymiser, Purpose
@@ -118,14 +119,13 @@ class Scenario:
         checks = {check.rule_id: check for file in files.values() for check in file.checks}
         path = self.folder / "past.json"
         for run_id, run in (json.loads(path.read_text()) if path.exists() else {}).items():
-            at = f"{run_id.partition('-')[2]}T08:00:00+00:00"
-            told = {"run_id": run_id, "as_of": at, "written_at": at, "error": None, "schema_version": SCHEMA_VERSION}
-            sections = [
-                {"rule_id": name, "table": checks[name].table, "rule": checks[name].rule, "values": [value]}
+            at = datetime.fromisoformat(f"{run_id.partition('-')[2]}T08:00:00+00:00")
+            days = [at.date() - timedelta(days=back) for back in range(run["days"])]
+            findings = tuple(
+                Finding(checks[name], "pass", 0, None, (Measured(value, limit="recorded"),))
                 for name, value in run["values"].items()
-            ]
-            told |= {"days": {"count": run["days"]}, "rule_versions": versions}
-            yield told | {"rules": [section | {"verdict": "pass", "share": 0.0} for section in sections]}
+            )
+            yield Report(run_id, at, days, versions=versions, findings=findings).document(at)
 
 
 SKIPPED_MIDNIGHT = Scenario(
