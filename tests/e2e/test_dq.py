@@ -312,12 +312,24 @@ def test_it_must_be_said_which_day_is_accepted(hops, past_ward, options, code, w
     assert words in " ".join(outcome.err.split())
 
 
-@pytest.mark.parametrize("command", [("show",), ("explain",), ("history",), ("notice", "visits")], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "dq show",
+        "dq explain",
+        "dq history",
+        "dq notice visits",
+        "dq whatif stays.few --threshold 1",
+        "dq assign stays.few --to Rui --by Ana",
+        "dq judge stays.few --verdict corrupted --by Rui --reason x",
+        "report",
+    ],
+)
 def test_a_report_whose_values_were_changed_by_hand_is_refused_by_name(hops, past_ward, command):
     path = Path(hops("dq", "show", "--state", past_ward.state, "--json").document["path"])
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"dq_risk_score": "low"}))
 
-    outcome = hops("dq", *command, "--state", past_ward.state)
+    outcome = hops(*command.split(), "--state", past_ward.state)
 
     assert outcome.exit_code == 4
     assert "was changed since it was written: report.dq_risk_score is no number or null" in outcome.message

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from healthcare_ops.jobs.context import Request
 from healthcare_ops.operations.acceptance import accept
 from healthcare_ops.operations.cautions import find_cautions
 from healthcare_ops.operations.reading import newest_report
+from healthcare_ops.pipeline.quality.clocks.clock import Diagnosis, FeedClock, LagEvidence
+from healthcare_ops.pipeline.quality.clocks.hour_profile import HourEvidence
+from healthcare_ops.pipeline.quality.report.report import Report
 from hospital import event, open_hospital, visit
 from weeks import LAST, arrivals, open_with_a_past, visits
 
@@ -121,14 +125,22 @@ def test_days_that_data_quality_keeps_from_gold_are_named_until_somebody_accepts
     assert " of 2026-03-12 as it is" in after["GAP_ACCEPTED"].message
 
 
-@pytest.mark.parametrize("different", [{}, {"explained_by": "refused.visits"}, {"accepted": {"by": "Ana"}}])
+JUDGED_AT = datetime(2026, 1, 2, 3, tzinfo=UTC)
+ACCEPTED = {"by": "Ana", "at": JUDGED_AT.isoformat(), "reason": "a test file"}
+
+
+@pytest.mark.parametrize("different", [{}, {"explained_by": "refused.visits"}, {"accepted": ACCEPTED}])
 def test_a_clock_in_doubt_is_named_with_its_offset_unless_it_is_explained_or_accepted(tmp_path, different):
-    clock = {"rule_id": "clock.visits", "feed_id": "visits", "day": "2026-01-02", "offset_h": -3.0} | different
-    at = "2026-01-02T03:00:00+00:00"
-    report = {"schema_version": 2, "written_at": at, "as_of": at, "verdict": "warn", "clocks": [clock]}
+    visits_clock = FeedClock("visits", ZoneInfo("UTC"), ZoneInfo("UTC"))
+    hours = HourEvidence({}, 0, 0, "too few")
+    clock = Diagnosis(
+        visits_clock, JUDGED_AT.date(), "warn", -3.0, None, 3, LagEvidence(-3.0, 40, 3.0, 3.2, None, ""), hours
+    )
+    report = Report("daily-20260102T030000Z-a", JUDGED_AT, [JUDGED_AT.date()], clocks=[clock]).document(JUDGED_AT)
+    report["clocks"] = [section | different for section in report["clocks"]]
     with open_hospital(tmp_path, "2026-01-03T00:00:00-03:00") as hospital:
         key = "gold/data_quality_runs/dt=2026-01-02/daily-20260102T030000Z-a.json"
-        hospital.context.objects.write(key, json.dumps(report | {"run_id": "daily-20260102T030000Z-a"}).encode())
+        hospital.context.objects.write(key, json.dumps(report).encode())
 
         found = told(hospital)
 

@@ -16,7 +16,7 @@ from healthcare_ops.jobs.refusals import refused_files
 from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.operations import audit, bulk
 from healthcare_ops.operations.quarantine import Standing
-from healthcare_ops.operations.reading import whole_report
+from healthcare_ops.operations.reading import newest_report
 from healthcare_ops.pipeline.quality.report.acceptance import Acceptance, Seen, acceptance_of, seen_of
 from healthcare_ops.pipeline.quality.report.past import ACCEPTANCE, DECISION
 from healthcare_ops.pipeline.quality.report.refusals import refusals_id, refused_section
@@ -158,7 +158,7 @@ def _sections(platform: Platform, run_id: str, rule_id: str) -> list[Mapping[str
     """Return what is told under a name, of refused files what the next report will tell; `NotFoundError` if nothing."""
     if feed_id := _feed_of(rule_id):
         return _refused(platform, feed_id)
-    report = whole_report(platform, run_id)
+    report = newest_report(platform, run_id)
     if sections := [section for name in _PAST for section in report[name] if section["rule_id"] == rule_id]:
         return sections
     if any(section["rule_id"] == rule_id for section in report["rules"]):

@@ -59,12 +59,13 @@ def newest_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
     NotFoundError
         If there is none, or more than one run is meant.
     ConfigError
-        If it has another form than today's, because another version of the product wrote it, or cannot be read.
+        If it has another form than today's, because another version of the product wrote it, cannot be read, or holds
+        a value that the product does not write.
     """
     found = _last_written(platform, run_id)
     if found["schema_version"] != REPORT_VERSION:
         raise _of_another_form(found)
-    return found
+    return _whole(found)
 
 
 def told_by_cause(platform: Platform, report: dict[str, Any]) -> dict[str, Any]:
@@ -72,18 +73,7 @@ def told_by_cause(platform: Platform, report: dict[str, Any]) -> dict[str, Any]:
     return report if "causes" in report else with_causes(report, platform.context.site.tz)
 
 
-def whole_report(platform: Platform, run_id: str = "") -> dict[str, Any]:
-    """Return the `newest_report`, looked through to its end.
-
-    Raises
-    ------
-    NotFoundError, ConfigError
-        As `newest_report` does; `ConfigError` also if a value in it is none that the product writes.
-    """
-    return require_whole(newest_report(platform, run_id))
-
-
-def require_whole(report: dict[str, Any]) -> dict[str, Any]:
+def _whole(report: dict[str, Any]) -> dict[str, Any]:
     """Return a report, with its `path`, that is as its JSON Schema says; `ConfigError` for another."""
     if fault := fault_of({name: value for name, value in report.items() if name != "path"}):
         raise ConfigError(
@@ -100,6 +90,8 @@ def newest_outline(platform: Platform) -> dict[str, Any]:
     rows, and `schema_version`. Raises as `newest_report` does, but not for an earlier form.
     """
     found = _last_written(platform)
+    if found["schema_version"] == REPORT_VERSION:
+        return _whole(found)
     if found["schema_version"] not in _FORMS:
         raise _of_another_form(found)
     return found
@@ -126,7 +118,7 @@ def later_decision(platform: Platform, report: Mapping[str, Any]) -> dict[str, A
     found = [_read(objects, key) for key in _newest_first(keys)[:_LATEST]]
     later = [one for one in found if str(one["written_at"]) > str(report["written_at"])]
     newest = max(later, key=lambda one: str(one["written_at"]), default=None)
-    return {"run_id": newest["run_id"], "days": newest["days"]["count"]} if newest else None
+    return {"run_id": _whole(newest)["run_id"], "days": newest["days"]["count"]} if newest else None
 
 
 def _is_of_decision(key: str) -> bool:
@@ -211,14 +203,14 @@ def _refused(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def newest_reports(platform: Platform, count: int) -> list[dict[str, Any]]:
     """Return the newest reports of today's form, the newest first by the instant of their runs.
 
-    `ConfigError` if one of them cannot be read.
+    `ConfigError` if one of them cannot be read, or was changed.
     """
     objects = platform.context.objects
     found = []
     for key in _newest_first(objects.list(REPORTS_PREFIX)):
         report = _read(objects, key)
         if report["schema_version"] == REPORT_VERSION:
-            found.append(report)
+            found.append(_whole(report))
         if len(found) == count:
             break
     return found
@@ -239,7 +231,7 @@ def reports_before(platform: Platform, reports: Sequence[Mapping[str, Any]], wan
         for key in _keys_before(alike, runs)[: MOST_READ * wanted]:
             with suppress(ConfigError):
                 report = _read(objects, key)
-                found += [report] if report["schema_version"] == REPORT_VERSION else []
+                found += [_whole(report)] if report["schema_version"] == REPORT_VERSION else []
     return found
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -19,6 +19,7 @@ from healthcare_ops.operations.reading import (
     sections_of,
     told_of,
 )
+from healthcare_ops.pipeline.quality.report.report import Report
 from hospital import open_hospital
 
 RULES = [{"rule_id": "stay.short", "verdict": "warn"}, {"rule_id": "bed.known", "verdict": "pass"}]
@@ -36,10 +37,16 @@ def platform(hospital):
     return replace(hospital.platform, context=replace(hospital.context, objects=MemoryObjects()))
 
 
-def keep(platform, run_id, written_at, version=2, **more):
-    key = f"gold/data_quality_runs/dt=2026-03-1{written_at[-1]}/{run_id}.json"
-    report = {"run_id": run_id, "written_at": written_at, "schema_version": version, "rules": RULES} | more
-    platform.context.objects.write(key, json.dumps(report).encode())
+def keep(platform, run_id, day, version=2, **more):
+    key = f"gold/data_quality_runs/dt={day}/{run_id}.json"
+    platform.context.objects.write(key, json.dumps(written(run_id, day, version, **more)).encode())
+
+
+def written(run_id, day, version=2, days=1, **more):
+    """Return a report of so many days, as it was kept on a day."""
+    at = datetime(2026, 4, 1, tzinfo=UTC)
+    report = Report(run_id, at, [at.date() - timedelta(days=back) for back in range(days)]).document(at)
+    return report | {"written_at": f"{day}T00:00:00+00:00", "schema_version": version} | more
 
 
 def test_without_any_report_one_is_told_how_to_make_one(platform):
@@ -58,15 +65,15 @@ def test_the_newest_report_is_the_one_that_was_written_last_whatever_day_it_is_o
 
 def test_a_report_of_a_few_days_that_a_decision_left_is_found_by_its_name_and_is_not_the_newest(platform):
     keep(platform, "daily-20260312T120000Z-a", "2026-03-12")
-    keep(platform, "decision-20260313T120000Z-b", "2026-03-13", days={"count": 2})
-    keep(platform, "decision-20260311T120000Z-c", "2026-03-11", days={"count": 1})
+    keep(platform, "decision-20260313T120000Z-b", "2026-03-13", days=2)
+    keep(platform, "decision-20260311T120000Z-c", "2026-03-11", days=1)
 
     newest = newest_report(platform)
 
     assert newest["run_id"] == "daily-20260312T120000Z-a"
     assert newest_report(platform, "decision-20260313")["run_id"] == "decision-20260313T120000Z-b"
     assert later_decision(platform, newest) == {"run_id": "decision-20260313T120000Z-b", "days": 2}
-    assert later_decision(platform, newest | {"written_at": "2026-03-14"}) is None
+    assert later_decision(platform, newest | {"written_at": "2026-03-14T00:00:00+00:00"}) is None
 
 
 def test_a_report_that_a_decision_left_is_shown_if_there_is_no_other(platform):
@@ -98,15 +105,13 @@ def test_a_report_of_an_earlier_form_is_not_shown_and_not_counted(platform):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_of_a_report_of_an_earlier_form_there_is_an_outline(platform, version):
-    rules = [{"rule_id": "stay.short", "severity": "warn", "verdict": "warn", "checked": 24, "violations": 3}]
-    told = {"verdict": "warn", "dq_risk_score": 11.25, "days": {"first": "2026-03-13", "last": "2026-03-13"}}
-    keep(platform, "daily-20260313T120000Z-old", "2026-03-13", version=version, **(told | {"rules": rules}))
+    told = {"verdict": "warn", "dq_risk_score": 11.25}
+    keep(platform, "daily-20260313T120000Z-old", "2026-03-13", version=version, **told)
 
     found = newest_outline(platform)
 
     assert found["schema_version"] == version
     assert {name: found[name] for name in told} == told
-    assert found["rules"] == rules
 
 
 @pytest.mark.parametrize("version", [0, 3])
@@ -115,6 +120,26 @@ def test_of_a_report_of_an_unknown_form_there_is_none(platform, version):
 
     with pytest.raises(ConfigError, match=f"it has form {version}, not 2"):
         newest_outline(platform)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [newest_report, newest_outline, lambda platform: newest_reports(platform, 10)],
+    ids=["report", "outline", "reports"],
+)
+def test_a_report_that_was_changed_by_hand_is_refused_with_where_it_differs(platform, read):
+    keep(platform, "daily-20260313T120000Z-a", "2026-03-13", dq_risk_score="low")
+
+    with pytest.raises(ConfigError, match=r"was changed since it was written: report\.dq_risk_score is no number"):
+        read(platform)
+
+
+def test_a_report_of_a_decision_that_was_changed_by_hand_is_refused_too(platform):
+    keep(platform, "daily-20260312T120000Z-a", "2026-03-12")
+    keep(platform, "decision-20260313T120000Z-b", "2026-03-13", rules="none")
+
+    with pytest.raises(ConfigError, match=r"report\.rules is no array"):
+        later_decision(platform, newest_report(platform))
 
 
 def test_past_reports_are_those_of_the_newest_runs(platform):
@@ -126,12 +151,12 @@ def test_past_reports_are_those_of_the_newest_runs(platform):
     assert runs == ["20260314", "20260313", "20260312"]
 
 
-def kept_days(platform, *days, kind="daily", **more):
+def kept_days(platform, *days, kind="daily"):
     """Keep a report of each of some days of March and April."""
     for day in days:
         run_id = f"{kind}-{day:%Y%m%d}T120000Z-x"
-        report = {"run_id": run_id, "written_at": f"{day}", "schema_version": 2, "error": None, "rules": RULES} | more
-        platform.context.objects.write(f"gold/data_quality_runs/dt={day}/{run_id}.json", json.dumps(report).encode())
+        report = json.dumps(written(run_id, day))
+        platform.context.objects.write(f"gold/data_quality_runs/dt={day}/{run_id}.json", report.encode())
 
 
 MARCH = [date(2026, 3, day) for day in range(1, 32)]
@@ -155,13 +180,14 @@ def test_the_reports_before_some_are_those_by_which_rules_judged_the_oldest_of_t
     assert [report["run_id"] for report in found] == [f"daily-202603{day}T120000Z-x" for day in days]
 
 
-def test_a_report_before_that_cannot_be_read_is_left_out(platform):
+@pytest.mark.parametrize("text", [b"{", json.dumps(written("daily-x", "2026-03-02", rules=[{}])).encode()])
+def test_a_report_before_that_cannot_be_read_is_left_out(platform, text):
     kept_days(platform, *MARCH[:3])
-    platform.context.objects.write("gold/data_quality_runs/dt=2026-03-02/daily-20260302T120000Z-x.json", b"{")
+    platform.context.objects.write("gold/data_quality_runs/dt=2026-03-02/daily-20260302T120000Z-x.json", text)
 
     found = reports_before(platform, newest_reports(platform, 1), 10)
 
-    assert [report["written_at"] for report in found] == ["2026-03-01"]
+    assert [report["run_id"] for report in found] == ["daily-20260301T120000Z-x"]
 
 
 def told(run_id, **names):

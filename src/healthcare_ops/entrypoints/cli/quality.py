@@ -42,11 +42,11 @@ def show(
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.entrypoints.page.texts import Words
     from healthcare_ops.operations.acceptance import with_acceptances
-    from healthcare_ops.operations.reading import later_decision, told_by_cause, whole_report
+    from healthcare_ops.operations.reading import later_decision, newest_report, told_by_cause
     from healthcare_ops.operations.stewards import beside
 
     with open_platform(state, exclusive=False) as platform:
-        report = told_by_cause(platform, whole_report(platform, run_id))
+        report = told_by_cause(platform, newest_report(platform, run_id))
         report["later_decision"] = None if run_id else later_decision(platform, report)
         report = with_acceptances(platform, report)
         report["assignments"] = [vars(one) for one in beside(platform, report)]
@@ -79,10 +79,10 @@ def explain(
     from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.entrypoints.page.texts import Words
     from healthcare_ops.operations.acceptance import with_acceptances
-    from healthcare_ops.operations.reading import findings_of, told_by_cause, which_of, whole_report
+    from healthcare_ops.operations.reading import findings_of, newest_report, told_by_cause, which_of
 
     with open_platform(state, exclusive=False) as platform:
-        report = with_acceptances(platform, told_by_cause(platform, whole_report(platform, run_id)))
+        report = with_acceptances(platform, told_by_cause(platform, newest_report(platform, run_id)))
     sections = {section["rule_id"]: section for section in findings_of(report)}
     # Records held among very many add less than is shown.
     points_of = {finding: points for finding, points in report["contributions"].items() if points}
@@ -124,10 +124,10 @@ def history(
     """
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
-    from healthcare_ops.operations.reading import findings_of, newest_reports, require_whole, told_of
+    from healthcare_ops.operations.reading import findings_of, newest_reports, told_of
 
     with open_platform(state, exclusive=False) as platform:
-        reports = [require_whole(report) for report in newest_reports(platform, runs)]
+        reports = newest_reports(platform, runs)
     if rule:
         rows = [_measured(report, section) for report, section in told_of(rule, reports)]
         columns = ["run_id", "as_of", "verdict", "measured", "broken", "checked", "days", "made_by"]
@@ -162,10 +162,10 @@ def notice(
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.entrypoints.page.texts import Words
-    from healthcare_ops.operations.reading import whole_report
+    from healthcare_ops.operations.reading import newest_report
 
     with open_platform(state, exclusive=False) as platform:
-        report = whole_report(platform, run_id)
+        report = newest_report(platform, run_id)
     found = next((section.get("notice") for section in report["feeds"] if section["feed_id"] == feed), None)
     feeds = [section["feed_id"] for section in report["feeds"]]
     words = Words("en" if as_json else language)
