@@ -58,12 +58,17 @@ def _seen(entry: Entry) -> list[Seen]:
         if not isinstance(entry.details["rule"], str) or not all(map(_is_whole, found)):
             raise TypeError("a value is of another kind")
         return found
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
             f"the audit log is not whole: {entry_key(entry.number)} does not tell what was accepted.", next_step=LOOK
         ) from error
 
 
 def _is_whole(seen: Seen) -> bool:
-    texts, numbers = (seen.of, seen.what, seen.verdict), (seen.share, seen.gap)
-    return all(isinstance(text, str) for text in texts) and all(isinstance(number, int | float) for number in numbers)
+    """Tell whether all values are of their kinds; `ValueError` if hours are not such as the product writes."""
+    hours = [seen.start, seen.end] if seen.start or seen.end else []
+    texts, numbers = (seen.of, seen.what, seen.verdict, *hours), (seen.share, seen.gap)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(seen.is_over, bool):
+        return False
+    civil = all(datetime.fromisoformat(text).tzinfo is None for text in hours)
+    return civil and all(isinstance(number, int | float) for number in numbers)

@@ -12,8 +12,11 @@ from healthcare_ops.core.days import day_runs
 from healthcare_ops.pipeline.quality.report.refusals import refusals_id
 from healthcare_ops.pipeline.quality.wording.findings import kind_of
 
-# What is expected is learned anew in every run, so that the same fault is not told by quite the same numbers.
-_SHARE_MARGIN, _GAP_FACTOR = 0.05, 1.25
+# What is expected is learned anew in every run, so that the same fault is not told by quite the same numbers, nor of
+# quite the same hours.
+_SHARE_MARGIN, _GAP_FACTOR, _LEAST_SHARED = 0.05, 1.25, 0.5
+# Of a day that goes on, figures of rows alone must go on missing what comes after the hour at which it was told.
+_OF_ROWS = frozenset({"volume", "freshness"})
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Seen:
 
     `of` is its day (ISO) or the name of the refused file. `what` must be the same of whatever is covered: to which side
     a figure is off and by what kind of place, by how many hours a clock, the SHA-256 of a file. `share` (0–1) and `gap`
-    (in the unit of the figure) say how far off a figure is; `is_over` that its day was, so that it cannot grow.
+    (in the unit of the figure) say how far off a figure is, `start` and `end` (civil, ISO) of which hours; both are
+    empty of clocks and files. `is_over` is false of rows that are missing of a day that goes on: more of them will be.
     """
 
     of: str
@@ -31,13 +35,30 @@ class Seen:
     share: float = 0.0
     gap: float = 0.0
     is_over: bool = True
+    start: str = ""
+    end: str = ""
 
     def covers(self, found: Seen) -> bool:
         """Tell whether a finding of the same name is this one still, and not worse; otherwise it is another fault."""
         if (self.of, self.what) != (found.of, found.what) or (self.verdict, found.verdict) == ("warn", "fail"):
             return False
         grows = found.gap > self.gap * _GAP_FACTOR and self.is_over
-        return found.share <= self.share + _SHARE_MARGIN and not grows
+        return found.share <= self.share + _SHARE_MARGIN and not grows and self._is_of_the_hours_of(found)
+
+    def _is_of_the_hours_of(self, found: Seen) -> bool:
+        """Tell whether another figure is mostly of these hours; or, of rows that go on missing, of most of these."""
+        if not found.start:
+            return True
+        if not self.start:
+            return False
+        mine, theirs = self._hours, found._hours
+        shared = min(mine[1], theirs[1]) - max(mine[0], theirs[0])
+        lengths = [end - start for start, end in ((theirs,) if self.is_over else (theirs, mine))]
+        return shared >= _LEAST_SHARED * min(lengths)
+
+    @property
+    def _hours(self) -> tuple[datetime, datetime]:
+        return datetime.fromisoformat(self.start), datetime.fromisoformat(self.end)
 
 
 @dataclass(frozen=True)
@@ -57,7 +78,10 @@ class Acceptance:
 
 
 def seen_of(section: Mapping[str, Any], *, is_over: bool = True) -> Seen:
-    """Return what a section of a report says of a figure, a clock, two clocks or a refused file."""
+    """Return what a section of a report says of a figure, a clock, two clocks or a refused file.
+
+    `is_over` tells whether its day is; it matters where rows are missing.
+    """
     verdict = section.get("accepted", {}).get("verdict", section["verdict"])
     kind = kind_of(section)
     if kind == "refused":
@@ -68,7 +92,9 @@ def seen_of(section: Mapping[str, Any], *, is_over: bool = True) -> Seen:
     gap, side = abs(observed - expected), "fewer" if observed < expected else "more"
     largest = max(abs(observed), abs(expected))
     share = gap / largest if largest else 0.0
-    return Seen(section["day"], f"{side} by {section['by']}", verdict, round(share, 4), round(gap, 4), is_over)
+    cannot_grow = is_over or side == "more" or section["rule"] not in _OF_ROWS
+    far = (round(share, 4), round(gap, 4), cannot_grow)
+    return Seen(section["day"], f"{side} by {section['by']}", verdict, *far, section["start"], section["end"])
 
 
 def acceptance_of(section: Mapping[str, Any], acceptances: Iterable[Acceptance]) -> Acceptance | None:

@@ -16,7 +16,7 @@ from healthcare_ops.pipeline.quality.report.acceptance import (
     seen_of,
 )
 from healthcare_ops.pipeline.quality.report.refusals import refused_section
-from unit.pipeline.quality.wording.sections import clock, figure, refused, shift
+from unit.pipeline.quality.wording.sections import clock, figure, missing, refused, shift, silence
 
 AT = datetime(2026, 3, 8, 7, tzinfo=UTC)
 FILE = refused_section(refused(), "visits")
@@ -52,6 +52,52 @@ def test_of_a_day_that_was_not_over_the_rest_may_be_missing_as_well():
 
     assert acceptance_of(later, accepted(GAP, is_over=False)) is not None
     assert acceptance_of(later | {"observed": 0.0}, accepted(GAP, is_over=False)) is None
+
+
+def hours(first, last):
+    """Return between which hours a figure of 7 March is too far off."""
+    return {"start": f"2026-03-07T{first:02}:00:00", "end": f"2026-03-07T{last:02}:00:00"}
+
+
+MORNING = GAP | hours(8, 11) | {"observed": 3.0, "expected": 20.0}
+OPEN = silence(is_over=False, expected=20.0, **hours(6, 10))
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_over", "found", "is_covered"),
+    [
+        (MORNING, True, MORNING | hours(7, 11), True),
+        (MORNING, True, MORNING | hours(8, 10), True),
+        (MORNING, True, MORNING | hours(14, 20), False),
+        (MORNING, True, MORNING | hours(10, 16), False),
+        (MORNING, False, MORNING | hours(8, 20) | {"observed": 12.0, "expected": 80.0}, True),
+        (MORNING, False, MORNING | hours(14, 20), False),
+        (MORNING, False, MORNING | hours(10, 20), False),
+        (OPEN, False, OPEN | hours(6, 18) | {"expected": 90.0}, True),
+        (OPEN, False, OPEN | hours(15, 18), False),
+    ],
+    ids=[
+        "learned anew", "a part of it", "the morning came, the afternoon is lost", "mostly other hours",
+        "it goes on", "the morning came of a day that goes on", "most of the morning came", "a silence goes on",
+        "another silence",
+    ],
+)  # fmt: skip
+def test_of_a_day_only_the_hours_that_were_accepted_are_covered(seen, is_over, found, is_covered):
+    assert (acceptance_of(found, accepted(seen, is_over=is_over)) is not None) == is_covered
+
+
+@pytest.mark.parametrize(
+    ("seen", "worse"),
+    [
+        (GAP | {"observed": 50.0, "expected": 20.0}, {"observed": 150.0, "expected": 62.0}),
+        (missing(observed=12.0, expected=4.0), {"observed": 60.0, "expected": 20.0}),
+        (figure("mean", observed=90.0, expected=60.0), {"observed": 180.0, "expected": 120.0}),
+        (figure("mean", observed=60.0, expected=90.0), {"observed": 120.0, "expected": 180.0}),
+    ],
+    ids=["more rows", "values missing", "a longer time", "a shorter time"],
+)
+def test_of_a_day_that_was_not_over_nothing_but_missing_rows_may_grow(seen, worse):
+    assert acceptance_of(seen | worse, accepted(seen, is_over=False)) is None
 
 
 def test_an_accepted_warning_lets_no_failure_pass():
