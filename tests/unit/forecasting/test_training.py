@@ -9,7 +9,9 @@ from healthcare_ops.core.errors import DataError
 from healthcare_ops.forecasting.arrivals import fit_arrivals
 from healthcare_ops.forecasting.flow import FlowModel
 from healthcare_ops.forecasting.series import HourlySeries
-from healthcare_ops.forecasting.training import compete, rewritten, train
+from healthcare_ops.forecasting.training import People, compete, rewritten, train
+from healthcare_ops.forecasting.wait_training import fit_waits
+from unit.forecasting.departments import DAY, START, department
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +173,27 @@ def test_a_champion_that_has_seen_all_hours_is_compared_only_on_what_both_have_s
     assert [contest.has_seen for contest in found.contests] == [True]
     assert found.verdict.is_accepted
     assert found.verdict.reason.endswith("too few hours since the model in use learnt to compare with it on them")
+
+
+def test_a_candidate_that_learnt_wrong_waits_is_not_put_to_use(poisson_series, sao_paulo):
+    series, waits = poisson_series(98), department(98, seed=3)
+    learnt = START + 84 * DAY
+    champion = FlowModel(
+        fit_arrivals([series.first(84 * 24)], sao_paulo), waits=fit_waits({"ED": waits}, learnt, sao_paulo.calendar)
+    )
+    is_poisoned = (waits.arrival_min > START + 20 * DAY) & (waits.arrival_min < learnt - DAY)
+    late = np.where(is_poisoned, 4.0 * waits.wait_min, 0.0)
+    poisoned = dataclasses.replace(
+        waits, care_min=waits.care_min + late, leave_min=waits.leave_min + np.nan_to_num(late)
+    )
+
+    found = train([series], sao_paulo, people=People({}, waits={"ED": poisoned}), champion=champion)
+
+    assert [(contest.metric, contest.is_lost) for contest in found.contests] == [
+        ("arrivals", False),
+        ("arrivals", False),
+        ("wait", True),
+    ]
+    assert not found.verdict.is_accepted
+    assert "on waits of patients that neither had seen" in found.verdict.reason
+    assert found.facts()["wait_tests"][0]["sector_id"] == "ED"
