@@ -19,10 +19,9 @@ from healthcare_ops.jobs.context import Context
 from healthcare_ops.pipeline import records, silver
 from healthcare_ops.pipeline.bronze import bronze_table
 from healthcare_ops.pipeline.quality.clocks.hour_profile import Instants
-from healthcare_ops.pipeline.quality.clocks.shift import LEAST_PAIRS, FeedShift, shift_between
+from healthcare_ops.pipeline.quality.clocks.shift import COMPARED_DAYS, LEAST_PAIRS, FeedShift, shift_between
 
 _DAY = timedelta(days=1)
-_JUDGED_DAYS = 3
 _PAST_DAYS = 28
 _LEAST_FEEDS = 2
 # Of fewer nobody can say what is usual.
@@ -45,7 +44,7 @@ def shifts(context: Context, days: Sequence[date]) -> tuple[FeedShift, ...]:
     Compared is a milestone that both tell of; or the arrival that one of them tells of, and what the other says came
     after it, against how long that took in the four weeks before.
     """
-    judged = [day for day in days if day > days[-1] - _JUDGED_DAYS * _DAY]
+    judged = [day for day in days if day > days[-1] - COMPARED_DAYS * _DAY]
     if len(context.feeds) < _LEAST_FEEDS:
         return ()
     found: list[FeedShift] = []

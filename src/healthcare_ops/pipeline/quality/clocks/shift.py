@@ -12,6 +12,8 @@ from healthcare_ops.pipeline.quality.clocks.hour_profile import Instants
 from healthcare_ops.pipeline.quality.wording.findings import sentence_of
 
 LEAST_PAIRS = 10
+# Two feeds are compared over so many of the judged days, the newest.
+COMPARED_DAYS = 3
 _LARGEST_OFFSET_H = 14
 _HOUR_US = 3_600_000_000
 

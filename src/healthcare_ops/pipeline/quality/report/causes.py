@@ -18,6 +18,7 @@ from healthcare_ops.core.tables import ENCOUNTERS
 from healthcare_ops.pipeline.quality.report.acceptance import accept_command
 from healthcare_ops.pipeline.quality.report.suspects import (
     Suspect,
+    first_day_of,
     hours_of,
     is_excess,
     is_loss,
@@ -114,7 +115,7 @@ class _Pool:
                 is_excess(one) and one["place"] == feed_id for one in self._lists["expectations"]
             )
             if is_sure or not are_sure:
-                yield of_clock(own)
+                yield of_clock(own, has_others=len(self._feeds) > 1)
 
     def _rows(self, by: str, *, are_sure: bool = False) -> Iterator[Suspect]:
         """Yield the places that miss rows or have too many; sure are sectors that miss what their feed misses."""
@@ -167,7 +168,7 @@ def _since(suspect: Suspect, lost: Sequence[Section], zone: tzinfo) -> str:
     """Return since when it is so, civil: the first figure that misses rows, else when the file came, or the day."""
     if lost and suspect.offset_h is None:
         return min(hours_of(one).start for one in lost).isoformat()
-    first = min(str(one.get("refused_at") or one.get("start") or one["day"]) for one in suspect.own)
+    first = min(str(one.get("refused_at") or one.get("start") or first_day_of(one)) for one in suspect.own)
     return _civil(first, zone) if suspect.kind == "refused" else datetime.fromisoformat(first).isoformat()
 
 
@@ -235,8 +236,15 @@ def _in_words(cause: dict[str, Any], report: Mapping[str, Any]) -> dict[str, Any
 
 
 def advice_of(cause: Section, report: Mapping[str, Any], language: Language = "en") -> str:
-    """Return what to do about a cause, and how a person lets gold take days that it stops, if nobody can mend them."""
+    """Return what to do about a cause, and how a person lets gold take days that it stops, if nobody can mend them.
+
+    Nothing is to be done if people answer for all that is its own: the text is empty.
+    """
     names = [*cause["findings"], *cause["explains"]]
+    told = (one for name in _LISTS for one in report.get(name, ()) if one["rule_id"] in cause["findings"])
+    own = [one for one in told if "explained_by" not in one]
+    if own and not unanswered(own):
+        return ""
     stops: dict[str, list[Section]] = defaultdict(list)
     for found in (found for name in _LISTS for found in report.get(name, ())):
         mine = found.get("explained_by", cause["cause_id"]) == cause["cause_id"] and found["rule_id"] in names

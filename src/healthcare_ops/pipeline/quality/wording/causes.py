@@ -29,7 +29,7 @@ def lead_of(cause: Section, report: Mapping[str, Any]) -> Section:
         for found in report.get(name, ())
         if found["rule_id"] == cause["cause_id"] and "explained_by" not in found
     ]
-    return min(own, key=lambda found: found["verdict"] != "fail")
+    return min(own, key=lambda found: (found["verdict"] != "fail", "accepted" in found))
 
 
 def is_whole(cause: Section, report: Mapping[str, Any]) -> bool:

@@ -53,12 +53,9 @@ def number(value: float, language: Language) -> str:
 def _figure(found: Section, language: Language) -> str:
     if found["rule"] == "freshness":
         return _silence(found, language)
-    observed, expected = found["observed"], found["expected"]
     names = ("observed", "expected", "lower", "upper")
     said: dict[str, object] = {name: number(found[name], language) for name in names}
     day = "holiday" if found["is_holiday"] else f"weekday_{date.fromisoformat(found['day']).weekday()}"
-    factor = max(observed, 0.1) / max(expected, 0.1)
-    is_unit = max(factor, 1 / factor) > _UNIT_FACTOR and found["column"].endswith("_min")
     return say(
         found["rule"],
         language,
@@ -71,8 +68,14 @@ def _figure(found: Section, language: Language) -> str:
         column=found["column"],
         what=_what(found, language),
         later=say("later", language, hours=number(found["due_h"], language)) if found["due_h"] else "",
-        hint=say("unit", language) if is_unit else "",
+        hint=say("unit", language) if is_of_unit(found) else "",
     )
+
+
+def is_of_unit(figure: Section) -> bool:
+    """Tell whether a mean of minutes is so far off that a unit was mistaken, more likely than that people waited."""
+    factor = max(figure["observed"], 0.1) / max(figure["expected"], 0.1)
+    return bool(max(factor, 1 / factor) > _UNIT_FACTOR and figure["column"].endswith("_min"))
 
 
 def _what(found: Section, language: Language) -> str:

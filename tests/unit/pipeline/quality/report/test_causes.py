@@ -113,6 +113,23 @@ def test_which_hours_a_refused_file_told_of_is_known_by_when_it_came_or_by_its_n
     assert told(report(figure, feeds=[feed_with_refused(name, at)])) == {"refused.visits": [figure["rule_id"]]}
 
 
+@pytest.mark.parametrize(
+    ("refused_files", "is_explained"),
+    [pytest.param(1, False, id="one correction"), pytest.param(96, True, id="all of the day")],
+)
+def test_a_file_of_many_a_day_that_only_names_its_day_explains_no_more_than_its_part_of_it(refused_files, is_explained):
+    silence = silent("PS", ("2026-03-06T14:00:00", "2026-03-07T10:00:00"), 70)
+    delay = feed()["delay"] | {"late_after_min": 45}
+    at = "2026-07-01T07:05:00+00:00"
+    files = [
+        refused() | {"source_file": f"20260307_{number}a.csv", "refused_at": at} for number in range(refused_files)
+    ]
+
+    found = with_causes(report(silence, feeds=[feed(refused_files=files, delay=delay)]), ZONE)
+
+    assert ("explained_by" in found["expectations"][0]) is is_explained
+
+
 @pytest.mark.parametrize("name", ["a.csv", "20260230.csv", "2026-03-05.csv", "120260307.csv"])
 def test_a_file_that_came_long_after_and_does_not_name_the_day_explains_nothing_of_it(name):
     figure = odd("volume", "PS", AFTERNOON, 0, 50)
@@ -132,7 +149,9 @@ def test_a_wrong_clock_explains_hours_with_too_few_and_too_many_odd_means_and_a_
     # The first feed is 3 h behind, so that the second seems 3 h ahead.
     other = shift(feed_id="visits", other_feed_id="work", offset_h=3.0)
 
-    found = told(report(*figures, clocks=[clock()], shifts=[other]))
+    found = told(
+        report(*figures, clocks=[clock()], shifts=[other], feeds=[feed(), feed("work")]), {"PS": {"visits": 1.0}}
+    )
 
     assert found == {"clock.visits": sorted(["clock.flow.visits", *(one["rule_id"] for one in figures)])}
 
@@ -154,6 +173,31 @@ def test_what_a_wrong_clock_cannot_have_moved_stays_a_cause_of_its_own(figures, 
 
     assert len(found) == 2
     assert found["clock.visits"] == []
+
+
+@pytest.mark.parametrize(
+    ("observed", "expected", "column", "feeds"),
+    [
+        pytest.param(90, 40, "total_wait_min", [feed()], id="a feed that tells of both ends of the wait"),
+        pytest.param(230, 40, "total_wait_min", [feed(), feed("lab")], id="by more than the clock is wrong"),
+        pytest.param(2, 40, "los_min", [feed(), feed("lab")], id="hours for minutes"),
+        pytest.param(5, 3, "triage_level", [feed(), feed("lab")], id="no minutes"),
+    ],
+)
+def test_a_mean_that_a_wrong_clock_cannot_have_moved_stays_a_cause_of_its_own(observed, expected, column, feeds):
+    mean = odd("mean", "PS", AFTERNOON, observed, expected, column=column)
+
+    found = told(report(mean, clocks=[clock()], feeds=feeds), {"PS": {"visits": 1.0}})
+
+    assert found == {"clock.visits": [], mean["rule_id"]: []}
+
+
+def test_one_lost_hour_does_not_explain_a_clock_that_is_an_hour_behind_all_week():
+    delay = feed()["delay"] | {"late_after_min": 60}
+    hourly = feed(refused_files=[refused() | {"refused_at": "2026-03-07T18:00:00+00:00"}], delay=delay)
+    behind = clock(witness="hours", verdict="warn", offset_h=-1.0, window_days=7)
+
+    assert told(report(clocks=[behind], feeds=[hourly])) == {"refused.visits": [], "clock.visits": []}
 
 
 def test_hours_that_are_empty_explain_a_clock_of_which_only_the_hours_speak():
@@ -201,6 +245,36 @@ def test_a_sector_that_misses_all_that_its_feed_misses_is_the_cause():
     of_feed, of_sector = odd("volume", "visits", DAY, 55, 100, 60), odd("volume", "PS", DAY, 5, 48)
 
     assert told(report(of_feed, of_sector)) == {of_sector["rule_id"]: [of_feed["rule_id"]]}
+
+
+@pytest.mark.parametrize(
+    "of_feed",
+    [
+        pytest.param(silent("visits", ("2026-03-07T20:00:00", "2026-03-08T20:00:00"), 100), id="hours long after"),
+        pytest.param(odd("volume", "visits", DAY, 10, 60, table=RECORDS), id="rows of another table"),
+        pytest.param(odd("volume", "visits", DAY, 10, 100), id="far more"),
+    ],
+)
+def test_a_sector_does_not_explain_what_its_feed_misses_elsewhere(of_feed):
+    of_sector = odd(
+        "volume",
+        "PS",
+        ("2026-03-07T18:00:00", "2026-03-07T21:00:00"),
+        0,
+        85 if "freshness" in of_feed["rule_id"] else 60,
+    )
+
+    found = with_causes(report(of_feed, of_sector), ZONE)["expectations"]
+
+    assert "explained_by" not in found[0]
+
+
+def test_a_sector_explains_records_of_its_feed_that_are_missing_as_arrivals_are_and_not_more():
+    of_feed, of_sector = odd("volume", "visits", DAY, 55, 100, 60), odd("volume", "PS", DAY, 5, 48)
+    alike, fewer = (odd("volume", "visits", DAY, observed, 300, 200, table=RECORDS) for observed in (160, 10))
+
+    assert told(report(of_feed, of_sector, alike))[of_sector["rule_id"]] == [alike["rule_id"], of_feed["rule_id"]]
+    assert told(report(of_feed, of_sector, fewer))[of_sector["rule_id"]] == [of_feed["rule_id"]]
 
 
 def test_a_feed_that_came_twice_explains_sectors_that_did():
@@ -340,3 +414,44 @@ def test_a_refused_file_that_somebody_took_back_explains_nothing():
     figure_of_sector = odd("volume", "PS", AFTERNOON, 6, 50)
 
     assert told(report(figure_of_sector, feeds=[taken_back])) == {figure_of_sector["rule_id"]: []}
+
+
+ACCEPTED = {"by": "Ana", "at": "2026-03-08T09:00:00+00:00", "reason": "a test", "verdict": "fail"}
+
+
+@pytest.mark.parametrize(
+    ("cause", "clocks", "shifts"),
+    [
+        pytest.param([], [clock(verdict="warn", accepted=ACCEPTED)], [], id="a clock"),
+        pytest.param([], [], [shift(verdict="warn", feed_id="lab", accepted=ACCEPTED)], id="two clocks"),
+        pytest.param([silent("visits", AFTERNOON, 21) | {"accepted": ACCEPTED}], [], [], id="a silence"),
+    ],
+)
+def test_what_somebody_accepted_explains_nothing_and_nothing_is_to_be_done_about_it(cause, clocks, shifts):
+    figure = odd("volume", "PS", AFTERNOON, 6, 10, upper=150.0, lower=8.0)
+    document = report(*cause, figure, clocks=clocks, shifts=shifts, feeds=[feed(), feed("lab")])
+
+    found = with_causes(document, ZONE, {"PS": {"visits": 1.0}})["causes"]
+
+    assert [one["explains"] for one in found] == [[], []]
+    steps = {one["cause_id"]: one["next_step"] for one in found}
+    assert steps.pop(figure["rule_id"])
+    assert list(steps.values()) == [""]
+
+
+def test_a_day_that_nobody_accepted_explains_its_own_hours_and_tells_its_cause():
+    accepted = clock(day="2026-03-05", verdict="warn", accepted=ACCEPTED)
+    before, after = (
+        odd("volume", "visits", (f"{day}T08:00:00", f"{day}T11:00:00"), 3, 20) for day in ("2026-03-05", "2026-03-07")
+    )
+
+    found = with_causes(report(before, after, clocks=[accepted, clock()]), ZONE)
+
+    assert ["explained_by" in one for one in found["expectations"]] == [False, True]
+    assert "accept clock.visits --day 2026-03-07" in found["causes"][0]["next_step"]
+
+
+def test_two_feeds_disagree_since_the_first_day_that_was_compared():
+    (cause,) = with_causes(report(shifts=[shift()]), ZONE)["causes"]
+
+    assert cause["since"] == "2026-03-05T00:00:00"
