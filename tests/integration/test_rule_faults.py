@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
-from healthcare_ops.core.errors import ConfigError, QualityError
+from healthcare_ops.core.errors import ConfigError, QualityError, Reason
 from healthcare_ops.core.tables import ENCOUNTERS, ENCOUNTERS_RAW
 from healthcare_ops.jobs.rule_faults import ask_once, judge_each
 from healthcare_ops.pipeline.quality.evaluate import Finding
@@ -89,6 +90,24 @@ def test_where_the_table_itself_cannot_be_read_no_rule_is_blamed():
 
     with pytest.raises(OSError, match="the disk is gone"):
         judge_each(checks_of(SOUND), overflowing("some"), probe)
+
+
+def test_a_full_disk_is_the_machine_s_fault_and_no_rule_s():
+    def judge(checks):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(ConfigError, match="No space left") as raised:
+        judge_each(checks_of(SOUND), judge, probe=lambda: None)
+
+    assert raised.value.reason is Reason.DISK_FULL
+
+
+def test_an_analyzer_that_cannot_be_evaluated_tells_nothing_and_breaks_nothing():
+    (analyzer,) = (replace(check, is_recorded=True) for check in checks_of(SOUND))
+
+    (found,) = judge_each([analyzer], overflowing("some"), probe=lambda: None)
+
+    assert (found.verdict, bool(found.fault)) == ("not_applicable", True)
 
 
 def test_a_query_that_took_too_long_is_not_asked_again():

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 
 from healthcare_ops.core.errors import ConfigError, OpsError
+from healthcare_ops.core.faults import understood
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
-from healthcare_ops.pipeline.quality.evaluate import Ask, Finding
+from healthcare_ops.pipeline.quality.evaluate import Ask, Finding, Verdict
 from healthcare_ops.pipeline.quality.rules.checks import Check
 
 Judge = Callable[[Sequence[Check]], Sequence[Finding]]
@@ -27,15 +28,17 @@ def judge_each(checks: Sequence[Check], judge: Judge, probe: Callable[[], object
     Raises
     ------
     OpsError
-        What no rule of the rows is to blame for: a file of rules that does not fit, a lake that cannot be read now.
+        What no rule is to blame for: a file of rules that does not fit, a full disk, a lake that cannot be read now;
+        or whatever `probe` raises.
     """
     try:
         return tuple(judge(checks))
     except DqdlError:
         raise
     except Exception as error:
-        if isinstance(error, OpsError) and not isinstance(error, ConfigError):
-            raise
+        known = understood(error)
+        if known is not None and known.reason is not ConfigError.code:  # a full disk is no rule's fault
+            raise known from None if known is error else error
         probe()
         if len(checks) == 1:
             return (_not_judged(checks[0], error),)
@@ -44,10 +47,12 @@ def judge_each(checks: Sequence[Check], judge: Judge, probe: Callable[[], object
 
 
 def _not_judged(check: Check, error: Exception) -> Finding:
+    """Return that a rule counts as broken; of an analyzer, which is told and never judged, that it tells nothing."""
     # What an engine says holds values of the data.
     why = error.message if isinstance(error, OpsError) else type(error).__name__.removesuffix("Exception")
     fault = f"rules/{check.table}.dqdl, line {check.node.position.line}: it cannot be judged: {why.rstrip('.')}."
-    return Finding(check, check.severity, 0, None, fault=fault)
+    verdict: Verdict = "not_applicable" if check.is_recorded else check.severity
+    return Finding(check, verdict, 0, None, fault=fault)
 
 
 def ask_once(ask: Ask) -> Ask:

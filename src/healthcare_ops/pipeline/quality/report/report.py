@@ -101,9 +101,9 @@ class Report:
         """Return what was found by rules, by the site's past and of its feeds' clocks and files, the worst of each."""
         worst: dict[str, Outlier] = {}
         for found, _ in chain(*self._told.values()):
-            before = worst.setdefault(found.rule_id, found)
-            if (found.verdict, -found.share) < (before.verdict, -before.share):  # "fail" sorts before "warn"
-                worst[found.rule_id] = found
+            before = worst.get(found.rule_id, found)
+            verdict = min(found.verdict, before.verdict)  # "fail" sorts before "warn"
+            worst[found.rule_id] = replace(found, verdict=verdict, share=max(found.share, before.share))
         refused = [one for account in self._accounts if (one := _of_refused(account))]
         return [*self.findings, *worst.values(), *refused]
 

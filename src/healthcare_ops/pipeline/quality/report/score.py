@@ -35,9 +35,10 @@ class Scored(Protocol):
 def risk_score(findings: Iterable[Scored], quarantined_share: float) -> tuple[float, dict[str, float]]:
     """Return the score, 0 (sound) to 100, and each rule's contribution in points; no two findings are of one rule.
 
-    A broken `warn` rule adds 10 points and up to 10 more with its share; quarantine adds 20 points times
-    its share. Together they stop at 50. A broken `fail` rule lifts the score to 60, and 40 more points grow
-    with the sum of the failed shares. The score never falls when a share grows.
+    A broken rule adds 10 points and up to 10 more with its share; quarantine adds 20 points times its share.
+    Together they stop at 50. A broken `fail` rule lifts the score to 60, and 40 more points grow with these points
+    (a hundredth of them) and with the sum of the failed shares. So the score never falls when a share grows or a
+    verdict is worse, and never rises when somebody accepts what failed.
 
     Parameters
     ----------
@@ -45,15 +46,17 @@ def risk_score(findings: Iterable[Scored], quarantined_share: float) -> tuple[fl
         Quarantined ÷ delivered records of the same days, 0–1.
     """
     broken = [finding for finding in findings if finding.verdict in {"warn", "fail"}]
-    warns = [(found.rule_id, _WARN_POINTS * (1.0 + found.share)) for found in broken if found.verdict == "warn"]
-    warns.append(("quarantine", _QUARANTINE_POINTS * quarantined_share))
+    points = [(found.rule_id, _WARN_POINTS * (1.0 + found.share)) for found in broken]
+    points.append(("quarantine", _QUARANTINE_POINTS * quarantined_share))
+    told = min(sum(value for _, value in points), _WARN_CEILING)
+    contributions = _scaled(points, told)
     fails = [(found.rule_id, found.share) for found in broken if found.verdict == "fail"]
-    warned = min(sum(points for _, points in warns), _WARN_CEILING)
-    contributions = _scaled(warns, warned)
     if not fails:
-        return warned, contributions
-    total = FAIL_FLOOR + (100.0 - FAIL_FLOOR) * min(sum(share for _, share in fails) + warned / 100.0, 1.0)
-    return total, contributions | _scaled([(name, share + 1.0) for name, share in fails], total - warned)
+        return told, contributions
+    total = FAIL_FLOOR + (100.0 - FAIL_FLOOR) * min(sum(share for _, share in fails) + told / 100.0, 1.0)
+    for name, more in _scaled([(name, share + 1.0) for name, share in fails], total - told).items():
+        contributions[name] += more
+    return total, contributions
 
 
 def _scaled(points: Sequence[tuple[str, float]], total: float) -> dict[str, float]:

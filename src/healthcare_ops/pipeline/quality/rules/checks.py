@@ -22,7 +22,7 @@ _QUOTED = r'"(?:\\.|[^"\\])*"'
 _LABELS = rf"\blabels\s*=\s*\[\s*(?:{_QUOTED}\s*=\s*{_QUOTED}\s*,?\s*)*\]"
 _TEXT_OR_GAP = re.compile(rf"({_QUOTED})|(?:\s|{_LABELS})+")
 # What the report calls what is found otherwise than by a rule.
-_RESERVED = ("quarantine", "expected", "clock")
+_RESERVED = ("quarantine", "expected", "clock", "refused")
 # Parameters of these name no column, or not by a name alone.
 _NAMELESS = (
     "RowCount",

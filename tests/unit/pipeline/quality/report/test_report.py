@@ -411,6 +411,15 @@ def test_one_figure_that_is_off_on_several_days_counts_once_as_its_worst(severit
     assert (several["verdict"], several["contributions"]) == ("fail", once["contributions"])
 
 
+def test_a_figure_that_fails_on_a_day_scores_no_less_for_a_day_on_which_it_was_further_off():
+    other = [finding("fail", violations=1)]
+    slightly = replace(too_few("fail"), observed=20.0)
+
+    only_slightly, both = (report(other, deviations=days) for days in ([slightly], [slightly, too_few("warn")]))
+
+    assert both["dq_risk_score"] > only_slightly["dq_risk_score"]
+
+
 # The published schema
 
 SCHEMA = json.loads(files("healthcare_ops.pipeline.quality.report").joinpath("report.schema.json").read_text("utf-8"))

@@ -80,7 +80,7 @@ def test_a_rule_that_had_nothing_to_judge_adds_nothing():
     assert risk_score([finding("a", "not_applicable", 0, checked=0)], 0.0) == (0.0, {})
 
 
-@pytest.mark.parametrize(("violations", "score"), [(1, 60.4), (50, 80.0), (100, 100.0)])
+@pytest.mark.parametrize(("violations", "score"), [(1, 64.44), (50, 86.0), (100, 100.0)])
 def test_a_broken_rule_that_must_hold_lifts_the_score_to_sixty_and_beyond(violations, score):
     assert risk_score([finding("a", "fail", violations)], 0.0) == (pytest.approx(score), {"a": pytest.approx(score)})
 
@@ -126,6 +126,22 @@ def test_the_score_never_falls_when_more_rows_break_a_rule(rules, held, more, da
     )
 
     assert after >= before - 1e-9
+
+
+WORSE = ("pass", "warn", "fail")
+
+
+@given(rules=rows_and_limits(), held=st.floats(0, 1), verdicts=st.data())
+@PROPERTY
+def test_the_score_never_falls_when_a_verdict_is_worse_nor_rises_when_a_failure_is_accepted(rules, held, verdicts):
+    number = verdicts.draw(st.integers(0, len(rules) - 1))
+    found = [finding(name, severity, violations) for name, severity, violations, _ in rules]
+    each = [[*found[:number], replace(found[number], verdict=verdict), *found[number + 1 :]] for verdict in WORSE]
+
+    as_passed, as_warned, as_failed = (risk_score(one, held)[0] for one in each)
+
+    assert as_passed <= as_warned + 1e-9
+    assert as_warned <= as_failed + 1e-9
 
 
 @given(found=findings(), held=st.floats(0, 1), more=st.floats(0, 1))

@@ -46,6 +46,7 @@ def test_default_labels_are_those_of_every_rule_that_has_none_of_its_own():
 @pytest.mark.parametrize(
     ("labels", "fault"),
     [
+        ('"id"="refused.visits"', "a name of the report's own"),
         ('"severity"="fatal"', "severity is 'fatal'"),
         ('"severity"="Fail"', "severity is 'Fail'"),
         ('"on_failure"="stop"', "on_failure is 'stop'"),
