@@ -318,9 +318,9 @@ def test_a_file_with_a_header_and_no_record_is_taken_and_said_to_have_none(hops,
     again = hops("load", path, *options, "--json")
 
     assert (outcome.exit_code, outcome.err) == (0, "")
-    assert outcome.out.splitlines()[0] == "quiet.csv has no record"
-    (delivery,) = again.document["deliveries"]
-    assert (delivery["status"], delivery["delivered"]) == ("already delivered", 0)
+    assert "taken, no record" in outcome.out
+    (file,) = again.document["files"]
+    assert (file["fate"], file["delivered"]) == ("delivered before", 0)
     assert again.document["tables"] == []
 
 

@@ -188,8 +188,27 @@ def test_the_same_file_loaded_again_is_told_and_changes_nothing(hops, loaded):
     outcome = hops("load", loaded.visits, "--feed", loaded.feed, "--state", loaded.state, "--as-of", NOW)
 
     assert (outcome.exit_code, outcome.err) == (0, "")
-    assert "already delivered as visits-000001" in outcome.out
+    (told,) = [line.split() for line in outcome.out.splitlines() if "visits-000001" in line]
+    assert told[-9:] == ["delivered", "before", "visits-000001", *map(str, ACCOUNT.values())]
     assert (contents(loaded.state / "lake"), contents(loaded.state / "raw")) == before
+
+
+def test_of_many_files_the_first_are_told_and_the_others_counted_by_fate(hops, desk):
+    days = [datetime(2026, 2, day, 8) for day in range(1, 23)]  # noqa: DTZ001  # the hospital's wall clock
+    paths = [desk.write(f"day_{day:%d}.csv", csv_text([visit(day.day, day)]).encode()) for day in days]
+    quiet = desk.write("quiet.csv", csv_text([]).encode())
+    options = ("--feed", desk.feed, "--site", desk.site, "--state", desk.state, "--as-of", NOW)
+
+    for_people = hops("load", *paths, quiet, *options)
+    for_machines = hops("load", *paths, quiet, *options, "--json")
+
+    told = [line.split()[0] for line in for_people.out.splitlines() if ".csv" in line]
+    assert told == [path.name for path in paths[:20]]
+    assert "and 3 more (2 taken, 1 taken, no record); --json lists all" in for_people.out
+    assert [(item["fate"], item["delivered"]) for item in for_machines.document["files"]] == [
+        *[("delivered before", 1)] * 22,
+        ("delivered before", 0),
+    ]
 
 
 # load, with a feed or site file other than the state's copy

@@ -34,7 +34,7 @@ def test_0_a_load_accounts_for_every_record(first_load):
     _, outcome = first_load
 
     (feed,) = outcome.document["feeds"]
-    (delivery,) = outcome.document["deliveries"]
+    (delivery,) = outcome.document["files"]
     assert (outcome.exit_code, outcome.err) == (0, "")
     assert {fate: feed[fate] for fate in ACCOUNT} == {fate: delivery[fate] for fate in ACCOUNT} == ACCOUNT
     assert delivery["quarantined_by_reason"] == {"SECTOR_UNKNOWN": 1, "TIME_UNREADABLE": 1}
@@ -178,17 +178,17 @@ def test_5_of_many_files_the_bad_ones_are_all_listed_and_the_good_ones_taken(hop
 
     document = for_machines.document
     assert (for_machines.exit_code, for_people.exit_code) == (5, 5)
-    assert [(item["file"], item["reason"]) for item in document["refused"]] == [
-        (str(empty), "empty.csv is empty (0 bytes)."),
-        (str(short), "short.csv, line 67: 1 values where the header names 8 columns."),
+    assert [(item["file"], item["fate"], item.get("reason")) for item in document["files"]] == [
+        (str(empty), "refused", "empty.csv is empty (0 bytes)."),
+        (str(short), "refused", "short.csv, line 67: 1 values where the header names 8 columns."),
+        (str(desk.visits), "taken", None),
     ]
-    assert all(item["next_step"] for item in document["refused"])
+    assert all(item["next_step"] for item in document["files"][:2])
     assert document["error"]["message"] == for_people.message
     assert for_people.message.startswith("2 of 3 files refused, the others are taken; the first: empty.csv is empty")
     told = "".join(for_people.out.split())
     assert "empty.csvisempty(0bytes)." in told
     assert "short.csv,line67:" in told
-    assert [item["source_file"] for item in document["deliveries"]] == [desk.visits.name]
     assert document["jobs"]["ingest_bronze"]["records"] == ACCOUNT["delivered"]
     assert [kept.source_file for kept in LocalRaw(desk.state / "raw").deliveries("visits")] == [desk.visits.name]
 
@@ -225,7 +225,7 @@ def test_6_visits_after_now_fail_a_rule_and_gold_keeps_its_last_state(hops, own_
         assert error["message"] == told.message
         assert "rule encounters.arrival_time.range: 3 of " in error["message"]
         assert "`hops dq quarantine`" in error["next_step"]
-    assert outcome.document["deliveries"][0]["applied"] == 3
+    assert outcome.document["files"][0]["applied"] == 3
     assert (shown.exit_code, shown.out.split()[0]) == (0, "FAIL")
     after = rows_of(own_loaded.state)
     assert len(after["silver.encounters"]) == len(loaded_rows["silver.encounters"]) + 3
@@ -361,8 +361,8 @@ def test_130_after_ctrl_c_the_same_load_finishes_the_work(hops, desk):
     told = Outcome(process.returncode, out, err)
     assert (told.exit_code, told.err) == (130, INTERRUPTED)
     assert told.document["error"]["code"] == "Interrupted"
-    (delivery,) = again.document["deliveries"]
-    assert (again.exit_code, delivery["status"]) == (0, "already delivered")
+    (delivery,) = again.document["files"]
+    assert (again.exit_code, delivery["fate"]) == (0, "delivered before")
     assert {fate: delivery[fate] for fate in ACCOUNT} == ACCOUNT
     assert {table["table"]: table["rows"] for table in again.document["tables"]}["silver.encounters"] == 60
     assert list((desk.state / "tmp").iterdir()) == []

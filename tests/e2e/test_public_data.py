@@ -46,21 +46,21 @@ def load_twice(hops, path, feed, site, state):
     feed_file, site_file = EXAMPLES / "feeds" / f"{feed}.toml", EXAMPLES / "sites" / f"{site}.toml"
     first = hops("load", path, "--feed", feed_file, "--site", site_file, "--state", state, "--json")
     assert (first.exit_code, first.err) == (0, "")
-    (delivery,) = first.document["deliveries"]
+    (delivery,) = first.document["files"]
     before = contents(state / "lake"), contents(state / "raw")
 
     second = hops("load", path, "--feed", feed_file, "--site", site_file, "--state", state, "--json")
 
-    (again,) = second.document["deliveries"]
+    (again,) = second.document["files"]
     assert (second.exit_code, second.err) == (0, "")
-    assert again == delivery | {"status": "already delivered"}
+    assert again == delivery | {"fate": "delivered before"}
     assert (contents(state / "lake"), contents(state / "raw")) == before
     return first.document
 
 
 def account_of(document):
     """Return the fates of the one file, which are also those of its feed, and why records are held."""
-    (delivery,), (feed,) = document["deliveries"], document["feeds"]
+    (delivery,), (feed,) = document["files"], document["feeds"]
     fates = {fate: delivery[fate] for fate in FATES}
     assert fates == {fate: feed[fate] for fate in FATES}
     assert delivery["delivered"] == sum(delivery[fate] for fate in FATES[1:])

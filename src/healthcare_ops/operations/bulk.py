@@ -74,9 +74,9 @@ class Verified:
 
     @property
     def document(self) -> list[dict[str, str]]:
-        """Return the refused files as plain values."""
+        """Return what became of the refused files, as plain values."""
         return [
-            {"file": str(path), "reason": fault.message, "next_step": fault.next_step}
+            {"file": str(path), "fate": "refused", "reason": fault.message, "next_step": fault.next_step}
             for path, _, fault in self.refused
         ]
 
@@ -164,9 +164,10 @@ def land(platform: Platform, feed: Feed, files: Mapping[Path, str]) -> list[dict
             insort(settled, number)
         landed.append(
             {
+                "file": str(path),
+                "fate": "taken" if is_new else "delivered before",
                 "source_file": path.name,
                 "batch_id": known[digest].batch_id,
-                "status": "landed" if is_new else "already delivered",
                 "later_deliveries": later,
             }
         )

@@ -128,7 +128,7 @@ class Replay:
                 files[path] = bulk.sha256_of(path)
             with open_platform(state, clock, patience=_PATIENCE) as platform:
                 landed = bulk.land(platform, self.feed, files)
-        return [(part.rows.num_rows, one["status"] == "landed") for part, one in zip(parts, landed, strict=True)]
+        return [(part.rows.num_rows, one["fate"] == "taken") for part, one in zip(parts, landed, strict=True)]
 
 
 def plan_replay(order: ReplayOrder, progress: Progress = lambda step: None) -> Replay:

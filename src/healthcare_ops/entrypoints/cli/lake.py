@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,9 @@ from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+# Of so many files it is printed what became of them.
+_SHOWN = 20
 
 Paths = Annotated[list[Path], typer.Argument(help="Delivered files.", show_default=False)]
 
@@ -31,7 +35,7 @@ def load(
     wait: Wait = DEFAULT_WAIT,
     as_json: Json = False,
 ) -> None:
-    """Take files into the lake and build every day they hold, in one go.
+    """Take files into the lake and build every day they hold, in one go, and say what became of each file.
 
     Files that cannot be used are listed, each with its reason, and the others taken; the exit code is then 5. A feed or
     site file that differs from the state's copy replaces it, and every day built with the old one is built again.
@@ -77,10 +81,10 @@ def ingest(
         landed = bulk.land(platform, mapping, verified.sound)
         result = bulk.refine(platform, progress, jobs=("ingest_bronze",))
     cautions = [caution.document for caution in not_taken_again(mapping, landed)]
-    document = {"deliveries": landed, "refused": verified.document, "warnings": cautions, **result}
+    document = {"files": [*verified.document, *landed], "warnings": cautions, **result}
     if not as_json:
         warn(cautions)
-    show_result(document, verified.failure, as_json=as_json, show=_print_deliveries)
+    show_result(document, verified.failure, as_json=as_json, show=_print_ingested)
 
 
 def backfill(
@@ -154,17 +158,34 @@ def export(
         console().print(f"{rows:,} rows of {name} in {out}")
 
 
-def _print_deliveries(document: Mapping[str, Any]) -> None:
-    out = console()
-    rows = [[item["source_file"], item["batch_id"], item["status"]] for item in document["deliveries"]]
-    out.print(table("Deliveries", ["file", "batch", "status"], rows))
-    _print_refused(out, document)
+def _print_ingested(document: Mapping[str, Any]) -> None:
+    _print_files(console(), document["files"])
 
 
-def _print_refused(out: Console, document: Mapping[str, Any]) -> None:
-    if refused := document.get("refused"):
-        rows = [[item["file"], item["reason"], item["next_step"]] for item in refused]
-        out.print(table("Refused", ["file", "reason", "next step"], rows))
+def _print_files(out: Console, files: Sequence[Mapping[str, Any]]) -> None:
+    """Print what became of each file: of many the first ones, and how many more there are."""
+    from healthcare_ops.core.tables import ACCOUNT
+
+    taken = [item for item in files if item["fate"] != "refused"]
+    counted = [name for name in ACCOUNT if all(name in item for item in taken)]
+    rows = [[item["source_file"], _fate(item), item["batch_id"], *(item[name] for name in counted)] for item in taken]
+    if rows:
+        out.print(table("Files", ["file", "fate", "batch", *counted], rows[:_SHOWN]))
+        _print_more(out, Counter(fate for _, fate, *_ in rows[_SHOWN:]))
+    refused = [[item["file"], item["reason"], item["next_step"]] for item in files if item["fate"] == "refused"]
+    if refused:
+        out.print(table("Refused", ["file", "reason", "next step"], refused[:_SHOWN]))
+        _print_more(out, Counter("refused" for _ in refused[_SHOWN:]))
+
+
+def _fate(item: Mapping[str, Any]) -> str:
+    return f"{item['fate']}, no record" if item.get("delivered") == 0 else item["fate"]
+
+
+def _print_more(out: Console, fates: Counter[str]) -> None:
+    if fates:
+        told = ", ".join(f"{count:,} {fate}" for fate, count in fates.items())
+        out.print(f"and {fates.total():,} more ({told}); --json lists all")
 
 
 def _print_changes(out: Console, configuration: Mapping[str, Any]) -> None:
@@ -185,12 +206,7 @@ def _print_accounts(document: Mapping[str, Any]) -> None:
     out = console()
     if configuration := document.get("configuration"):
         _print_changes(out, configuration)
-    for item in document.get("deliveries", ()):
-        if item["status"] != "landed":
-            out.print(f"{item['source_file']}: {item['status']} as {item['batch_id']}")
-        elif not item["delivered"]:
-            out.print(f"{item['source_file']} has no record")
-    _print_refused(out, document)
+    _print_files(out, document.get("files", ()))
     out.print(accounts(document["feeds"]))
     reasons = [
         [item["feed_id"], item["reason_code"], item["records"], item["explanation"]] for item in document["quarantine"]
