@@ -35,7 +35,7 @@ def judge_each(checks: Sequence[Check], judge: Judge, probe: Callable[[], object
         return tuple(judge(checks))
     except DqdlError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever the rows make a rule raise is told of that rule
         known = understood(error)
         if known is not None and known.reason is not ConfigError.code:  # a full disk is no rule's fault
             raise known from None if known is error else error
