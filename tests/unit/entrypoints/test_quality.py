@@ -121,3 +121,17 @@ def test_what_a_steward_says_of_a_finding_is_told_in_the_language(capsys, langua
     told = capsys.readouterr().out.splitlines()
     assert shown in told
     assert f"{shown} (run daily-20260301T120000Z-a1)" in told
+
+
+def test_with_all_each_finding_is_shown_once_whether_it_is_told_by_a_cause_or_not(capsys):
+    days = ("2026-03-05", "2026-03-06", "2026-03-07")
+    report = report_of_every_kind()
+    section = next(one for one in report["expectations"] if one["column"] == "los_min")
+    report = report | {"expectations": [section | {"day": day} for day in days], "clocks": [], "shifts": []}
+    report["causes"] = [one for one in report["causes"] if one["cause_id"] == section["rule_id"]]
+
+    print_report(report, every=True)
+
+    shown = capsys.readouterr().out
+    assert [f"{section['rule_id']} {day}: " in " ".join(shown.split()) for day in days] == [True, True, True]
+    assert shown.count(f"▲ {section['rule_id']} 2026-03-05") == 1

@@ -33,7 +33,7 @@ def verdict_in(verdict: str, words: Words) -> str:
 def print_report(report: Mapping[str, Any], words: Words | None = None, *, every: bool = False) -> None:
     """Print a report as it is stored, in English without `words`: what broke, then the rest.
 
-    With `every` also the rules that passed, and each finding that follows from another.
+    With `every` also the rules that passed, and each finding by which no cause is told.
     """
     words = words or _english()
     out = console()
@@ -49,7 +49,7 @@ def print_report(report: Mapping[str, Any], words: Words | None = None, *, every
     if shown:
         print_rules({"rules": shown}, words)
     rest = [_passed(report, words)] if len(shown) < len(report["rules"]) else []
-    rest += _followers(report, words) if every else []
+    rest += _others(report, words) if every else []
     for line in (*rest, *_stewards(report, words), *_feeds(report, words), *_ways_on(report, words)):
         print_hanging(line)
 
@@ -119,18 +119,27 @@ def _passed(report: Mapping[str, Any], words: Words) -> str:
     return words(key, **{name: words.number(count) for name, count in counts.items()})
 
 
-def _followers(report: Mapping[str, Any], words: Words) -> Iterator[str]:
+def _others(report: Mapping[str, Any], words: Words) -> Iterator[str]:
+    """Yield what could not be judged, and each finding by which no cause is told, with what explains it."""
     from healthcare_ops.entrypoints.page.quality_views import finding_told
     from healthcare_ops.operations.reading import told_in_words
+    from healthcare_ops.pipeline.quality.wording.causes import lead_of
 
     for rule in report["rules"]:
         if fault := rule.get("fault"):
             yield f"{_MARKS[rule['verdict']]} {rule['rule_id']}: {fault}"
+    leads = {_identity(lead_of(cause, report)) for cause in report["causes"] if cause["kind"] != "rule"}
     for told in told_in_words(report):
-        if "explained_by" in told:
-            day = words.day_in_digits(date.fromisoformat(told["day"]))
-            because = words("follows_from", cause=told["explained_by"])
-            yield f"{_MARKS[told['verdict']]} {told['rule_id']} {day} ({because}): {finding_told(told, words).text}"
+        if _identity(told) in leads:
+            continue
+        day = words.day_in_digits(date.fromisoformat(told["day"]))
+        because = f" ({words('follows_from', cause=told['explained_by'])})" if "explained_by" in told else ""
+        yield f"{_MARKS[told['verdict']]} {told['rule_id']} {day}{because}: {finding_told(told, words).text}"
+
+
+def _identity(section: Mapping[str, Any]) -> object:
+    """Return what tells a section of a report from all others."""
+    return (section["source_file"], section["sha256"]) if "sha256" in section else id(section)
 
 
 def _stewards(report: Mapping[str, Any], words: Words) -> Iterator[str]:

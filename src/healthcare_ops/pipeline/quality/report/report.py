@@ -174,9 +174,18 @@ class Report:
             **self.of_the_past,
             "feeds": [feed_section(account, self.as_of) for account in self._accounts],
         }
-        told = with_causes(document, self.zone, self.feeds_of)
+        told = self._with_causes(document)
         feeds = zip(self.accounts, told["feeds"], strict=True)
         return told | {"feeds": [in_words(section, told) | self._notice(account, told) for account, section in feeds]}
+
+    def _with_causes(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the document with its causes; without any if the job ended early and they cannot be told either."""
+        try:
+            return with_causes(document, self.zone, self.feeds_of)
+        except Exception:
+            if self.error is None:
+                raise
+            return {**document, "causes": []}  # what ended the job is told, and what it had found until then is kept
 
     def metrics(self) -> list[Measured]:
         """Return what is measured of the whole, and of each feed."""

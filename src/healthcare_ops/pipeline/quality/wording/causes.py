@@ -23,13 +23,18 @@ def lead_of(cause: Section, report: Mapping[str, Any]) -> Section:
     if cause["kind"] == "refused":
         file = _files_of(cause, report)[0]
         return {**file, "rule": "refused", "day": file["refused_at"][:10], "feed_id": cause["feed_ids"][0]}
-    own = [
+    own = [found for found in _own(cause, report) if found["rule_id"] == cause["cause_id"]]
+    return min(own, key=lambda found: (found["verdict"] != "fail", "accepted" in found))
+
+
+def _own(cause: Section, report: Mapping[str, Any]) -> Sequence[Section]:
+    """Return the clocks and figures that are a cause's own, of all days."""
+    return [
         found
         for name in ("clocks", "shifts", "expectations")
         for found in report.get(name, ())
-        if found["rule_id"] == cause["cause_id"] and "explained_by" not in found
+        if found["rule_id"] in cause["findings"] and "explained_by" not in found
     ]
-    return min(own, key=lambda found: (found["verdict"] != "fail", "accepted" in found))
 
 
 def is_whole(cause: Section, report: Mapping[str, Any]) -> bool:
@@ -48,6 +53,8 @@ def sentence_of(cause: Section, report: Mapping[str, Any], language: Language = 
     if cause["kind"] == "refused":
         more = len(_files_of(cause, report)) - 1
         return say("more_files", language, sentence=said, count=more) if more else said
+    if more := len({found["day"] for found in _own(cause, report)} - {lead["day"]}):
+        return say("more_days", language, sentence=said.rstrip("."), count=number(more, language))
     return said
 
 

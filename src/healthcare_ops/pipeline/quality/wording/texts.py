@@ -152,6 +152,7 @@ TEXTS: Mapping[str, Text] = {
     ),
     # A cause: what broke, and what follows from it.
     "more_files": ("{sentence}; and {count} more", "{sentence}; e mais {count}"),
+    "more_days": ("{sentence}; more days of it: {count}", "{sentence}; mais dias assim: {count}"),
     "rule_broken": (
         "{broken} of {checked} rows of {table} break the rule{why}",
         "{broken} de {checked} linhas de {table} violam a regra{why}",

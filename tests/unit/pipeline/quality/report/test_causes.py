@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healthcare_ops.pipeline.quality.report.causes import with_causes
+from healthcare_ops.pipeline.quality.wording.findings import sentence_of
 from unit.pipeline.quality.wording.sections import clock, feed, figure, refused, rule_of, shift
 
 ZONE = ZoneInfo("America/Sao_Paulo")
@@ -414,6 +415,20 @@ def test_a_refused_file_that_somebody_took_back_explains_nothing():
     figure_of_sector = odd("volume", "PS", AFTERNOON, 6, 50)
 
     assert told(report(figure_of_sector, feeds=[taken_back])) == {figure_of_sector["rule_id"]: []}
+
+
+@pytest.mark.parametrize(
+    ("days", "more"),
+    [
+        (["2026-03-07"], ""),
+        (["2026-03-07", "2026-03-06"], "; more days of it: 1"),
+        (["2026-03-07", "2026-03-06", "2026-03-05"], "; more days of it: 2"),
+    ],
+)
+def test_a_cause_says_on_how_many_more_days_it_is_so(days, more):
+    (cause,) = with_causes(report(clocks=[clock(day=day) for day in days]), ZONE)["causes"]
+
+    assert cause["sentence"] == sentence_of(clock()).rstrip(".") + more if more else sentence_of(clock())
 
 
 ACCEPTED = {"by": "Ana", "at": "2026-03-08T09:00:00+00:00", "reason": "a test", "verdict": "fail"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
@@ -608,3 +608,29 @@ def test_whatever_is_changed_in_a_report_is_seen_as_a_validator_of_json_schema_s
     ]
 
     assert differing == []
+
+
+class UnknownZone(tzinfo):
+    """A zone that cannot be asked."""
+
+    def utcoffset(self, at):
+        raise ArithmeticError("no rule of this zone is known")
+
+    dst = tzname = utcoffset
+
+
+def test_of_a_job_that_died_the_report_is_kept_even_if_no_cause_can_be_told():
+    accounts = [account(refused=[refused()], delivered=2, applied=2)]
+
+    found = report(accounts=accounts, error=DataError("too few days"), zone=UnknownZone())
+
+    assert (found["verdict"], found["error"], found["causes"]) == ("error", "DataError: too few days", [])
+    assert [file["source_file"] for file in found["feeds"][0]["refused_files"]] == ["v.csv"]
+    assert not fault_of(found)
+
+
+def test_a_job_that_lived_does_not_go_on_with_a_report_of_which_no_cause_can_be_told():
+    accounts = [account(refused=[refused()], delivered=2, applied=2)]
+
+    with pytest.raises(ArithmeticError):
+        report(accounts=accounts, zone=UnknownZone())
