@@ -126,11 +126,15 @@ def test_days_that_data_quality_keeps_from_gold_are_named_until_somebody_accepts
 
 
 JUDGED_AT = datetime(2026, 1, 2, 3, tzinfo=UTC)
-ACCEPTED = {"by": "Ana", "at": JUDGED_AT.isoformat(), "reason": "a test file"}
+ACCEPTED = {"by": "Ana", "at": JUDGED_AT.isoformat(), "reason": "a test file", "verdict": "warn"}
 
 
-@pytest.mark.parametrize("different", [{}, {"explained_by": "refused.visits"}, {"accepted": ACCEPTED}])
-def test_a_clock_in_doubt_is_named_with_its_offset_unless_it_is_explained_or_accepted(tmp_path, different):
+@pytest.mark.parametrize(
+    ("different", "is_told"),
+    [({}, True), ({"explained_by": "refused.visits"}, False), ({"accepted": ACCEPTED, "verdict": "warn"}, True)],
+    ids=["in doubt", "explained", "an acceptance that was taken back"],
+)
+def test_a_clock_in_doubt_is_named_with_its_offset_until_it_is_explained_or_accepted(tmp_path, different, is_told):
     visits_clock = FeedClock("visits", ZoneInfo("UTC"), ZoneInfo("UTC"))
     hours = HourEvidence({}, 0, 0, "too few")
     clock = Diagnosis(
@@ -143,10 +147,13 @@ def test_a_clock_in_doubt_is_named_with_its_offset_unless_it_is_explained_or_acc
         hospital.context.objects.write(key, json.dumps(report).encode())
 
         found = told(hospital)
+        accept(hospital.platform, "clock.visits", [], by="Ana Souza", reason="a test of the clock")
+        after = told(hospital)
 
     messages = [caution.message for code, caution in found.items() if code == "CLOCK_IN_DOUBT"]
+    assert "CLOCK_IN_DOUBT" not in after
     assert messages == (
         []
-        if different
+        if not is_told
         else ["the clock of feed visits is in doubt: arrivals of 2026-01-02 look shifted by -3 h (judged 24 h ago)."]
     )

@@ -17,9 +17,12 @@ from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.operations import audit, bulk
 from healthcare_ops.operations.quarantine import Standing
 from healthcare_ops.operations.reading import newest_report
-from healthcare_ops.pipeline.quality.report.acceptance import Acceptance, Seen, acceptance_of, seen_of
+from healthcare_ops.pipeline.quality.report.acceptance import Acceptance, Seen, acceptance_of, answered, seen_of
+from healthcare_ops.pipeline.quality.report.causes import judged_anew
+from healthcare_ops.pipeline.quality.report.feed_section import in_words
 from healthcare_ops.pipeline.quality.report.past import ACCEPTANCE, DECISION
 from healthcare_ops.pipeline.quality.report.refusals import refusals_id, refused_section
+from healthcare_ops.pipeline.quality.wording.feeds import facts_of
 
 _PAST = ("expectations", "clocks", "shifts")
 _TOLD = 5
@@ -117,27 +120,39 @@ def withdraw(platform: Platform, rule_id: str, of: Collection[str], *, by: str, 
 
 
 def with_acceptances(platform: Platform, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a report with those who answer for its findings since it was written; its verdicts stay."""
+    """Return a report with those who answer for its findings now: some may have accepted since, or taken it back.
+
+    Findings and their causes are judged by that; the verdict and the score of the whole stay as the run left them.
+    """
     standing = acceptances(platform.context.objects)
-    past = {name: [_answered(one, one, standing) for one in report[name]] for name in _PAST if name in report}
-    feeds = [
-        {
-            **feed,
-            "refused_files": [
-                _answered(file, refused_section(file, feed["feed_id"]), standing)
-                for file in feed.get("refused_files", ())
-            ],
-        }
-        for feed in report.get("feeds", ())
-    ]
-    return {**report, **past, "feeds": feeds}
+    now = {
+        **report,
+        **{name: [answered(one, standing) for one in report[name]] for name in _PAST if name in report},
+        "feeds": [_feed_now(feed, standing) for feed in report.get("feeds", ())],
+    }
+    is_same = all(now[name] == report[name] for name in (*_PAST, "feeds") if name in report)
+    if is_same or "causes" not in report:
+        return now
+    now["feeds"] = [_in_words(feed, before, now) for feed, before in zip(now["feeds"], report["feeds"], strict=True)]
+    causes = [cause if cause["kind"] == "rule" else judged_anew(cause, now) for cause in report["causes"]]
+    return now | {"causes": sorted(causes, key=lambda one: (one["verdict"] != "fail", -one["points"]))}
 
 
-def _answered(
-    document: Mapping[str, Any], section: Mapping[str, Any], standing: Sequence[Acceptance]
-) -> Mapping[str, Any]:
-    found = acceptance_of(section, standing)
-    return document if found is None or "accepted" in document else {**document, "accepted": found.document}
+def _feed_now(feed: Mapping[str, Any], standing: Sequence[Acceptance]) -> dict[str, Any]:
+    """Return a feed's section, each of its refused files with who has taken it back; reports of before have none."""
+    files = [_file_now(file, feed["feed_id"], standing) for file in feed.get("refused_files", ())]
+    return {**feed, "refused_files": files} if "refused_files" in feed else dict(feed)
+
+
+def _file_now(file: Mapping[str, Any], feed_id: str, standing: Sequence[Acceptance]) -> dict[str, Any]:
+    bare = {name: value for name, value in file.items() if name != "accepted"}
+    found = acceptance_of(refused_section(bare, feed_id), standing)
+    return bare | ({"accepted": found.document} if found else {})
+
+
+def _in_words(feed: dict[str, Any], before: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
+    is_told_anew = feed != before and facts_of(feed, report).is_whole
+    return in_words(feed, report) if is_told_anew else feed
 
 
 def _named(platform: Platform, run_id: str, rule_id: str, of: Collection[str]) -> list[Mapping[str, Any]]:

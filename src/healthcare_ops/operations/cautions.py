@@ -23,6 +23,7 @@ from healthcare_ops.forecasting.arrivals import MIN_HOURS
 from healthcare_ops.forecasting.champions import TRAINING, load_champion, standing
 from healthcare_ops.jobs.acceptances import acceptances
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL, silver_changes
+from healthcare_ops.operations.acceptance import with_acceptances
 from healthcare_ops.operations.bulk import days_to_rebuild
 from healthcare_ops.operations.history import read_runs
 from healthcare_ops.operations.reading import newest_outline
@@ -173,9 +174,12 @@ def _judged_badly(platform: Platform) -> Iterator[Caution]:
         report = newest_outline(platform)
     except (NotFoundError, ConfigError):  # who asks for the report is told
         return
+    told = {name: report[name] for name in ("clocks",) if name in report}
+    with suppress(ConfigError):  # a log that is not whole stops whoever decides
+        told = with_acceptances(platform, told)
     age = _span(platform.context.clock.now() - datetime.fromisoformat(report["as_of"]))
     worst: dict[str, Mapping[str, Any]] = {}
-    for clock in report.get("clocks", ()):
+    for clock in told.get("clocks", ()):
         if clock["offset_h"] and "explained_by" not in clock and "accepted" not in clock:
             worst[clock["rule_id"]] = clock  # of several days the newest
     for rule_id, clock in worst.items():

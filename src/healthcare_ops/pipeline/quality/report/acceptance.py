@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from healthcare_ops.core.days import day_runs
 from healthcare_ops.pipeline.quality.report.refusals import refusals_id
-from healthcare_ops.pipeline.quality.wording.findings import kind_of
+from healthcare_ops.pipeline.quality.wording.findings import kind_of, say
 
 # What is expected is learned anew in every run, so that the same fault is not told by quite the same numbers, nor of
 # quite the same hours.
@@ -104,11 +104,16 @@ def acceptance_of(section: Mapping[str, Any], acceptances: Iterable[Acceptance])
 
 
 def answered(section: Mapping[str, Any], acceptances: Iterable[Acceptance]) -> dict[str, Any]:
-    """Return the section; of one that somebody accepted, with who did, and as a warning, whatever it was before."""
-    found = acceptance_of(section, acceptances)
-    if found is None:
-        return dict(section)
-    return {**section, "verdict": "warn", "accepted": found.document | {"verdict": section["verdict"]}}
+    """Return the section of a figure or clock by who accepts it now, whoever did when it was written.
+
+    Accepted it says who did, and is a warning, whatever it was; otherwise what it was, and, if it fails, how to accept.
+    """
+    bare = {name: value for name, value in section.items() if name not in ("accepted", "next_step")}
+    verdict = section.get("accepted", {}).get("verdict", section["verdict"])
+    if found := acceptance_of(section, acceptances):
+        return bare | {"verdict": "warn", "accepted": found.document | {"verdict": verdict}}
+    step = {"next_step": say("accept_figure", "en", command=accept_command([section]))} if verdict == "fail" else {}
+    return bare | {"verdict": verdict} | step
 
 
 def accept_command(sections: Sequence[Mapping[str, Any]]) -> str:

@@ -69,6 +69,12 @@ def with_causes(report: Mapping[str, Any], zone: tzinfo, feeds_of: FeedsOfSector
     return told | {"causes": sorted(causes, key=lambda one: (_GRAVEST_FIRST.index(one["verdict"]), -one["points"]))}
 
 
+def judged_anew(cause: Section, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a cause by what its findings are now, since people accepted some or took that back, with what to do."""
+    is_failed = any(found["verdict"] == "fail" for found in _told_by(cause, report))
+    return {**cause, "verdict": "fail" if is_failed else "warn", "next_step": advice_of(cause, report)}
+
+
 class _Pool:
     """The findings of a report that no rule says, and which of them have been told, or explained, so far."""
 
@@ -235,23 +241,29 @@ def _in_words(cause: dict[str, Any], report: Mapping[str, Any]) -> dict[str, Any
     }
 
 
+def _told_by(cause: Section, report: Mapping[str, Any]) -> list[Section]:
+    """Return the figures and clocks that a cause tells of, and that it explains."""
+    names = {*cause["findings"], *cause["explains"]}
+    return [
+        found
+        for name in _LISTS
+        for found in report.get(name, ())
+        if found.get("explained_by", cause["cause_id"]) == cause["cause_id"] and found["rule_id"] in names
+    ]
+
+
 def advice_of(cause: Section, report: Mapping[str, Any], language: Language = "en") -> str:
     """Return what to do about a cause, and how a person lets gold take days that it stops, if nobody can mend them.
 
-    Nothing is to be done if people answer for all that is its own: the text is empty.
+    About what people answer for nothing is to be done.
     """
-    names = [*cause["findings"], *cause["explains"]]
-    told = (one for name in _LISTS for one in report.get(name, ()) if one["rule_id"] in cause["findings"])
-    own = [one for one in told if "explained_by" not in one]
-    if own and not unanswered(own):
-        return ""
     stops: dict[str, list[Section]] = defaultdict(list)
-    for found in (found for name in _LISTS for found in report.get(name, ())):
-        mine = found.get("explained_by", cause["cause_id"]) == cause["cause_id"] and found["rule_id"] in names
-        if mine and found["verdict"] == "fail" and "accepted" not in found:
+    told = _told_by(cause, report)
+    for found in told:
+        if found["verdict"] == "fail" and "accepted" not in found:
             stops[found["rule_id"]].append(found)
-    step = next_step_of(cause, report, language)
-    if not stops:
-        return step
+    own = [found for found in told if "explained_by" not in found]
+    step = next_step_of(cause, report, language) if unanswered(own) or not own else ""
     commands = "`; `".join(accept_command(sections) for sections in stops.values())
-    return f"{step} {say('accept_figure', language, command=commands)}"
+    on = say("accept_figure", language, command=commands) if stops else ""
+    return " ".join(filter(None, [step, on]))

@@ -18,7 +18,7 @@ from healthcare_ops.pipeline.quality.clocks.clock import Diagnosis
 from healthcare_ops.pipeline.quality.clocks.shift import FeedShift
 from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
 from healthcare_ops.pipeline.quality.history.deviations import Deviation
-from healthcare_ops.pipeline.quality.report.acceptance import Acceptance, accept_command, acceptance_of, answered
+from healthcare_ops.pipeline.quality.report.acceptance import Acceptance, acceptance_of, answered
 from healthcare_ops.pipeline.quality.report.causes import FeedsOfSectors, with_causes
 from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount, feed_section, in_words
 from healthcare_ops.pipeline.quality.report.notice import missing_of, notice, troubles_of
@@ -26,7 +26,6 @@ from healthcare_ops.pipeline.quality.report.past import Identity, Told, grows, i
 from healthcare_ops.pipeline.quality.report.refusals import RefusedFile, refusals_id, refused_section
 from healthcare_ops.pipeline.quality.report.score import Scored, risk_score
 from healthcare_ops.pipeline.quality.rules.checks import Check
-from healthcare_ops.pipeline.quality.wording.findings import say
 
 SCHEMA_VERSION = 2
 TREND_RUNS = 10
@@ -123,11 +122,7 @@ class Report:
 
     def _answered(self, counted: Outlier, found: Deviation | Diagnosis | FeedShift) -> tuple[Outlier, dict[str, Any]]:
         section = answered(_section(counted, found), self.acceptances)
-        if "accepted" in section:
-            return replace(counted, verdict="warn"), section
-        if section["verdict"] == "fail":
-            section["next_step"] = say("accept_figure", "en", command=accept_command([section]))
-        return counted, section
+        return replace(counted, verdict=section["verdict"]), section
 
     @property
     def _accounts(self) -> list[FeedAccount]:

@@ -76,12 +76,15 @@ def next_step_of(cause: Section, report: Mapping[str, Any], language: Language =
     if cause["kind"] == "rule":
         return rule_text(lead["next_step"], language)
     if cause["kind"] == "refused":
-        return ask_for_files(_feed_of(cause, report), _files_of(cause, report), language)
+        feed = _feed_of(cause, report)
+        return ask_for_files(feed, files, language) if (files := unanswered(feed["refused_files"])) else ""
     return findings.next_step_of(lead, language)
 
 
 def _files_of(cause: Section, report: Mapping[str, Any]) -> Sequence[Section]:
-    return unanswered(_feed_of(cause, report)["refused_files"])
+    """Return the files of a cause that are waited for; all, if people have taken back each since it was told."""
+    refused: Sequence[Section] = _feed_of(cause, report)["refused_files"]
+    return unanswered(refused) or refused
 
 
 def _feed_of(cause: Section, report: Mapping[str, Any]) -> Section:
