@@ -9,6 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from healthcare_ops.core.notices import Message
 from healthcare_ops.core.tables import Table
 
 if TYPE_CHECKING:
@@ -166,6 +167,17 @@ class MetricSink(Protocol):
 
     def write(self, lines: Iterable[str]) -> None:
         """Hand on the lines."""
+        ...
+
+
+class Messenger(Protocol):
+    """Sends messages by one channel of notifications."""
+
+    def send(self, message: Message) -> str:
+        """Send the message, and return what there is to know beside that it arrived.
+
+        `TransientError` if it did not arrive, `ConfigError` if it cannot; neither tells a secret.
+        """
         ...
 
 

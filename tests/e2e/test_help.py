@@ -33,7 +33,7 @@ HEAVY = (
 )
 RULES = files("healthcare_ops.pipeline.quality.rules") / "shipped"
 # Their result is a JSON document of its own, with or without the option.
-SCHEMAS = {("feed", "schema"), ("generate", "schema"), ("site", "schema")}
+SCHEMAS = {("feed", "schema"), ("generate", "schema"), ("notify", "schema"), ("site", "schema")}
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
@@ -114,6 +114,8 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("models", "list"): "--state {state}",
     ("models", "show"): "--state {state}",
     ("models", "verify"): "--state {state}",
+    ("notify", "list"): "--state {state}",
+    ("notify", "retry"): "--state {state}",
     ("predict",): "--state {state}",
     ("report",): "--out {folder}/page.html --state {state}",
     ("status",): "--state {state}",
@@ -139,7 +141,10 @@ QUALITY = {
     *(("dq", "rules", name) for name in ("adopt", "drop", "show")),
 }
 MODELS = {("models", name) for name in ("promote", "rollback")}
+# What a channel is needed for, or the standard input.
+NOTIFICATIONS = {("notify", "test"), ("secrets", "set")}
 TESTED_ELSEWHERE = {("backfill",), ("demo",), ("generate", "calibrate"), ("generate", "run")} | RUNS | QUALITY | MODELS
+TESTED_ELSEWHERE |= NOTIFICATIONS
 
 
 def test_no_command_is_left_out_here():

@@ -26,6 +26,7 @@ class Lock(StrEnum):
     MODELS = ".models.lock"  # whoever trains
     ENGINE = ".engine.lock"  # whoever runs the state machine
     ALARMS = ".alarms.lock"  # whoever judges the alarms
+    NOTIFICATIONS = ".notifications.lock"  # whoever sends what people are told
 
 
 Tell = Callable[[str], None]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from healthcare_ops.core.errors import ConfigError, NotFoundError
@@ -25,7 +26,7 @@ _TAKES_UP_EVERY = timedelta(minutes=1)
 _LOOKS_EVERY = timedelta(minutes=1)
 
 Tell = Callable[[Mapping[str, Any]], None]
-# Measures and judges at an instant, knowing what became of the schedules; returns the events to tell.
+# Looks at the platform at an instant, knowing what became of the schedules; returns the events to tell.
 Look = Callable[[datetime, Mapping[str, Tally]], Iterable[Mapping[str, Any]]]
 
 
@@ -60,9 +61,10 @@ class Service:
         Whether the clock is not the present: each run then takes the instant at which it was due for the present.
     tell
         Hears of what happens: a document with `event` (`started`, `ended`, `lost`, `skipped`, `missed`,
-        `trouble`, `alarm`) and its facts.
-    look
-        Looks at the platform every minute, and whenever a run has ended.
+        `trouble`, `alarm`, `notified`, `undelivered`) and its facts.
+    looks
+        Each looks at the platform every minute, and whenever a run has ended, under the name by which its trouble is
+        told.
     """
 
     def __init__(
@@ -73,13 +75,13 @@ class Service:
         tell: Tell,
         *,
         is_replay: bool = False,
-        look: Look = lambda now, tallies: (),
+        looks: Mapping[str, Look] = MappingProxyType({}),
     ) -> None:
         self._engine = engine
         self._schedules = schedules
         self._keep = keep
         self._tell = tell
-        self._look = look
+        self._looks = looks
         self._looked_at: datetime | None = None
         self._is_replay = is_replay
         self._expired_on: date | None = None
@@ -109,14 +111,20 @@ class Service:
         has_ended = self._tell_ends()
         if has_ended or self._looked_at is None or abs(now - self._looked_at) >= _LOOKS_EVERY:
             self._looked_at = now
-            self._try("watching", self._watch)
+            for name, look in self._looks.items():
+                self.see(name, look)
         # A replay is about another time than what is kept.
         if self._expired_on != now.date() and not self._is_replay:
             self._try("expiry", partial(self._expire, now.date()))
 
-    def _watch(self) -> None:
-        for event in self._look(self._engine.now(), self.tallies):
-            self._tell(event)
+    def see(self, name: str, look: Look) -> None:
+        """Look at the platform, and tell what is seen or what was the trouble."""
+
+        def tell_all() -> None:
+            for event in look(self._engine.now(), self.tallies):
+                self._tell(event)
+
+        self._try(name, tell_all)
 
     def _expire(self, today: date) -> None:
         self._engine.expire(self._keep)

@@ -137,7 +137,7 @@ class _Simulation:
         keep = timedelta(days=settings.keep_runs_days)
         schedules = schedules_of(settings, site.tz)
         watch = Watch(self.state, self.clock)
-        return Service(engine, schedules, keep, self.simulated.tell, is_replay=True, look=watch)
+        return Service(engine, schedules, keep, self.simulated.tell, is_replay=True, looks={"watching": watch})
 
     def advance(self, until: datetime) -> None:
         """Let time go by; each run is at its end before the clock goes on, but for the waits of the run itself."""

@@ -298,7 +298,7 @@ def test_the_platform_is_looked_at_every_minute_and_whenever_a_run_has_ended(eng
         looks.append((now - SUNDAY, tallies["inference"].started))
         return [{"event": "alarm"}]
 
-    service = Service(engine, SCHEDULES, KEEP, told.append, look=look)
+    service = Service(engine, SCHEDULES, KEEP, told.append, looks={"watching": look})
     go_on(service, engine, until=SUNDAY + timedelta(seconds=90), every=timedelta(seconds=10), ends=False)
     before = len(looks)
     go_on(service, engine, until=SUNDAY + timedelta(minutes=14, seconds=10), every=timedelta(seconds=10), ends=False)
@@ -314,7 +314,7 @@ def test_a_look_that_fails_is_told_once_and_keeps_no_run_from_its_start(engine, 
     def look(now, tallies):
         raise ConfigError("feeds/visits.toml is not valid TOML.")
 
-    service = Service(engine, SCHEDULES, KEEP, told.append, look=look)
+    service = Service(engine, SCHEDULES, KEEP, told.append, looks={"watching": look})
     go_on(service, engine, until=SUNDAY + timedelta(minutes=20))
 
     troubles = [event for event in told if event["event"] == "trouble"]

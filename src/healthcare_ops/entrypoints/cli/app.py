@@ -22,9 +22,11 @@ from healthcare_ops.entrypoints.cli import (
     lake,
     metrics,
     models,
+    notify,
     quality,
     report,
     runs,
+    secrets,
     service,
     setup,
 )
@@ -70,6 +72,8 @@ app.add_typer(history.app, name="runs")
 app.add_typer(models.app, name="models")
 app.add_typer(asl.app, name="asl")
 app.add_typer(audit.app, name="audit")
+app.add_typer(notify.app, name="notify")
+app.add_typer(secrets.app, name="secrets")
 
 
 @app.callback()

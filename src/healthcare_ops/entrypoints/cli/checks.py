@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from healthcare_ops.core.config import SITE_FILE, read_settings
-from healthcare_ops.core.errors import OpsError
+from healthcare_ops.core.errors import ConfigError, OpsError
 from healthcare_ops.entrypoints.cli.failures import describe
 
 _MIN_FREE_GB = 1.0
@@ -52,8 +52,11 @@ def _disk(state: Path) -> Check:
 
 
 def _state_checks(state: Path) -> list[tuple[str, Callable[[], str]]]:
+    from healthcare_ops.adapters.local_secrets import LocalSecrets
     from healthcare_ops.bootstrap.configuration import read_feeds
     from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.core.clock import SystemClock
+    from healthcare_ops.core.notification_file import read_notifications
     from healthcare_ops.core.site import Site
     from healthcare_ops.core.tables import TABLES
     from healthcare_ops.core.validated import read_toml
@@ -71,12 +74,21 @@ def _state_checks(state: Path) -> list[tuple[str, Callable[[], str]]]:
     def feeds() -> str:
         return ", ".join(read_feeds(state, read_toml(state / SITE_FILE, Site))) or "none yet; add one with `hops load`"
 
+    def channels() -> str:
+        named = read_notifications(state).channels
+        known = set(LocalSecrets(state / "secrets", SystemClock()).names())
+        lacking = sorted({secret for one in named for secret in one.secrets} - known)
+        if lacking:
+            raise ConfigError(f"secret {lacking[0]!r} is not set.", next_step=f"Run `hops secrets set {lacking[0]}`.")
+        return ", ".join(one.name for one in named) or "none: nobody is told of alarms"
+
     return [
         ("settings", lambda: f"engine {read_settings(state).engine}"),
         ("site", lambda: read_toml(state / SITE_FILE, Site).facility_id),
         ("feeds", feeds),
         ("pseudonymisation key", key),
         ("lake", lake),
+        ("notifications", channels),
     ]
 
 

@@ -31,8 +31,8 @@ def up(
 
     Daily runs, trainings and ticks start as settings.toml says, in the site's time. A tick or training that finds its
     predecessor at work is skipped; of those missed while nobody ran this, the latest is made good, and each day is.
-    Measures itself and judges the alarms every minute and after every run. Ends on Ctrl-C or SIGTERM; a run at work
-    then goes on when it is started again.
+    Measures itself and judges the alarms every minute and after every run, and tells the channels of
+    notifications.toml what is news. Ends on Ctrl-C or SIGTERM; a run at work then goes on when it is started again.
 
     Example: hops up
     """
@@ -44,9 +44,10 @@ def up(
     from healthcare_ops.core.site import Site
     from healthcare_ops.core.validated import read_toml
     from healthcare_ops.operations.engine import open_engine
+    from healthcare_ops.operations.notify import Post, Postman
     from healthcare_ops.operations.requests import SERVING
     from healthcare_ops.operations.schedules import schedules_of
-    from healthcare_ops.operations.service import Service
+    from healthcare_ops.operations.service import Look, Service
     from healthcare_ops.operations.watch import Watch
 
     objects_of(state)
@@ -62,12 +63,15 @@ def up(
 
     with open_engine(state, role=SERVING) as engine:
         keep = timedelta(days=settings.keep_runs_days)
-        service = Service(engine, schedules_of(settings, site.tz), keep, tell, look=Watch(state))
+        postman = Postman(Post(state))
+        looks: dict[str, Look] = {"watching": Watch(state), "notifications": postman}
+        service = Service(engine, schedules_of(settings, site.tz), keep, tell, looks=looks)
         tell({"event": "up", "facility": site.name, "next_due": service.next_due().isoformat()})
         while not ending.is_set():
             service.step()
             ending.wait(_LOOK_EVERY_S)
         left = sorted(engine.durable.live())
+        service.see("notifications", lambda now, tallies: postman.close())
     tell({"event": "down", "left": left})
 
 
@@ -292,6 +296,12 @@ def _sentence(event: Mapping[str, Any]) -> str:  # noqa: PLR0911  # a line for e
         case "alarm":
             of = f" of {', '.join(event['of'].values())}" if event["of"] else ""
             return f"alarm {event['alarm']}{of}: {event['state']} (was {event['was']}): {event['reason']}"
+        case "notified":
+            detail = f"; {event['detail']}" if event["detail"] else ""
+            return f"told {event['channel']}: {event['notices']} notices{detail}"
+        case "undelivered":
+            dead = f"; {event['dead']} are dead: hops notify retry" if event["dead"] else ""
+            return f"{event['channel']} was not told of {event['notices']} notices: {event['cause']}{dead}"
         case "trouble":
             return f"trouble with {event['what']}: {event['cause']}"
         case _:
