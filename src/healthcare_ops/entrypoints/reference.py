@@ -64,7 +64,8 @@ def data_dictionary() -> str:
         _grid(("code", "meaning"), ((f"`{code.value}`", text) for code, text in EXPLANATIONS.items())),
         "## Data-quality rules",
         "A rule counts the rows that violate it; above its threshold (a share of those checked) it has its severity. "
-        "`fail` stops the run before gold, unless no more rows than it tolerates violate it: then it warns.",
+        "`fail` stops the run before gold. If no more rows than it tolerates violate it, a `fail` rule only warns, a "
+        "`warn` rule passes.",
         _grid(
             ("rule", "table", "DQDL", "severity", "tolerated", "why", "next step"),
             (

@@ -187,8 +187,7 @@ def _tried(
     if value is not None:
         with suppress(NoHistoryError):
             violations = section.get("violations", section.get("null_count"))
-            is_few = bool(violations) and violations <= check.tolerated
-            would_be = "pass" if holds(condition, value, before) else "warn" if is_few else check.severity
+            would_be = "pass" if holds(condition, value, before) else check.broken_by(violations)
     return Tried(
         run_id=report["run_id"],
         as_of=report["as_of"],

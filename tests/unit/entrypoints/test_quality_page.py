@@ -446,7 +446,7 @@ def test_a_broken_rule_says_what_where_and_what_to_do():
     for shown in (
         'RuleCompleteness "triage_level" >= 0.80',
         "Measured0.536; – · must be >= 0.8; = 1",
-        "Broken580 of 1,250 rows · up to 2 rows only warn",
+        "Broken580 of 1,250 rows · up to 2 rows pass",
         "If brokenwarns",
         "Why it mattersmost encounters should have it",
         "Next stepContact the supplier.",

@@ -322,10 +322,7 @@ def _outcome(node: Node, measured: Mapping[int, Measured]) -> bool | None:
 def _verdict(check: Check, is_met: bool | None, violations: int | None) -> Verdict:
     if is_met is None:
         return "not_applicable"
-    if is_met:
-        return "pass"
-    # Of a rule that no row breaks, a number is what breaks it.
-    return "warn" if violations and violations <= check.tolerated else check.severity
+    return "pass" if is_met else check.broken_by(violations)
 
 
 def _with_places(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 import pytest
 
@@ -385,9 +387,16 @@ def test_a_rule_breaks_when_the_share_exceeds_its_threshold(engine, missing, sev
 
 @pytest.mark.parametrize(
     ("missing", "severity", "verdict"),
-    [(0, "fail", "pass"), (1, "fail", "warn"), (2, "fail", "warn"), (3, "fail", "fail"), (2, "warn", "warn")],
+    [
+        (0, "fail", "pass"),
+        (1, "fail", "warn"),
+        (2, "fail", "warn"),
+        (3, "fail", "fail"),
+        (2, "warn", "pass"),
+        (3, "warn", "warn"),
+    ],
 )
-def test_a_tolerated_few_only_warn_whatever_their_share(engine, missing, severity, verdict):
+def test_a_tolerated_few_are_told_one_step_milder_whatever_their_share(engine, missing, severity, verdict):
     rows = encounters(*[{}] * missing, *[{"triage_level": 3}] * (4 - missing))
 
     finding = judge_one(engine, f'IsComplete "triage_level" labels=["tolerated"="2", "severity"="{severity}"]', rows)
@@ -403,6 +412,23 @@ def test_two_arrivals_after_now_do_not_stop_the_smallest_hospital_and_three_do(e
 
     assert [finding.verdict for finding in found] == ["warn", "fail"]
     assert found[0].samples == ("e2", "e3")
+
+
+@pytest.mark.parametrize(("again", "verdict"), [(1, "pass"), (2, "pass"), (3, "warn")])
+def test_equal_rows_of_a_small_file_warn_from_three_too_many_on(engine, again, verdict):
+    rows = encounters_raw(*({"encounter_id": f"e{max(number, again)}"} for number in range(20)))
+
+    finding = judge_one(engine, shipped("encounters_raw.record.told_once"), rows, table=ENCOUNTERS_RAW)
+
+    assert (finding.violations, finding.verdict) == (again, verdict)
+
+
+def test_no_share_of_the_product_s_rules_warns_of_fewer_than_three_rows():
+    shares = re.compile(r"(Completeness|Uniqueness|AggregateMatch|with threshold).* (>=|<=) 0")
+    rules = [check for checks in SHIPPED.values() for check in checks if shares.search(check.rule)]
+
+    assert len(rules) == 14
+    assert [check.rule_id for check in rules if check.tolerated < 2] == []
 
 
 def test_every_rule_of_the_product_speaks_of_columns_that_exist():

@@ -42,7 +42,7 @@ class Check:
 
     Its labels may hold `id`; `severity` (`fail`, the default, stops the run before gold; `warn` only tells);
     `reason` and `next_step`, for whoever reads the report; `needs`, a column that at least one feed must deliver, or
-    the rule is not judged; `tolerated`, so many violations only warn, whatever the rule says; and
+    the rule is not judged; `tolerated`, so many violations make a `fail` rule only warn and a `warn` rule pass; and
     `on_failure="quarantine"`, by which rows that break it are held back. Other labels are the reader's own.
     """
 
@@ -61,6 +61,12 @@ class Check:
     def rule(self) -> str:
         """Return the rule as written, without its labels."""
         return _without_labels(self.node)
+
+    def broken_by(self, violations: int | None) -> Literal["pass"] | Severity:
+        """Return how bad it is that so many rows break the rule; of one that no row breaks, a number is at fault."""
+        if not violations or violations > self.tolerated:
+            return self.severity
+        return "warn" if self.severity == "fail" else "pass"
 
     @property
     def is_completeness(self) -> bool:
