@@ -75,7 +75,8 @@ def test_the_page_of_the_demo_s_state_can_be_written_again_with_its_backtest(dem
 
     outcome = run_hops("report", "--state", state, "--out", page, "--as-of", "2018-01-01T00:00:00+01:00", "--json")
 
-    assert (outcome.exit_code, outcome.document["warnings"]) == (0, [])
+    assert outcome.exit_code == 0, outcome.out
+    assert outcome.document["warnings"] == []
     assert outcome.document["backtests"] == demo.document["backtests"]
     assert "20,353" in page.read_text(encoding="utf-8")
 
