@@ -387,6 +387,17 @@ def test_a_refused_file_stands_in_the_next_report_until_one_of_its_name_is_taken
     assert "refused.visits" not in after["contributions"]
 
 
+def test_a_refused_file_that_is_accepted_is_told_to_count_no_more_in_the_next_report(hops, own_ward):
+    state = ("--state", own_ward.state)
+    file = own_ward.write("20260315", "milk,eggs\n")
+    hops("ingest", file, "--feed", "visits", *state, "--as-of", "2026-03-16T04:00:00-03:00")
+
+    done = hops("dq", "accept", "refused.visits", *BY, *state)
+
+    assert done.exit_code == 0
+    assert "The next report counts it no more.\nundo: hops dq withdraw refused.visits --file 20260315 " in done.out
+
+
 # reports that are not what they were
 
 

@@ -10,13 +10,17 @@ import numpy as np
 import pytest
 
 from healthcare_ops.core.errors import QualityError
+from healthcare_ops.core.reasons import FileFault
 from healthcare_ops.jobs import load_job
 from healthcare_ops.jobs.context import Request
+from healthcare_ops.jobs.refusals import keep_refused
 from healthcare_ops.operations.acceptance import accept
 from healthcare_ops.operations.cautions import find_cautions
 from healthcare_ops.operations.reading import newest_report
 from healthcare_ops.pipeline.quality.clocks.clock import Diagnosis, FeedClock, LagEvidence
 from healthcare_ops.pipeline.quality.clocks.hour_profile import HourEvidence
+from healthcare_ops.pipeline.quality.clocks.shift import FeedShift, ShiftBetween
+from healthcare_ops.pipeline.quality.report.refusals import RefusedFile
 from healthcare_ops.pipeline.quality.report.report import Report
 from hospital import event, open_hospital, visit
 from weeks import LAST, arrivals, open_with_a_past, visits
@@ -123,10 +127,31 @@ def test_days_that_data_quality_keeps_from_gold_are_named_until_somebody_accepts
     assert "DAYS_HELD" not in after
     assert "Ana Souza accepted expected." in after["GAP_ACCEPTED"].message
     assert " of 2026-03-12 as it is" in after["GAP_ACCEPTED"].message
+    assert " --day 2026-03-12 --by NAME --reason WHY`" in after["GAP_ACCEPTED"].next_step
 
 
 JUDGED_AT = datetime(2026, 1, 2, 3, tzinfo=UTC)
 ACCEPTED = {"by": "Ana", "at": JUDGED_AT.isoformat(), "reason": "a test file", "verdict": "warn"}
+
+
+JUDGED = JUDGED_AT.date()
+
+
+def clock_of(offset_h, day=JUDGED):
+    """Return a clock of feed visits that is off by so many hours by the lag of its records alone."""
+    zone = ZoneInfo("UTC")
+    lag, hours = LagEvidence(offset_h, 40, 3.0, 3.2, None, ""), HourEvidence({}, 0, 0, "too few")
+    return Diagnosis(FeedClock("visits", zone, zone), day, "warn", offset_h, None, 3, lag, hours)
+
+
+def report_of(**found):
+    """Return the report of 2 January, as a run writes it."""
+    return Report("daily-20260102T030000Z-a", JUDGED_AT, [JUDGED], **found).document(JUDGED_AT)
+
+
+def keep(hospital, report):
+    key = "gold/data_quality_runs/dt=2026-01-02/daily-20260102T030000Z-a.json"
+    hospital.context.objects.write(key, json.dumps(report).encode())
 
 
 @pytest.mark.parametrize(
@@ -135,16 +160,10 @@ ACCEPTED = {"by": "Ana", "at": JUDGED_AT.isoformat(), "reason": "a test file", "
     ids=["in doubt", "explained", "an acceptance that was taken back"],
 )
 def test_a_clock_in_doubt_is_named_with_its_offset_until_it_is_explained_or_accepted(tmp_path, different, is_told):
-    visits_clock = FeedClock("visits", ZoneInfo("UTC"), ZoneInfo("UTC"))
-    hours = HourEvidence({}, 0, 0, "too few")
-    clock = Diagnosis(
-        visits_clock, JUDGED_AT.date(), "warn", -3.0, None, 3, LagEvidence(-3.0, 40, 3.0, 3.2, None, ""), hours
-    )
-    report = Report("daily-20260102T030000Z-a", JUDGED_AT, [JUDGED_AT.date()], clocks=[clock]).document(JUDGED_AT)
+    report = report_of(clocks=[clock_of(-3.0)])
     report["clocks"] = [section | different for section in report["clocks"]]
     with open_hospital(tmp_path, "2026-01-03T00:00:00-03:00") as hospital:
-        key = "gold/data_quality_runs/dt=2026-01-02/daily-20260102T030000Z-a.json"
-        hospital.context.objects.write(key, json.dumps(report).encode())
+        keep(hospital, report)
 
         found = told(hospital)
         accept(hospital.platform, "clock.visits", [], by="Ana Souza", reason="a test of the clock")
@@ -157,3 +176,42 @@ def test_a_clock_in_doubt_is_named_with_its_offset_until_it_is_explained_or_acce
         if not is_told
         else ["the clock of feed visits is in doubt: arrivals of 2026-01-02 look shifted by -3 h (judged 24 h ago)."]
     )
+
+
+def test_of_a_clock_that_is_wrong_on_several_days_the_worst_is_named(tmp_path):
+    clocks = [clock_of(offset_h, JUDGED - timedelta(days=back)) for back, offset_h in ((1, -3.0), (0, 1.0))]
+    with open_hospital(tmp_path, "2026-01-03T00:00:00-03:00") as hospital:
+        keep(hospital, report_of(clocks=clocks))
+
+        assert "arrivals of 2026-01-01 look shifted by -3 h" in told(hospital)["CLOCK_IN_DOUBT"].message
+
+
+def test_two_feeds_whose_clocks_disagree_are_named(tmp_path):
+    shift = FeedShift("flow", "visits", "arrival", "arrival", JUDGED, ShiftBetween(3.5, 62, 3.5, 0.1))
+    with open_hospital(tmp_path, "2026-01-03T00:00:00-03:00") as hospital:
+        keep(hospital, report_of(shifts=[shift]))
+        before = told(hospital)
+        accept(hospital.platform, "clock.flow.visits", [], by="Ana Souza", reason="a test of the clock")
+        after = told(hospital)
+
+    assert "feeds flow and visits are in doubt" in before["CLOCKS_APART"].message
+    assert "2026-01-02 that both tell of they are +3.5 h apart" in before["CLOCKS_APART"].message
+    assert "CLOCKS_APART" not in after
+
+
+def test_days_that_came_since_the_report_are_not_said_to_be_held(tmp_path):
+    with open_hospital(tmp_path, "2026-01-03T00:00:00-03:00") as hospital:
+        hospital.deliver("visits", hourly_visits(FIRST, 2), "january.csv")
+        hospital.refine("ingest_bronze", "bronze_to_silver")
+        keep(hospital, report_of() | {"verdict": "fail"})
+
+        assert told(hospital)["DAYS_HELD"].message.startswith("data quality keeps 2026-01-02 from gold")
+
+
+def test_a_refused_file_whose_name_is_a_day_is_no_gap(tmp_path):
+    file = RefusedFile("20260102", "0" * 64, JUDGED_AT, FileFault.FILE_EMPTY)
+    with open_hospital(tmp_path, "2026-01-03T00:00:00-03:00") as hospital:
+        keep_refused(hospital.context.objects, "visits", [file])
+        accept(hospital.platform, "refused.visits", [], by="Ana Souza", reason="a test file")
+
+        assert "GAP_ACCEPTED" not in told(hospital)

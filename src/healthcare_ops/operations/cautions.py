@@ -29,6 +29,8 @@ from healthcare_ops.operations.history import read_runs
 from healthcare_ops.operations.reading import newest_outline
 from healthcare_ops.operations.schedules import schedules_of
 from healthcare_ops.operations.trainings import overdue
+from healthcare_ops.pipeline.quality.report.acceptance import command_of
+from healthcare_ops.pipeline.quality.report.refusals import is_of_refused
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION
 
 _MIN_DAYS = MIN_HOURS // 24
@@ -52,6 +54,7 @@ class CautionCode(StrEnum):
     TRAINING_LATE = "TRAINING_LATE"
     NEVER_TRAINED = "NEVER_TRAINED"
     CLOCK_IN_DOUBT = "CLOCK_IN_DOUBT"
+    CLOCKS_APART = "CLOCKS_APART"
     DAYS_HELD = "DAYS_HELD"
     GAP_ACCEPTED = "GAP_ACCEPTED"
 
@@ -110,13 +113,18 @@ CAUTIONS: Mapping[CautionCode, tuple[str, str]] = {
         "the clock of feed {feed_id} is in doubt: arrivals of {day} look shifted by {offset} h (judged {age} ago).",
         "See `hops dq explain {rule_id}`; hours and forecasts of that feed may be shifted by as much.",
     ),
+    CautionCode.CLOCKS_APART: (
+        "the clocks of feeds {feed_id} and {other_feed_id} are in doubt: in the encounters of {day} that both tell of "
+        "they are {offset} h apart (judged {age} ago).",
+        "See `hops dq explain {rule_id}`; hours and forecasts of one of them may be shifted by as much.",
+    ),
     CautionCode.DAYS_HELD: (
         "data quality keeps {days} from gold (judged {age} ago); what is shown of it is from before, or missing.",
         "See `hops dq show`.",
     ),
     CautionCode.GAP_ACCEPTED: (
         "{by} accepted {rule_id} of {days} as it is; hours and forecasts rest on what was delivered.",
-        "See `hops audit show`; when the rest is delivered, take it back by `hops dq withdraw {rule_id}`.",
+        "See `hops audit show`; when the rest is delivered, take it back by `{command}`.",
     ),
     CautionCode.NEVER_TRAINED: (
         "the training that was due on Sunday {due} failed ({run_id}: {reason}), and no model is in use.",
@@ -169,25 +177,44 @@ def find_cautions(platform: Platform, predictions: Sequence[Mapping[str, Any]] =
 
 
 def _judged_badly(platform: Platform) -> Iterator[Caution]:
-    """Yield what the newest report says against the data: a clock in doubt, and days that gold did not take."""
+    """Yield what the newest report says against the data: clocks in doubt, and days that gold did not take.
+
+    One of an earlier form is passed over: it need not hold what is asked of it here.
+    """
     try:
         report = newest_outline(platform)
     except (NotFoundError, ConfigError):  # who asks for the report is told
         return
-    told = {name: report[name] for name in ("clocks",) if name in report}
+    if report["schema_version"] != SCHEMA_VERSION:
+        return
+    age = _span(platform.context.clock.now() - datetime.fromisoformat(report["as_of"]))
+    yield from _clocks_in_doubt(platform, report, age)
+    first, last = (date.fromisoformat(report["days"][end]) for end in ("first", "last"))
+    waiting = frozenset[date]().union(*(changes.days for changes in silver_changes(platform.context).values()))
+    held = [day for day in waiting if first <= day <= last]
+    if held and report["verdict"] in ("fail", "error"):
+        yield Caution(CautionCode.DAYS_HELD, {"days": _named(held), "age": age})
+
+
+def _clocks_in_doubt(platform: Platform, report: Mapping[str, Any], age: str) -> Iterator[Caution]:
+    """Yield one caution for each wrong clock, and for two that disagree: of several days the one that is furthest off.
+
+    What another finding explains, or a person answers for now, is none.
+    """
+    told: Mapping[str, Any] = {name: report[name] for name in ("clocks", "shifts")}
     with suppress(ConfigError):  # a log that is not whole stops whoever decides
         told = with_acceptances(platform, told)
-    age = _span(platform.context.clock.now() - datetime.fromisoformat(report["as_of"]))
-    worst: dict[str, Mapping[str, Any]] = {}
-    for clock in told.get("clocks", ()):
-        if clock["offset_h"] and "explained_by" not in clock and "accepted" not in clock:
-            worst[clock["rule_id"]] = clock  # of several days the newest
-    for rule_id, clock in worst.items():
-        values = {"feed_id": clock["feed_id"], "day": clock["day"], "offset": f"{clock['offset_h']:+g}"}
-        yield Caution(CautionCode.CLOCK_IN_DOUBT, values | {"rule_id": rule_id, "age": age})
-    waiting = frozenset[date]().union(*(changes.days for changes in silver_changes(platform.context).values()))
-    if waiting and report["verdict"] in ("fail", "error"):
-        yield Caution(CautionCode.DAYS_HELD, {"days": _named(waiting), "age": age})
+    in_doubt = [
+        clock
+        for clock in (*told["clocks"], *told["shifts"])
+        if clock["offset_h"] and "explained_by" not in clock and "accepted" not in clock
+    ]
+    for rule_id in dict.fromkeys(clock["rule_id"] for clock in in_doubt):
+        of_rule = (clock for clock in in_doubt if clock["rule_id"] == rule_id)
+        worst = max(of_rule, key=lambda clock: (abs(clock["offset_h"]), clock["day"]))
+        values = {name: worst[name] for name in ("rule_id", "feed_id", "other_feed_id", "day") if name in worst}
+        code = CautionCode.CLOCKS_APART if "other_feed_id" in worst else CautionCode.CLOCK_IN_DOUBT
+        yield Caution(code, values | {"offset": f"{worst['offset_h']:+g}", "age": age})
 
 
 def _accepted_gaps(platform: Platform) -> Iterator[Caution]:
@@ -196,11 +223,13 @@ def _accepted_gaps(platform: Platform) -> Iterator[Caution]:
     days: dict[tuple[str, str], set[date]] = {}
     with suppress(ConfigError):  # a log that is not whole stops whoever decides
         for one in acceptances(platform.context.objects):
-            with suppress(ValueError):  # a refused file has no day
-                if (day := date.fromisoformat(one.seen.of)) >= since:
-                    days.setdefault((one.rule_id, one.by), set()).add(day)
+            # A refused file has no day, though its name may look like one.
+            if not is_of_refused(one.rule_id) and (day := date.fromisoformat(one.seen.of)) >= since:
+                days.setdefault((one.rule_id, one.by), set()).add(day)
     for (rule_id, by), accepted in days.items():
-        yield Caution(CautionCode.GAP_ACCEPTED, {"rule_id": rule_id, "by": by, "days": _named(accepted)})
+        command = command_of("withdraw", rule_id, [day.isoformat() for day in accepted])
+        values = {"rule_id": rule_id, "by": by, "days": _named(accepted), "command": command}
+        yield Caution(CautionCode.GAP_ACCEPTED, values)
 
 
 def _named(days: Iterable[date]) -> str:

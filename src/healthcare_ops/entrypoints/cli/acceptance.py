@@ -110,9 +110,12 @@ def _print(found: Answered) -> None:
 
 def _print_what_follows(found: Answered) -> None:
     from healthcare_ops.pipeline.quality.report.acceptance import command_of
+    from healthcare_ops.pipeline.quality.report.refusals import is_of_refused
 
     out = console()
-    if found.jobs:
+    if is_of_refused(found.rule_id):
+        out.print(f"The next report counts {'it' if len(found.of) == 1 else 'them'} no more.", markup=False)
+    elif found.jobs:
         out.print("Gold has taken the days that waited: hops dq show", markup=False)
     elif not found.failure:
         out.print("No day waited for it.", markup=False)

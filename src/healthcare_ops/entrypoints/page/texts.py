@@ -187,6 +187,11 @@ _CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
         "de há {age}).",
         "Veja `hops dq explain {rule_id}`; horas e previsões dessa fonte podem estar deslocadas na mesma medida.",
     ),
+    CautionCode.CLOCKS_APART: (
+        "os relógios das fontes {feed_id} e {other_feed_id} estão em dúvida: nos atendimentos de {day} que ambas "
+        "informam, diferem em {offset} h (avaliação de há {age}).",
+        "Veja `hops dq explain {rule_id}`; horas e previsões de uma delas podem estar deslocadas na mesma medida.",
+    ),
     CautionCode.DAYS_HELD: (
         "a qualidade dos dados retém {days} antes da camada gold (avaliação de há {age}); o que se mostra disso é "
         "anterior, ou falta.",
@@ -194,7 +199,7 @@ _CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
     ),
     CautionCode.GAP_ACCEPTED: (
         "{by} aceitou {rule_id} de {days} como está; horas e previsões se apoiam no que foi entregue.",
-        "Veja `hops audit show`; quando o resto for entregue, retire a aceitação com `hops dq withdraw {rule_id}`.",
+        "Veja `hops audit show`; quando o resto for entregue, retire a aceitação com `{command}`.",
     ),
     CautionCode.NEVER_TRAINED: (
         "o treinamento previsto para domingo, {due}, falhou ({run_id}: {reason}), e não há modelo em uso.",

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from healthcare_ops.core.days import day_runs
-from healthcare_ops.pipeline.quality.report.refusals import refusals_id
+from healthcare_ops.pipeline.quality.report.refusals import is_of_refused
 from healthcare_ops.pipeline.quality.wording.findings import kind_of, say
 
 # What is expected is learned anew in every run, so that the same fault is not told by quite the same numbers, nor of
@@ -124,7 +124,7 @@ def accept_command(sections: Sequence[Mapping[str, Any]]) -> str:
 def command_of(verb: Literal["accept", "withdraw"], rule_id: str, of: Iterable[str]) -> str:
     """Return the command that accepts findings of these days, or refused files of these names, or takes that back."""
     names = list(dict.fromkeys(of))
-    if rule_id.startswith(refusals_id("")):
+    if is_of_refused(rule_id):
         which = [f"--file {shlex.quote(name)}" for name in names]
     else:
         runs = day_runs(map(date.fromisoformat, names))

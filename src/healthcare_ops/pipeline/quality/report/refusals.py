@@ -71,3 +71,8 @@ def refused_section(file: Mapping[str, Any], feed_id: str) -> dict[str, Any]:
 def refusals_id(feed_id: str) -> str:
     """Return under what name the score counts the refused files of a feed."""
     return f"refused.{feed_id}"
+
+
+def is_of_refused(rule_id: str) -> bool:
+    """Tell whether the score counts the refused files of a feed under a name."""
+    return rule_id.startswith(refusals_id(""))
