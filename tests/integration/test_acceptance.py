@@ -18,7 +18,7 @@ from healthcare_ops.core.reasons import FileFault
 from healthcare_ops.core.tables import ENCOUNTERS, OPS_METRICS_HOURLY
 from healthcare_ops.jobs.audit_log import entries
 from healthcare_ops.jobs.refusals import keep_refused
-from healthcare_ops.operations.acceptance import accept, withdraw
+from healthcare_ops.operations.acceptance import accept, with_acceptances, withdraw
 from healthcare_ops.operations.reading import newest_report
 from healthcare_ops.pipeline.quality.report.refusals import RefusedFile
 from weeks import LAST, arrivals, open_with_a_past, visits
@@ -153,6 +153,10 @@ def test_taken_back_the_finding_fails_again_and_gold_keeps_what_it_took(hospital
     written = len(entries(hospital.context.objects))
     again = withdraw(hospital.platform, ED, [f"{LAST}"], by="Rui Costa", reason="it was open")
 
+    shown = with_acceptances(hospital.platform, newest_report(hospital.platform))
+    (told,) = (one for one in shown["expectations"] if one["rule_id"] == ED)
+    assert (told["verdict"], "accepted" in told) == ("fail", False)
+    assert shown["causes"][0]["verdict"] == "fail"
     assert "ED has" in back.failure.message
     assert LAST in days_in_gold(hospital)
     assert again.already.by == "Rui Costa"
