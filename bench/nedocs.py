@@ -47,7 +47,7 @@ def department_of(context: Context) -> Department:
 
 def forecast_patients(context: Context, known: ScoreHours, sectors: Collection[str]) -> Iterator[Patients]:
     """Yield the patients expected at each origin of the last eight weeks, by models that had not seen what came."""
-    beside = covariates(context.site)
+    beside = covariates(context)
     arrivals = [one for one in arrivals_by_sector(context, 400) if one.sector_id in sectors]
     until = min(one.end for one in arrivals)
     there = people(context, context.lake.read, (until - timedelta(days=366)).date(), until, arrivals)

@@ -117,6 +117,7 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("notify", "list"): "--state {state}",
     ("notify", "retry"): "--state {state}",
     ("predict",): "--state {state}",
+    ("regressors", "list"): "--state {state}",
     ("report",): "--out {folder}/page.html --state {state}",
     ("status",): "--state {state}",
     ("version",): "",
@@ -143,8 +144,9 @@ QUALITY = {
 MODELS = {("models", name) for name in ("promote", "rollback")}
 # What a channel is needed for, or the standard input.
 NOTIFICATIONS = {("notify", "test"), ("secrets", "set")}
+REGRESSORS = {("regressors", name) for name in ("add", "drop")}
 TESTED_ELSEWHERE = {("backfill",), ("demo",), ("generate", "calibrate"), ("generate", "run")} | RUNS | QUALITY | MODELS
-TESTED_ELSEWHERE |= NOTIFICATIONS
+TESTED_ELSEWHERE |= NOTIFICATIONS | REGRESSORS
 
 
 def test_no_command_is_left_out_here():

@@ -47,6 +47,12 @@ class FlowModel:
         """Return the trees that all models of arrivals share, if they have any."""
         return next((model.boosted for model in self.arrivals.values() if model.boosted is not None), None)
 
+    @property
+    def regressors(self) -> tuple[str, ...]:
+        """Return the names of the forecasts of others that the models of arrivals have learnt from, sorted."""
+        linear = {climate.name for model in self.arrivals.values() for climate in model.linear.climates}
+        return tuple(sorted(linear.union(self.boosted.regressors if self.boosted else ())))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the models as plain values, without the trees."""
         about = self.boosted

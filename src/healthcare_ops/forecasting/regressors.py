@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,11 @@ class Regressor:
         order = np.lexsort((issue_min, target_min))
         return cls(name, issue_min[order], target_min[order], value[order])
 
+    def issued_by(self, issue_min: int) -> Regressor:
+        """Return what was issued until an instant."""
+        mine = self.issue_min <= issue_min
+        return Regressor(self.name, self.issue_min[mine], self.target_min[mine], self.value[mine])
+
     def known(self, target_min: Ints, origin_min: Ints) -> Floats:
         """Return the newest value of each target that was issued at or before its origin; NaN if there is none."""
         if not len(self.value):
@@ -64,6 +69,11 @@ class Covariates:
         nothing = np.empty(0, dtype=np.int64)
         found = (regressor for regressor in self.regressors if regressor.name == name)
         return next(found, Regressor(name, nothing, nothing, np.empty(0)))
+
+    def hours_known(self, name: str, target_min: Ints, origin_min: int) -> int:
+        """Return of how many targets a value of that name was issued by the origin."""
+        values = self.regressor(name).known(target_min, np.full(len(target_min), origin_min))
+        return int(np.isfinite(values).sum())
 
 
 @dataclass(frozen=True)
@@ -114,6 +124,11 @@ class Climate:
 def minutes(instant: datetime) -> int:
     """Return the whole minutes since 1970 of an aware instant."""
     return int(instant.timestamp() // 60)
+
+
+def instant(minute: int) -> datetime:
+    """Return the instant (UTC) of whole minutes since 1970."""
+    return datetime.fromtimestamp(60 * int(minute), UTC)
 
 
 def _climate_columns(start: datetime, hours: int, calendar: Calendar) -> Floats:

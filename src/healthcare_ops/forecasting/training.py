@@ -88,6 +88,7 @@ class TrainedModel:
             "training_window": {
                 model.sector_id: [model.trained_from.isoformat(), model.trained_until.isoformat()] for model in models
             },
+            "regressors": list(self.flow.regressors),
             "features": {model.sector_id: list(model.feature_names) for model in models},
             "backtests": [walk.to_dict() for walk in self.backtests],
             "wait_tests": [asdict(test) for test in self.wait_tests],

@@ -20,7 +20,7 @@ from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.crowding import department
 from healthcare_ops.jobs.newest import FORECAST, note_newest
 from healthcare_ops.jobs.people import people
-from healthcare_ops.jobs.series import arrivals_by_sector, covariates
+from healthcare_ops.jobs.series import arrivals_by_sector, covariates, regressor_hours
 from healthcare_ops.jobs.silver_to_gold import gold_known_until
 
 # What a forecast looks back at: 52 weeks, and a day to spare for the change of the clock.
@@ -38,7 +38,7 @@ def run(context: Context, request: Request) -> Outcome:
     model = load_champion(context.objects)
     now = context.clock.now()
     leads = np.arange(context.settings.horizon_h + 1)
-    beside = covariates(context.site)
+    beside = covariates(context)
     arrivals = arrivals_by_sector(context, _HISTORY_DAYS)
     known = [series for series in arrivals if series.sector_id in model.flow.arrivals]
     if not known:
@@ -51,6 +51,7 @@ def run(context: Context, request: Request) -> Outcome:
         if series.sector_id not in withheld
     ]
     told = {"model_version": model.version, "data_age_h": max(ages.values()), "withheld": withheld}
+    told |= _regressors(context, model, beside, max(series.end for series in known))
     if not forecasts:
         limit = context.settings.forecast_until_h
         reason = (
@@ -72,6 +73,12 @@ def run(context: Context, request: Request) -> Outcome:
         context.lake.replace_days(PREDICTIONS, ibis.union(earlier, new), [day], {})
     note_newest(context.objects, FORECAST, now)
     return {"rows": rows.num_rows, **told}
+
+
+def _regressors(context: Context, model: StoredModel, beside: Covariates, known_until: datetime) -> Outcome:
+    """Return of how many hours each regressor of the model is known, and which of none: it is forecast without."""
+    hours = regressor_hours(context, model.flow.regressors, beside, known_until)
+    return {"regressor_hours": hours, "without_regressors": [name for name, count in hours.items() if not count]}
 
 
 def _of_people(

@@ -11,7 +11,7 @@ import numpy as np
 from healthcare_ops.forecasting.crowding import Department
 from healthcare_ops.forecasting.nedocs import ScoreHours, week_hours
 from healthcare_ops.jobs.context import Context
-from healthcare_ops.jobs.series import covariates
+from healthcare_ops.jobs.series import site_calendar
 
 HISTORY_DAYS = 366
 
@@ -37,5 +37,5 @@ def department(context: Context, metrics: ir.Table, until: datetime) -> Departme
     score, patients = np.full((2, count), np.nan)
     score[hours - first] = found["score"].to_numpy()
     patients[hours - first] = found["patients"].to_numpy()
-    known = ScoreHours(first, week_hours(covariates(context.site).calendar, first, count), score, patients)
+    known = ScoreHours(first, week_hours(site_calendar(context.site), first, count), score, patients)
     return Department(names, sum(sector.functional_capacity or 0 for sector in sectors), known)

@@ -18,10 +18,11 @@ from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.arrivals import ArrivalsModel
 from healthcare_ops.forecasting.champions import load_champion, standing
+from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.jobs.context import Context, Request
 from healthcare_ops.jobs.metric_lines import write_metrics
 from healthcare_ops.jobs.quality_reports import readable_report
-from healthcare_ops.jobs.series import covariates
+from healthcare_ops.jobs.series import site_calendar
 from healthcare_ops.jobs.silver_to_gold import gold_known_until
 from healthcare_ops.monitoring.drift import find_drift
 from healthcare_ops.monitoring.hours import Floats, HospitalHours, SectorHours
@@ -102,7 +103,7 @@ def _hours(
     end = datetime.combine(last_day + timedelta(days=1), time(), zone).astimezone(UTC)
     count = int((end - start) / timedelta(hours=1))
     first = np.datetime64(start.replace(tzinfo=None), "us")
-    beside = covariates(context.site)
+    beside = Covariates(site_calendar(context.site))
     usual = {name: model.linear.usual(start, count, beside) for name, model in models.items()}
     sectors = tuple(
         _sector(sector, mine, first, usual.get(sector), count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import ibis.expr.types as ir
@@ -12,10 +13,11 @@ import pyarrow.compute as pc
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import FEATURES
 from healthcare_ops.forecasting.calendar import Calendar, Event
-from healthcare_ops.forecasting.regressors import Covariates
+from healthcare_ops.forecasting.regressors import Covariates, minutes
 from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.jobs.pins import Pin
+from healthcare_ops.jobs.regressors import merged, stored_sheets
 from healthcare_ops.jobs.silver_to_gold import gold_known_until
 
 
@@ -44,10 +46,35 @@ def _series(context: Context, rows: ir.Table, known: datetime) -> list[HourlySer
     return [_newest_series(sector, mine) for sector, mine in found if mine.num_rows]
 
 
-def covariates(site: Site) -> Covariates:
+def covariates(context: Context) -> Covariates:
+    """Return what is known beside the data: the site's calendar, and what others had forecast by now.
+
+    Raises
+    ------
+    DataError
+        If a file of such forecasts cannot be read, or two contradict each other.
+    """
+    known = minutes(context.latest_plausible())
+    outside = (one.issued_by(known) for one in merged(stored_sheets(context.objects)))
+    return Covariates(site_calendar(context.site), tuple(one for one in outside if len(one.value)))
+
+
+def regressor_hours(
+    context: Context, names: Sequence[str], beside: Covariates, known_until: datetime
+) -> dict[str, int]:
+    """Return of how many hours to come a forecast made now knows each regressor, if its data know until an instant.
+
+    What was issued after the data end is not looked at: models learn with both from one origin.
+    """
+    first = -(-context.clock.now().timestamp() // 3600)
+    targets = 60 * (int(first) + np.arange(context.settings.horizon_h + 1))
+    return {name: beside.hours_known(name, targets, 60 * (minutes(known_until) // 60)) for name in names}
+
+
+def site_calendar(site: Site) -> Calendar:
     """Return what the site file says of the days to come."""
     events = tuple(Event(event.name, dict.fromkeys(event.dates, event.value)) for event in site.events)
-    return Covariates(Calendar(site.zone, site.holidays, events))
+    return Calendar(site.zone, site.holidays, events)
 
 
 def _newest_series(sector_id: str, hours: pa.Table) -> HourlySeries:

@@ -30,7 +30,7 @@ def run(context: Context, request: Request) -> Outcome:
     arrivals = pinned_arrivals(context, pinned, days) if pinned else []
     trained = train(
         arrivals,
-        covariates(context.site),
+        covariates(context),
         people=_people(context, pinned, arrivals) if pinned else None,
         department=_department(context, pinned, arrivals) if pinned else None,
         champion=champion.flow if champion else None,
@@ -48,6 +48,7 @@ def run(context: Context, request: Request) -> Outcome:
         "version": published.version,
         "is_promoted": published.is_promoted,
         "reason": published.reason,
+        "regressors": list(trained.flow.regressors),
         "sectors": sorted(name for name in trained.flow.arrivals if is_arrivals(name)),
         "sectors_without_model": dict(trained.without_model),
     }

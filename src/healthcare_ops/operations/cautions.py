@@ -16,13 +16,15 @@ from healthcare_ops.bootstrap.platform import Platform, open_platform
 from healthcare_ops.core.civil_time import civil_day, day_start
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.days import day_runs
-from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.core.errors import ConfigError, DataError, NotFoundError
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.arrivals import MIN_HOURS
 from healthcare_ops.forecasting.champions import TRAINING, load_champion, standing
+from healthcare_ops.forecasting.regressors import instant
 from healthcare_ops.jobs.acceptances import acceptances
-from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL, silver_changes
+from healthcare_ops.jobs.series import covariates, regressor_hours
+from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL, gold_known_until, silver_changes
 from healthcare_ops.operations.acceptance import with_acceptances
 from healthcare_ops.operations.bulk import days_to_rebuild
 from healthcare_ops.operations.history import read_runs
@@ -57,6 +59,7 @@ class CautionCode(StrEnum):
     CLOCKS_APART = "CLOCKS_APART"
     DAYS_HELD = "DAYS_HELD"
     GAP_ACCEPTED = "GAP_ACCEPTED"
+    REGRESSOR_UNKNOWN = "REGRESSOR_UNKNOWN"
 
 
 # Message and next step, with places for a caution's values.
@@ -126,6 +129,11 @@ CAUTIONS: Mapping[CautionCode, tuple[str, str]] = {
         "{by} accepted {rule_id} of {days} as it is; hours and forecasts rest on what was delivered.",
         "See `hops audit show`; when the rest is delivered, take it back by `{command}`.",
     ),
+    CautionCode.REGRESSOR_UNKNOWN: (
+        "the model in use has learnt from forecasts of {name}, and of no hour to come one is known (the last is of "
+        "{until}); it forecasts without.",
+        "Take in newer ones by `hops regressors add`; see `hops regressors list`.",
+    ),
     CautionCode.NEVER_TRAINED: (
         "the training that was due on Sunday {due} failed ({run_id}: {reason}), and no model is in use.",
         "See `hops runs show {run_id}`; then run `hops run --type weekly_train`.",
@@ -169,6 +177,7 @@ def find_cautions(platform: Platform, predictions: Sequence[Mapping[str, Any]] =
         *_old_data(platform),
         *_thin_history(platform),
         *_past_forecast(platform, predictions),
+        *_unknown_regressors(platform),
         *overdue_training(platform),
         *not_built_again(platform, find_changes(platform.state)),
         *_judged_badly(platform),
@@ -348,6 +357,22 @@ def _untested(windows: Mapping[str, Sequence[str]], tested: Iterable[str]) -> It
     if learnt:
         days = f"{min(learnt.values()).days}"
         yield Caution(CautionCode.MODEL_UNTESTED, {"sectors": ", ".join(learnt), "days": days})
+
+
+def _unknown_regressors(platform: Platform) -> Iterator[Caution]:
+    """Yield one caution for each forecast of others that the model in use has learnt from and does not have now."""
+    context, until = platform.context, gold_known_until(platform.context)
+    if until is None or standing(context.objects).champion is None:
+        return
+    with suppress(ConfigError, DataError):  # of a model or a file that cannot be read, who uses it tells
+        if not (names := load_champion(context.objects).flow.regressors):
+            return
+        beside = covariates(context)
+        for name, hours in regressor_hours(context, names, beside, until).items():
+            last = beside.regressor(name).target_min.max(initial=-1)
+            told = _local(platform, instant(last)) if last >= 0 else "–"
+            if not hours:
+                yield Caution(CautionCode.REGRESSOR_UNKNOWN, {"name": name, "until": told})
 
 
 def overdue_training(platform: Platform) -> Iterator[Caution]:

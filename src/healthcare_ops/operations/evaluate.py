@@ -26,7 +26,8 @@ from healthcare_ops.forecasting.pairs import MAX_LEAD_H
 from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.jobs.series import arrivals_by_sector, covariates
-from healthcare_ops.operations.hourly_files import Clock, read_events, read_regressors, read_series
+from healthcare_ops.jobs.sheets import Clock
+from healthcare_ops.operations.hourly_files import read_events, read_regressors, read_series
 
 Ints = NDArray[np.int64]
 Block = tuple[datetime, Mapping[str, Ints]]
@@ -180,7 +181,7 @@ def lake_history(platform: Platform, choices: Choices) -> History:
     protocol = read_protocol(choices, context.site.zone, max(item.end for item in known))
     enough = [item for item in known if item.hours_before(_begin(protocol)) >= MIN_HOURS]
     _require_enough(enough or known, protocol)
-    return History(enough, covariates(context.site), protocol)
+    return History(enough, covariates(context), protocol)
 
 
 def _require_enough(known: Sequence[HourlySeries], protocol: Protocol) -> None:

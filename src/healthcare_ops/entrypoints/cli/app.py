@@ -24,6 +24,7 @@ from healthcare_ops.entrypoints.cli import (
     models,
     notify,
     quality,
+    regressors,
     report,
     runs,
     secrets,
@@ -70,6 +71,7 @@ app.add_typer(quality.app, name="dq")
 app.add_typer(generate.app, name="generate")
 app.add_typer(history.app, name="runs")
 app.add_typer(models.app, name="models")
+app.add_typer(regressors.app, name="regressors")
 app.add_typer(asl.app, name="asl")
 app.add_typer(audit.app, name="audit")
 app.add_typer(notify.app, name="notify")

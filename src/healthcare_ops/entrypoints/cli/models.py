@@ -145,6 +145,7 @@ def _facts(listed: dict[str, Any], manifest: dict[str, Any]) -> list[list[str]]:
         ],
         ["why", listed["reason"]],
         ["learnt from", "\n".join(windows)],
+        *([["and from forecasts of", ", ".join(manifest["regressors"])]] if manifest.get("regressors") else []),
         *([["without a model", "\n".join(_reasons(manifest))]] if manifest.get("without_model") else []),
         *([["pinned as", manifest["pin"]]] if manifest.get("pin") else []),
         ["files", "\n".join(f"{name} {digest[:16]}…" for name, digest in manifest["files"].items())],

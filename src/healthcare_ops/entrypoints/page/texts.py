@@ -201,6 +201,11 @@ _CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
         "{by} aceitou {rule_id} de {days} como está; horas e previsões se apoiam no que foi entregue.",
         "Veja `hops audit show`; quando o resto for entregue, retire a aceitação com `{command}`.",
     ),
+    CautionCode.REGRESSOR_UNKNOWN: (
+        "o modelo em uso aprendeu com previsões de {name}, e de nenhuma hora por vir se conhece uma (a última é de "
+        "{until}); ele prevê sem elas.",
+        "Receba previsões mais novas com `hops regressors add`; veja `hops regressors list`.",
+    ),
     CautionCode.NEVER_TRAINED: (
         "o treinamento previsto para domingo, {due}, falhou ({run_id}: {reason}), e não há modelo em uso.",
         "Veja `hops runs show {run_id}`; depois execute `hops run --type weekly_train`.",
