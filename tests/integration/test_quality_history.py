@@ -57,9 +57,10 @@ def test_a_day_of_which_a_third_came_is_told_with_what_was_expected(hospital):
     assert report["contributions"]["expected.volume.silver.encounters.ED"] > 0
 
 
-def test_a_refused_file_is_told_once_and_first_with_all_that_follows_from_it(hospital):
-    file = RefusedFile("2026-03-12.csv", "0" * 64, hospital.context.clock.now(), FileFault.FILE_RECORD_UNREADABLE, 7)
-    keep_refused(hospital.context.objects, "visits", [file])
+def test_the_refused_files_of_a_day_are_told_once_and_first_with_all_that_follows_from_them(hospital):
+    now, fault = hospital.context.clock.now(), FileFault.FILE_RECORD_UNREADABLE
+    files = [RefusedFile(f"2026-03-12-{hour:02d}.csv", f"{hour:064d}", now, fault, 7) for hour in range(24)]
+    keep_refused(hospital.context.objects, "visits", files)
     hospital.deliver("visits", visits(arrivals(LAST, np.random.default_rng(6), share=0.1)), "the rest.csv")
 
     with pytest.raises(QualityError) as failure:
@@ -73,11 +74,11 @@ def test_a_refused_file_is_told_once_and_first_with_all_that_follows_from_it(hos
     assert cause["explains"] == [f"expected.{rule}.silver.encounters.ED" for rule in ("freshness", "volume")]
     assert {found["explained_by"] for found in report["expectations"]} == {"refused.visits"}
     assert 40 < cause["missing_arrivals"] < 90
-    assert failure.value.message.startswith("File 2026-03-12.csv was refused on 2026-03-13 03:10 UTC: line 7: ")
+    assert failure.value.message.startswith("File 2026-03-12-00.csv was refused on 2026-03-13 03:10 UTC: line 7: ")
     assert "more findings follow from it." in failure.value.message
-    assert "for 2026-03-12.csv again" in failure.value.next_step
+    assert "for 2026-03-12-00.csv, 2026-03-12-01.csv, 2026-03-12-02.csv, … again" in failure.value.next_step
     (feed,) = (feed for feed in report["feeds"] if feed["feed_id"] == "visits")
-    assert feed["diagnosis"].startswith("File 2026-03-12.csv was refused")
+    assert feed["diagnosis"].startswith("File 2026-03-12-00.csv was refused")
 
 
 def live(hospital, day, times, hours=0):

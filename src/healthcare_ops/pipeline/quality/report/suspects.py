@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, tzinfo
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Literal
 
 from healthcare_ops.pipeline.quality.clocks.shift import COMPARED_DAYS
@@ -179,19 +179,20 @@ def of_refused(feed: Section, files: Sequence[Section], zone: tzinfo) -> Suspect
     Of a file that only names its day nobody knows which of many of that day it was: all of one day together took away
     as much as they are.
     """
-    told = Counter(_told_hours(file, feed["delay"]["late_after_min"], zone) for file in files)
+    late_after_min = feed["delay"]["late_after_min"]
+    told = Counter(chain.from_iterable(_told_hours(file, late_after_min, zone) for file in files))
     whole = merged(one for one in told if not one.factor)
     parts = (replace(one, factor=max(1 - count * (1 - one.factor), 0.0)) for one, count in told.items() if one.factor)
     hours = (*whole, *parts)
     return Suspect(refusals_id(feed["feed_id"]), "refused", (feed["feed_id"],), tuple(files), hours)
 
 
-def _told_hours(file: Section, late_after_min: int, zone: tzinfo) -> Hours:
+def _told_hours(file: Section, late_after_min: int, zone: tzinfo) -> tuple[Hours, ...]:
     """Return of which hours a refused file can have told: those since the delivery before it, if that came in time.
 
     A day in its name says it better: people mean that of the delivery, or the one before. If the name goes on with an
-    hour, or many files come a day, it says so only of a file that was loaded long after; and of many files each is to
-    tell of its part of these days.
+    hour, it says so only of a file that was loaded long after. If a feed comes more than once a day, each file may also
+    tell of its part of these days, whichever hours these are: many may come at once.
     """
     at = datetime.fromisoformat(file["refused_at"]).astimezone(zone).replace(tzinfo=None, microsecond=0)
     by_rhythm = Hours(at - timedelta(minutes=late_after_min), at)
@@ -199,13 +200,15 @@ def _told_hours(file: Section, late_after_min: int, zone: tzinfo) -> Hours:
     try:
         day = datetime.fromisoformat(f"{named[1]}-{named[3]}-{named[4]}") if named else None
     except ValueError:  # such as 30 February
-        return by_rhythm
+        return (by_rhythm,)
     if named is None or day is None:
-        return by_rhythm
+        return (by_rhythm,)
     by_name = Hours(day - _DAY, day + _DAY)
-    part_of_day = min(by_rhythm.length_h / 24, 1.0)
-    is_one_of_many = bool(named["hour"]) or part_of_day < 1
-    return by_rhythm if is_one_of_many and by_name.shared_h(by_rhythm) else replace(by_name, factor=1 - part_of_day)
+    is_in_time = by_name.shared_h(by_rhythm) > 0
+    if by_rhythm.length_h < 24:
+        part = replace(by_name, factor=1 - by_rhythm.length_h / 24)
+        return (by_rhythm, part) if is_in_time else (part,)
+    return (by_rhythm,) if named["hour"] and is_in_time else (by_name,)
 
 
 def merged(hours: Iterable[Hours]) -> tuple[Hours, ...]:
