@@ -66,8 +66,8 @@ def test_after_the_demo_every_reader_has_something_to_show(demo, state):
     assert [outcome.exit_code for outcome in (status, report, predictions, doctor)] == [0, 0, 0, 0]
     assert "SUCCEEDED" in status.out
     assert report.document["run_id"] == demo.document["run_id"]
-    # The hour after now, and 48 more; three metrics of the sector, and of all together.
-    assert len(predictions.document["predictions"]) == 6 * 49
+    # The hour after now, and 48 more; four metrics of the sector and of all together, and the crowding of these.
+    assert len(predictions.document["predictions"]) == (2 * 4 + 1) * 49
 
 
 def test_the_page_of_the_demo_s_state_can_be_written_again_with_its_backtest(demo, state, tmp_path):

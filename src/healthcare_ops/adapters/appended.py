@@ -6,9 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from healthcare_ops.adapters.local_files import sync
 
-def append_lines(path: Path, lines: Sequence[str], *, is_durable: bool = False) -> None:
-    """Add lines to a file in one write; `is_durable`: a loss of power does not take them."""
+
+def append_lines(path: Path, lines: Sequence[str]) -> None:
+    """Add lines to a file in one write, for good: a loss of power does not take them."""
+    new_folders = [folder for folder in path.parents if not folder.exists()]
+    is_new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
@@ -16,7 +20,9 @@ def append_lines(path: Path, lines: Sequence[str], *, is_durable: bool = False) 
         is_cut = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
         text = "".join(f"{line}\n" for line in lines)
         os.write(handle, ("\n" + text if is_cut else text).encode())
-        if is_durable:
-            os.fsync(handle)
+        os.fsync(handle)
     finally:
         os.close(handle)
+    if is_new:
+        for folder in (path.parent, *(folder.parent for folder in new_folders)):
+            sync(folder)

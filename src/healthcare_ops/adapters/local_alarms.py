@@ -58,7 +58,7 @@ class AlarmLog:
         lines = [(change.at, json.dumps(asdict(change), ensure_ascii=False)) for change in changes]
         for month in sorted({_month(at) for at, _ in lines}):
             of_month = [line for at, line in lines if _month(at) == month]
-            append_lines(self._folder / f"{month}.jsonl", of_month, is_durable=True)
+            append_lines(self._folder / f"{month}.jsonl", of_month)
 
 
 def _month(at: str) -> str:

@@ -38,12 +38,12 @@ class LocalOutbox:
             month = f"{datetime.fromisoformat(entry.at).astimezone(UTC):%Y-%m}"
             by_month.setdefault(month, []).append(json.dumps(asdict(entry), ensure_ascii=False))
         for month, lines in sorted(by_month.items()):
-            append_lines(self._folder / f"{month}.jsonl", lines, is_durable=True)
+            append_lines(self._folder / f"{month}.jsonl", lines)
 
     def bury(self, letters: Sequence[dict[str, Any]]) -> None:
         """Add dead letters to their file, for people; the outbox itself knows them too."""
         lines = [json.dumps(letter, ensure_ascii=False) for letter in letters]
-        append_lines(self._folder / DEAD_LETTERS, lines, is_durable=True)
+        append_lines(self._folder / DEAD_LETTERS, lines)
 
 
 def _entries(path: Path) -> Iterator[Entry]:
