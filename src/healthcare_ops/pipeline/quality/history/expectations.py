@@ -92,15 +92,17 @@ def learn(observed: Observed, judged: Collection[date] = (), *, budget: float = 
     Parameters
     ----------
     observed
-        The history, 8 to 16 weeks, with the days to be judged at its end; or a year that was loaded at once.
+        The history, 8 to 16 weeks, with the days to be judged at its end.
     judged
-        Days that are left out of everything learned, as long as four weeks of others remain.
+        Days that are left out of everything learned, unless less than four weeks of others that have rows remain: a
+        young history, of which many days are corrected at once. One of which all days are judged tells nothing.
     budget
         The share of clean days that may alarm, 0–1, all rules and series together.
     """
     days = observed.days
     is_known = np.array([day not in judged for day in days.dates])
-    if is_known.sum() < 7 * MIN_WEEKS:
+    has_rows = [(block.size.sum(axis=2) > 0).any(axis=0) for block in observed.blocks.values()]
+    if 0 < (is_known & np.any(has_rows, axis=0)).sum() < 7 * MIN_WEEKS:
         is_known[:] = True
     learned: dict[Kind, Learned] = {}
     weeks: dict[Series, int] = {}

@@ -271,6 +271,23 @@ def test_fewer_than_four_weeks_are_no_history(collect, weeks, is_judged):
     assert bool(judge(observed, expectations, {last}, now=day_start(last, ZONE), cadences={})) == is_judged
 
 
+@pytest.mark.parametrize("corrected", [1, 20, 22, 40])
+def test_a_day_is_missed_however_many_days_of_a_young_history_are_corrected_with_it(collect, corrected):
+    told, calendar = visits(7), days(7)
+    half = told.where(~told.on(calendar.last) | (np.arange(len(told.minute)) % 3 == 0))
+    # Sixteen weeks are looked at, of which the hospital delivers since seven.
+    looked_at, now = (
+        replace(calendar, first=FIRST - timedelta(weeks=9)),
+        day_start(calendar.last, ZONE) + timedelta(days=4),
+    )
+    observed = tabulate(collect(half.rows()), looked_at, now=now, cadences=CADENCES)
+    judged = set(calendar.dates[-corrected:])
+
+    found = judge(observed, learn(observed, judged), judged, now=now, cadences={})
+
+    assert ("volume", "fail", calendar.last) in {(one.rule, one.severity, one.day) for one in found if one.series == ED}
+
+
 def test_an_odd_day_of_the_past_does_not_widen_what_is_usual(collect):
     odd = FIRST + timedelta(days=30)
     holed = QUIET.where(~QUIET.on(odd))
