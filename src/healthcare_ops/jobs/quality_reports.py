@@ -8,6 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 import ibis
@@ -31,6 +32,7 @@ from healthcare_ops.pipeline.silver import within
 PAST_DAYS = 14
 # So many are read for each that is wanted, at most: a tick of as many days as no other would look through all of them.
 MOST_READ = 4
+_REMEMBERED = 64
 _LAST = re.compile(r"\blast\(\s*(\d{1,4})\s*\)")
 _ANOMALIES = re.compile(r"\bDetectAnomalies\b")
 _log = logging.getLogger(__name__)
@@ -80,14 +82,21 @@ def _keys_like(context: Context, request: Request, day: date) -> list[str]:
 def readable_report(context: Context, key: str) -> Mapping[str, Any] | None:
     """Return a report of today's form that was judged to its end; None for another, and for one that is damaged."""
     try:
-        report: Mapping[str, Any] = json.loads(context.objects.read(key))
+        data = context.objects.read(key)
+        report: Mapping[str, Any] = json.loads(data)
         is_usable = report["schema_version"] == SCHEMA_VERSION and not report["error"]
-        fault = fault_of(report) if is_usable else ""
+        fault = _fault_in(data) if is_usable else ""
     except (ValueError, KeyError, TypeError, RecursionError):
         fault, is_usable = "it is no report", False
     if fault:
         _log.warning("the report %s cannot be read (%s); the past is told without it", key, fault)
     return report if is_usable and not fault else None
+
+
+@lru_cache(_REMEMBERED)
+def _fault_in(data: bytes) -> str:
+    """Return what is wrong with a report; every tick reads those of the ticks before."""
+    return fault_of(json.loads(data))
 
 
 def write_report(context: Context, request: Request, document: Mapping[str, Any]) -> str:

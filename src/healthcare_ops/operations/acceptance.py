@@ -23,8 +23,8 @@ from healthcare_ops.pipeline.quality.report.feed_section import in_words
 from healthcare_ops.pipeline.quality.report.past import ACCEPTANCE, DECISION
 from healthcare_ops.pipeline.quality.report.refusals import refusals_id, refused_section
 from healthcare_ops.pipeline.quality.wording.feeds import facts_of
+from healthcare_ops.pipeline.quality.wording.findings import PAST_LISTS
 
-_PAST = ("expectations", "clocks", "shifts")
 _TOLD = 5
 
 
@@ -127,10 +127,10 @@ def with_acceptances(platform: Platform, report: Mapping[str, Any]) -> dict[str,
     standing = acceptances(platform.context.objects)
     now = {
         **report,
-        **{name: [answered(one, standing) for one in report[name]] for name in _PAST if name in report},
+        **{name: [answered(one, standing) for one in report[name]] for name in PAST_LISTS if name in report},
         "feeds": [_feed_now(feed, standing) for feed in report.get("feeds", ())],
     }
-    is_same = all(now[name] == report[name] for name in (*_PAST, "feeds") if name in report)
+    is_same = all(now[name] == report[name] for name in (*PAST_LISTS, "feeds") if name in report)
     if is_same or "causes" not in report:
         return now
     now["feeds"] = [_in_words(feed, before, now) for feed, before in zip(now["feeds"], report["feeds"], strict=True)]
@@ -174,7 +174,7 @@ def _sections(platform: Platform, run_id: str, rule_id: str) -> list[Mapping[str
     if feed_id := _feed_of(rule_id):
         return _refused(platform, feed_id)
     report = newest_report(platform, run_id)
-    if sections := [section for name in _PAST for section in report[name] if section["rule_id"] == rule_id]:
+    if sections := [section for name in PAST_LISTS for section in report[name] if section["rule_id"] == rule_id]:
         return sections
     if any(section["rule_id"] == rule_id for section in report["rules"]):
         raise ConfigError(
@@ -182,7 +182,7 @@ def _sections(platform: Platform, run_id: str, rule_id: str) -> list[Mapping[str
             next_step="Decide about the records it holds with `hops dq release|reject`, or change the rule with `hops "
             "dq rules adopt`.",
         )
-    names = dict.fromkeys(section["rule_id"] for name in _PAST for section in report[name])
+    names = dict.fromkeys(section["rule_id"] for name in PAST_LISTS for section in report[name])
     raise NotFoundError(
         f"run {report['run_id']} found nothing by the name {rule_id!r}.",
         next_step=f"It found: {', '.join(names)}." if names else "`hops dq show` shows what it found.",

@@ -24,7 +24,7 @@ from healthcare_ops.pipeline.quality.report.refusals import refused_section
 from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
 from healthcare_ops.pipeline.quality.report.report import SCHEMA_VERSION as REPORT_VERSION
 from healthcare_ops.pipeline.quality.rules.checks import own_id
-from healthcare_ops.pipeline.quality.wording.findings import sentence_of
+from healthcare_ops.pipeline.quality.wording.findings import PAST_LISTS, sentence_of
 from healthcare_ops.ports import ObjectStore
 
 # Forms of reports whose outline is that of today's.
@@ -188,7 +188,7 @@ def _severity(section: Mapping[str, Any]) -> int:
 
 def told_in_words(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what of a report is a sentence: refused files, clocks that are wrong, figures that are too far off."""
-    others = [section for name in ("shifts", "clocks", "expectations") for section in report.get(name, ())]
+    others = [section for name in PAST_LISTS for section in report.get(name, ())]
     return [*_refused(report), *others]
 
 

@@ -13,7 +13,7 @@ from healthcare_ops.entrypoints.page import svg
 from healthcare_ops.entrypoints.page.model import Ahead, Days, Hour, Report, SectorView
 from healthcare_ops.entrypoints.page.render import render
 from healthcare_ops.entrypoints.page.texts import _CAUTIONS_PT, _PAIRS, Words
-from healthcare_ops.operations.cautions import CAUTIONS, Caution, CautionCode
+from healthcare_ops.operations.caution import CAUTIONS, Caution, CautionCode
 
 HOSTILE = "<script>alert(1)</script> \"' & [red]"
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from healthcare_ops.operations.cautions import Caution
+from healthcare_ops.operations.caution import Caution
 
 # What is forecast of a sector beside its arrivals, in the order in which it is shown.
 PEOPLE = ("occupancy", "queue", "wait")

@@ -18,7 +18,7 @@ from healthcare_ops.entrypoints.page.quality_views import MARKS, WORST_FIRST, he
 from healthcare_ops.entrypoints.page.templates import environment
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.forecasting.evaluation import SHOWN_AHEAD
-from healthcare_ops.operations.cautions import CautionCode
+from healthcare_ops.operations.caution import CautionCode
 
 _FEW_DAYS, _MANY_DAYS, _MOST_TICKS = 62, 800, 16
 _HOUR = timedelta(hours=1)

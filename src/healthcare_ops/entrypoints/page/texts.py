@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from healthcare_ops.core.language import Language, Text, as_written, day_in, month_in, text_in
 from healthcare_ops.core.reasons import Reason
 from healthcare_ops.entrypoints.page.quality_texts import QUALITY_PAIRS, TERMINAL_PAIRS
-from healthcare_ops.operations.cautions import CAUTIONS, Caution, CautionCode
+from healthcare_ops.operations.caution import CAUTIONS, Caution, CautionCode
 from healthcare_ops.pipeline.quality.wording.texts import REASONS
 
 _PAIRS: Mapping[str, Text] = {

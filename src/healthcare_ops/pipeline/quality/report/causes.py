@@ -32,12 +32,11 @@ from healthcare_ops.pipeline.quality.report.suspects import (
 )
 from healthcare_ops.pipeline.quality.wording.causes import diagnosis_of, next_step_of, sentence_of
 from healthcare_ops.pipeline.quality.wording.feeds import unanswered
-from healthcare_ops.pipeline.quality.wording.findings import Section, kind_of, say
+from healthcare_ops.pipeline.quality.wording.findings import PAST_LISTS, Section, kind_of, say
 
 # By sector: what share (0–1) of its arrivals each feed tells of.
 FeedsOfSectors = Mapping[str, Mapping[str, float]]
 _GRAVEST_FIRST = ("fail", "warn")
-_LISTS = ("clocks", "shifts", "expectations")
 
 
 def with_causes(report: Mapping[str, Any], zone: tzinfo, feeds_of: FeedsOfSectors | None = None) -> dict[str, Any]:
@@ -59,7 +58,7 @@ def with_causes(report: Mapping[str, Any], zone: tzinfo, feeds_of: FeedsOfSector
             section | {"explained_by": pool.explained_by[id(section)]} if id(section) in pool.explained_by else section
             for section in report[name]
         ]
-        for name in _LISTS
+        for name in PAST_LISTS
         if name in report
     }
     causes = [_of_findings(suspect, explained, zone) for suspect, explained in found]
@@ -80,7 +79,7 @@ class _Pool:
 
     def __init__(self, report: Mapping[str, Any], feeds_of: FeedsOfSectors) -> None:
         self._feeds: Sequence[Section] = report.get("feeds", ())
-        self._lists = {name: tuple(report.get(name, ())) for name in _LISTS}
+        self._lists = {name: tuple(report.get(name, ())) for name in PAST_LISTS}
         self._feeds_of = feeds_of
         self._told: set[int] = set()
         self.explained_by: dict[int, str] = {}
@@ -89,7 +88,7 @@ class _Pool:
         """Yield each cause with what it explains, the surest evidence first."""
         for suspect in self._suspects(zone):
             self._told.update(map(id, suspect.own))
-            explained = [one for name in _LISTS for one in self._left(name) if self._explains(suspect, one)]
+            explained = [one for name in PAST_LISTS for one in self._left(name) if self._explains(suspect, one)]
             self.explained_by |= {id(one): suspect.cause_id for one in explained}
             yield suspect, explained
 
@@ -246,7 +245,7 @@ def _told_by(cause: Section, report: Mapping[str, Any]) -> list[Section]:
     names = {*cause["findings"], *cause["explains"]}
     return [
         found
-        for name in _LISTS
+        for name in PAST_LISTS
         for found in report.get(name, ())
         if found.get("explained_by", cause["cause_id"]) == cause["cause_id"] and found["rule_id"] in names
     ]

@@ -17,6 +17,7 @@ from healthcare_ops.pipeline.quality.dqdl.syntax import Node, Rule, leaves
 from healthcare_ops.pipeline.quality.evaluate import Finding, Place
 from healthcare_ops.pipeline.quality.rules.conditions import holds
 from healthcare_ops.pipeline.quality.rules.refusals import NoHistoryError
+from healthcare_ops.pipeline.quality.wording.causes import own_of
 from healthcare_ops.pipeline.quality.wording.feeds import unanswered
 from healthcare_ops.pipeline.quality.wording.findings import Section, kind_of, sentence_of
 
@@ -70,12 +71,7 @@ def troubles_of(feed: Feed, report: Mapping[str, Any]) -> list[Trouble]:
 
 
 def _told(feed: Feed, cause: Section, report: Mapping[str, Any]) -> Trouble | None:
-    own = [
-        one
-        for name in ("clocks", "shifts", "expectations")
-        for one in report[name]
-        if one["rule_id"] in cause["findings"] and "explained_by" not in one and "accepted" not in one
-    ]
+    own = unanswered(own_of(cause, report))
     if cause["kind"] == "refused":
         section = next(one for one in report["feeds"] if one["feed_id"] == feed.feed_id)
         files = unanswered(section["refused_files"])
@@ -87,7 +83,7 @@ def _told(feed: Feed, cause: Section, report: Mapping[str, Any]) -> Trouble | No
         return Trouble(cause["since"][:10], "loss", _lines(own))
     if own and own[0].get("rule") == "nulls" and own[0]["table"] != BATCH_ACCOUNTS.id:
         source = _sources(feed, (own[0]["column"],))
-        return Trouble(source, "values", _lines([one | {"column": source} for one in own]))
+        return Trouble(source, "values", _lines([{**one, "column": source} for one in own]))
     return None
 
 

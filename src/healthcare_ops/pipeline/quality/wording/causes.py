@@ -12,7 +12,7 @@ from typing import Any
 from healthcare_ops.core.language import Language, as_written, day_in
 from healthcare_ops.pipeline.quality.wording import findings
 from healthcare_ops.pipeline.quality.wording.feeds import ask_for_files, unanswered
-from healthcare_ops.pipeline.quality.wording.findings import Section, has_facts, number, say
+from healthcare_ops.pipeline.quality.wording.findings import PAST_LISTS, Section, has_facts, number, say
 from healthcare_ops.pipeline.quality.wording.rules import rule_text
 
 
@@ -23,15 +23,15 @@ def lead_of(cause: Section, report: Mapping[str, Any]) -> Section:
     if cause["kind"] == "refused":
         file = _files_of(cause, report)[0]
         return {**file, "rule": "refused", "day": file["refused_at"][:10], "feed_id": cause["feed_ids"][0]}
-    own = [found for found in _own(cause, report) if found["rule_id"] == cause["cause_id"]]
+    own = [found for found in own_of(cause, report) if found["rule_id"] == cause["cause_id"]]
     return min(own, key=lambda found: (found["verdict"] != "fail", "accepted" in found))
 
 
-def _own(cause: Section, report: Mapping[str, Any]) -> Sequence[Section]:
+def own_of(cause: Section, report: Mapping[str, Any]) -> Sequence[Section]:
     """Return the clocks and figures that are a cause's own, of all days."""
     return [
         found
-        for name in ("clocks", "shifts", "expectations")
+        for name in PAST_LISTS
         for found in report.get(name, ())
         if found["rule_id"] in cause["findings"] and "explained_by" not in found
     ]
@@ -53,7 +53,7 @@ def sentence_of(cause: Section, report: Mapping[str, Any], language: Language = 
     if cause["kind"] == "refused":
         more = len(_files_of(cause, report)) - 1
         return say("more_files", language, sentence=said, count=more) if more else said
-    if more := len({found["day"] for found in _own(cause, report)} - {lead["day"]}):
+    if more := len({found["day"] for found in own_of(cause, report)} - {lead["day"]}):
         return say("more_days", language, sentence=said.rstrip("."), count=number(more, language))
     return said
 

@@ -15,6 +15,8 @@ from healthcare_ops.core.tables import BATCH_ACCOUNTS
 from healthcare_ops.pipeline.quality.wording.texts import FAULTS, MILESTONES_PT, ROWS, TEXTS
 
 Section = Mapping[str, Any]
+# Where a report tells what no rule says: of clocks, of two clocks, of figures.
+PAST_LISTS = ("clocks", "shifts", "expectations")
 # A mean that moved so far is more likely a unit than a crowd.
 _UNIT_FACTOR = 15.0
 # Without these a sentence cannot be made: reports of before they were kept lack them.

@@ -584,30 +584,13 @@ def test_a_document_that_is_no_report_is_told_from_one(path, value):
 
     assert faults(sound) == []
     assert faults(changed(sound, path, value)) != []
-    assert fault_of(changed(sound, path, value)).startswith(("report", "a name in", "a value of"))
+    assert fault_of(changed(sound, path, value)).startswith("report")
 
 
-def places(node, path=()):
-    """Yield the path of every value of a document."""
-    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for name, value in inner:
-        yield [*path, name]
-        yield from places(value, (*path, name))
-
-
-def test_whatever_is_changed_in_a_report_is_seen_as_a_validator_of_json_schema_sees_it():
-    sound = json.loads(json.dumps(full_report("fail")))
-    values = (..., None, True, -1, 1.5, 2.0, "", "x", "2026-03-01", [], ["x", "x"], {}, {"x": 1})
-
-    differing = [
-        (path, value)
-        for path in places(sound)
-        for value in values
-        for document in (changed(sound, path, value),)
-        if bool(fault_of(document)) != bool(faults(document))
-    ]
-
-    assert differing == []
+def test_a_score_that_is_no_number_is_seen_though_python_reads_it_as_json():
+    assert (
+        fault_of(changed(full_report(), ["dq_risk_score"], float("nan"))) == "report.dq_risk_score is no number or null"
+    )
 
 
 class UnknownZone(tzinfo):
