@@ -1,4 +1,4 @@
-"""How a data-quality report calls a fault by its name: nothing but the report is read."""
+"""How a data-quality report calls a fault by its name: the report alone is read, and nothing of it that it folds away."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def since(report: Report, day: date, known: Collection[tuple[str, str]] = ()) ->
     return {**report, **parts}
 
 
+def own(report: Report, part: str) -> list[Mapping[str, Any]]:
+    """Return the sections of a part but for those that are told as what follows from another one."""
+    return [one for one in report[part] if "explained_by" not in one]
+
+
 def said(one: Mapping[str, Any]) -> tuple[str, str]:
     """Return what spoke, and of which day; rules speak of all days together."""
     return one["rule_id"], one.get("day", "")
@@ -35,7 +40,7 @@ def said(one: Mapping[str, Any]) -> tuple[str, str]:
 def expected(report: Report, rule: str, **wanted: Any) -> bool:
     return any(
         found["rule"] == rule and all(found[key] in of for key, of in wanted.items())
-        for found in report["expectations"]
+        for found in own(report, "expectations")
     )
 
 
@@ -44,7 +49,7 @@ def broken(report: Report, column: str, sector: str) -> bool:
         rule["verdict"] in ("warn", "fail")
         and column in rule["columns"]
         and sector in {place["sector_id"] for place in rule["places"]}
-        for rule in report["rules"]
+        for rule in own(report, "rules")
     )
 
 
@@ -69,7 +74,7 @@ def holds(*reasons: str) -> Named:
 
 
 def shifted(report: Report, fault: Mapping[str, Any]) -> bool:
-    return any(found["offset_h"] == fault["minutes"] / 60 for found in report["clocks"])
+    return any(found["offset_h"] == fault["minutes"] / 60 for found in own(report, "clocks"))
 
 
 def volume(report: Report, fault: Mapping[str, Any]) -> bool:
@@ -78,7 +83,7 @@ def volume(report: Report, fault: Mapping[str, Any]) -> bool:
         found["rule"] == "volume"
         and found["place"] in (*fault["sectors"], *feeds(report))
         and (found["observed"] < found["expected"]) is is_fewer
-        for found in report["expectations"]
+        for found in own(report, "expectations")
     )
 
 
@@ -88,12 +93,12 @@ def silent(report: Report, fault: Mapping[str, Any]) -> bool:
 
 def longer(report: Report, fault: Mapping[str, Any]) -> bool:
     return expected(report, "mean", table=["silver.encounters"]) or any(
-        rule["rule_id"].endswith("_min.range") and rule["verdict"] != "pass" for rule in report["rules"]
+        rule["rule_id"].endswith("_min.range") and rule["verdict"] != "pass" for rule in own(report, "rules")
     )
 
 
 def repeated(report: Report, fault: Mapping[str, Any]) -> bool:
-    return any(rule["rule_id"].endswith(".told_once") and rule["verdict"] == "warn" for rule in report["rules"])
+    return any(rule["rule_id"].endswith(".told_once") and rule["verdict"] == "warn" for rule in own(report, "rules"))
 
 
 def odd(report: Report) -> list[Mapping[str, Any]]:
