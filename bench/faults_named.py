@@ -1,4 +1,4 @@
-"""How a data-quality report calls a fault by its name: the report alone is read, and nothing of it that it folds away."""
+"""How a data-quality report calls a fault by its name: the report alone is read, and nothing that it folds away."""
 
 from __future__ import annotations
 
