@@ -1,0 +1,1 @@
+"""What is wrong, why, and what may be done about it: decisions that others carry out."""

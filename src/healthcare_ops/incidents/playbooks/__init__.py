@@ -1,0 +1,1 @@
+"""The sections of the runbook, each as code that finds its roots."""
