@@ -87,6 +87,19 @@ def test_gold_takes_a_day_once_somebody_answers_for_all_that_fails_of_it(hospita
     assert report["dq_risk_score"] < 60 <= score
 
 
+def test_a_day_that_waits_for_weeks_fails_as_it_did_when_it_was_due(hospital):
+    deliver(hospital, 0.3)
+    due = failed(hospital)
+    hospital.at(f"{LAST + timedelta(days=36)}T00:10:00-03:00")
+
+    with suppress(QualityError):
+        hospital.refine()
+
+    assert due
+    assert failed(hospital) == due
+    assert LAST not in days_in_gold(hospital)
+
+
 def test_what_fails_says_by_which_command_a_person_accepts_it(gap):
     with pytest.raises(QualityError) as error:
         gap.refine()

@@ -262,8 +262,8 @@ def tabulate(
 ) -> Observed:
     """Return the collected aggregates of `observe` as arrays.
 
-    Hours count as known up to the newest record of the feeds (of the one that is furthest behind), and not before
-    an hour after they ended: what is younger is a question of freshness. A feed in `rhythms`, which delivers once a day
+    Hours count as known up to the newest record of the feeds (of the one that is furthest behind; of all that tell no
+    more the one that did so last), and not before an hour after they ended: what is younger is a question of freshness. A feed in `rhythms`, which delivers once a day
     or less often, is known as far as its last delivery usually tells. Values are known when they were due.
     """
     parts: Parts = {"volume": [], "nulls": [], "mean": []}
@@ -362,12 +362,14 @@ def _complete_until(
     }
     # Neither a feed that is out of use nor one of a few patients holds up the others.
     most = max((len(found.start) for found in told.values()), default=0)
-    waited_for = [
-        max(found.newest, told_until.get(feed, found.newest))
+    newest = {
+        feed: max(found.newest, told_until.get(feed, found.newest))
         for feed, found in told.items()
-        if found.newest > settled - _RETIRED_AFTER_H and len(found.start) >= _SMALL_FEED * most
-    ]
-    return min([settled, *waited_for])
+        if len(found.start) >= _SMALL_FEED * most
+    }
+    waited_for = [newest[feed] for feed in newest if told[feed].newest > settled - _RETIRED_AFTER_H]
+    # Where none tells any more, what one told last is judged as it was then: the silence since is no past to learn from.
+    return min([settled, *(waited_for or [max(newest.values(), default=settled)])])
 
 
 def _block(kind: Kind, found: list[Part], days: Days, until: float, due: float) -> Block:
