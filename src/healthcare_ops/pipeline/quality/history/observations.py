@@ -262,9 +262,10 @@ def tabulate(
 ) -> Observed:
     """Return the collected aggregates of `observe` as arrays.
 
-    Hours count as known up to the newest record of the feeds (of the one that is furthest behind; of all that tell no
-    more the one that did so last), and not before an hour after they ended: what is younger is a question of freshness. A feed in `rhythms`, which delivers once a day
-    or less often, is known as far as its last delivery usually tells. Values are known when they were due.
+    Hours count as known up to the newest record of the feeds (of the one that is furthest behind; where all are out of
+    use, of the one that told last), and not before an hour after they ended: what is younger is a question of
+    freshness. A feed in `rhythms`, which delivers once a day or less often, is known as far as its last delivery
+    usually tells. Values are known when they were due.
     """
     parts: Parts = {"volume": [], "nulls": [], "mean": []}
     silences: dict[Series, Silences] = {}
@@ -368,7 +369,7 @@ def _complete_until(
         if len(found.start) >= _SMALL_FEED * most
     }
     waited_for = [newest[feed] for feed in newest if told[feed].newest > settled - _RETIRED_AFTER_H]
-    # Where none tells any more, what one told last is judged as it was then: the silence since is no past to learn from.
+    # Where none tells any more, a day is judged as it was when it was due: the silence since is no past to learn from.
     return min([settled, *(waited_for or [max(newest.values(), default=settled)])])
 
 
