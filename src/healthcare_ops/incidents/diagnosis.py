@@ -23,6 +23,7 @@ Fault = Literal[
     "data_quality",
     "configuration",
     "killed",
+    "stopped",
     "missed",
     "stale",
     "silent_feed",
@@ -30,8 +31,10 @@ Fault = Literal[
     "data_fault_as_drift",
     "model_error",
     "secret_age",
+    "silent_platform",
     "unknown",
 ]
+# Of `killed` the process died by itself; of `stopped` a person ended the run.
 # What of a hypothesis was looked at: evidence speaks for it, or against it, or it could not be checked.
 Check = Literal["supported", "refuted", "unchecked"]
 Fact = str | int | float | None
@@ -85,13 +88,19 @@ class Hypothesis:
 class Action:
     """Something that may be done: an entry of policy.toml, with its parameters and the exact command.
 
-    `is_automatic` tells whether the platform may do it unattended at all; `policy.decide` says whether it may now.
+    Attributes
+    ----------
+    is_automatic
+        Whether the platform may do it unattended about this root at all; `policy.decide` says whether it may now.
+    ready_at
+        From when on there is reason to do it: the cause is over, a clean delivery has come. None: not yet.
     """
 
     name: str
     parameters: Mapping[str, str]
     command: str
     is_automatic: bool
+    ready_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,8 @@ class Diagnosis:
         When it began, as far as runs, reports and alarms tell.
     run_ids
         Runs that failed of it, the oldest first.
+    complaint_ids
+        Complaints of people that it explains.
     attempts
         How often the newest of them tried the state that failed.
     facts
@@ -124,6 +135,7 @@ class Diagnosis:
     cause: Phrase
     symptoms: tuple[Symptom, ...] = ()
     run_ids: tuple[str, ...] = ()
+    complaint_ids: tuple[str, ...] = ()
     attempts: int = 0
     facts: tuple[Phrase, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()

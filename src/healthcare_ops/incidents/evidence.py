@@ -53,6 +53,8 @@ class FailedRun:
         Reason codes of all attempts, the first one first.
     redriven
         How often the run was redriven so far.
+    report
+        The report of data quality that this run wrote, as stored; None if it did not get so far.
     """
 
     run_id: str
@@ -71,6 +73,7 @@ class FailedRun:
     log: LogLine | None = None
     reasons: tuple[str, ...] = ()
     redriven: int = 0
+    report: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from healthcare_ops.incidents.diagnosis import Diagnosis
-from healthcare_ops.incidents.evidence import Evidence
+from healthcare_ops.incidents.evidence import Evidence, Symptom
 from healthcare_ops.incidents.playbooks import inc_01
 
 
@@ -12,5 +14,14 @@ def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
 
     The same evidence gives the same diagnoses, and the same root always has the same key.
     """
-    found = inc_01.diagnose(evidence)
+    found = [_with_symptoms(one, evidence) for one in inc_01.diagnose(evidence)]
     return tuple(sorted(found, key=lambda one: (one.began_at, one.root.key)))
+
+
+def _with_symptoms(found: Diagnosis, evidence: Evidence) -> Diagnosis:
+    return replace(found, symptoms=tuple(one for one in evidence.symptoms if _explains(found, one, evidence)))
+
+
+def _explains(found: Diagnosis, symptom: Symptom, evidence: Evidence) -> bool:
+    types = {run.run_type for run in evidence.failed_runs if run.run_id in found.run_ids}
+    return symptom.alarm == "PipelineFailure" and symptom.of.get("RunType", "") in types

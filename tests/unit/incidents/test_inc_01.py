@@ -43,7 +43,7 @@ def test_nothing_is_wrong_where_no_run_failed_and_no_alarm_rings():
         (_failed(error="States.Timeout"), "timeout"),
         (_failed(error="Glue.InternalServiceException"), "transient"),
         (_failed("WorkerDied"), "killed"),
-        (_failed(status="ABORTED"), "killed"),
+        (_failed(status="ABORTED"), "stopped"),
         (_failed("AccessDenied"), "access_denied"),
         (_failed(cause="AccessDenied: the service refused"), "access_denied"),
         (_failed("DiskFull"), "configuration"),

@@ -66,7 +66,7 @@ def understand(run: FailedRun) -> Failed:
 def _fault(run: FailedRun) -> tuple[Fault, str]:
     """Return the class of the fault, and its code."""
     if run.status == "ABORTED":
-        return "killed", "Stopped"
+        return "stopped", "Stopped"
     if run.failure:
         return _BY_REASON.get(run.failure.reason, "unknown"), run.failure.reason
     if run.status == "TIMED_OUT" or run.error in _TIMEOUTS:
