@@ -112,11 +112,11 @@ class _Pool:
         """Yield the wrong clocks by feed.
 
         Hours that are empty look like a wrong clock to who looks at hours alone. Sure is one of which another witness
-        speaks as well, or where other hours have too many.
+        speaks as well, or where other hours have too many; and one of which records came before they can have happened.
         """
         for feed_id in dict.fromkeys(one["feed_id"] for one in self._left("clocks")):
             own = [one for one in self._left("clocks") if one["feed_id"] == feed_id]
-            is_sure = any(one.get("witness") != "hours" for one in own) or any(
+            is_sure = any(one.get("witness") != "hours" or _came_before_their_time(one) for one in own) or any(
                 is_excess(one) and one["place"] == feed_id for one in self._lists["expectations"]
             )
             if is_sure or not are_sure:
@@ -266,3 +266,9 @@ def advice_of(cause: Section, report: Mapping[str, Any], language: Language = "e
     commands = "`; `".join(accept_command(sections) for sections in stops.values())
     on = say("accept_figure", language, command=commands) if stops else ""
     return " ".join(filter(None, [step, on]))
+
+
+def _came_before_their_time(clock: Section) -> bool:
+    """Tell whether some records came sooner after their times than can be, by half of what the clock is ahead."""
+    soonest_h, offset_h = clock.get("lag_q05_h"), clock.get("offset_h")
+    return soonest_h is not None and offset_h is not None and offset_h > 0 and soonest_h <= -offset_h / 2

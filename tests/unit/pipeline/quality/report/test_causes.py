@@ -209,6 +209,15 @@ def test_hours_that_are_empty_explain_a_clock_of_which_only_the_hours_speak():
     assert found == {silence["rule_id"]: ["clock.visits"]}
 
 
+def test_records_that_came_before_their_times_are_of_a_wrong_clock_however_many_hours_are_empty():
+    silence = silent("visits", ("2026-03-07T03:00:00", "2026-03-07T09:00:00"), 43)
+    ahead = clock(witness="hours", verdict="warn", offset_h=3.0, lag_q05_h=-2.9)
+
+    found = told(report(silence, clocks=[ahead]))
+
+    assert next(iter(found)) == "clock.visits"
+
+
 def test_where_other_hours_are_too_full_the_clock_explains_the_empty_ones():
     silence = silent("visits", ("2026-03-07T05:00:00", "2026-03-07T10:00:00"), 14)
     crowd = odd("volume", "visits", ("2026-03-07T20:00:00", "2026-03-07T23:00:00"), 30, 10)
