@@ -90,9 +90,10 @@ def test_ticks_that_fail_of_one_root_are_one_incident_with_their_alarm():
         Symptom("PipelineFailure", {"RunType": name}, _AT, "critical", "INC-01") for name in ("inference", "daily")
     )
 
-    (found,) = diagnose(Evidence(at=_AT, failed_runs=runs, symptoms=alarms))
+    found, other = diagnose(Evidence(at=_AT, failed_runs=runs, symptoms=alarms))
 
     assert found.run_ids == ("inference-0", "inference-1")
+    assert (other.root.fault, other.run_ids) == ("unknown", ())
     assert [one.of["RunType"] for one in found.symptoms] == ["inference"]
 
 

@@ -1,0 +1,217 @@
+"""The roots in a report of data quality: its causes, less those that tell of the same fault at the same place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from healthcare_ops.core.language import LANGUAGES
+from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTER_TIMES, EVENTS_RAW
+from healthcare_ops.incidents.diagnosis import Fact, Fault, Root
+from healthcare_ops.pipeline.quality.wording.causes import lead_of, own_of, sentence_of
+from healthcare_ops.pipeline.quality.wording.feeds import unanswered
+
+Section = Mapping[str, Any]
+_TIMES = {*ENCOUNTER_TIMES, *(column for column in EVENTS_RAW.column_names if column.endswith("_time"))}
+# So much of what was expected is missing that a feed is silent rather than cut.
+_SILENT_SHARE = 0.9
+# Where so much of what is missing lies, it is named.
+_NAMED_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class QualityRoot:
+    """One fault that a report tells of, by one or more causes, the gravest first.
+
+    `facts` are what it is of: feed, sectors, column, share or offset.
+    """
+
+    root: Root
+    causes: tuple[Section, ...]
+    facts: Mapping[str, Fact]
+
+    @property
+    def lead(self) -> Section:
+        """Return the gravest cause."""
+        return self.causes[0]
+
+    @property
+    def feed_id(self) -> str:
+        """Return the feed that is to blame; empty if the report knows none."""
+        return str(self.facts.get("feed", ""))
+
+    @property
+    def is_failed(self) -> bool:
+        """Tell whether it keeps data from gold."""
+        return any(cause["verdict"] == "fail" for cause in self.causes)
+
+
+def quality_roots(report: Section) -> list[QualityRoot]:
+    """Return the faults for which a report stops gold, the gravest first; empty if there is none.
+
+    A clock that is wrong also breaks rules about times, and holds records whose times cannot be; values that are
+    missing are found by rules and by the site's past alike. Each of these is one fault.
+    """
+    groups: dict[Root, list[QualityRoot]] = {}
+    for cause in report.get("causes", ()):
+        found = _root_of(cause, report)
+        groups.setdefault(found.root, []).append(found)
+    merged = [
+        replace(found[0], causes=tuple(cause for one in found for cause in one.causes)) for found in groups.values()
+    ]
+    return [one for one in _absorbed(merged) if one.is_failed]
+
+
+def said(cause: Section, report: Section) -> dict[str, Fact]:
+    """Return what a cause is, in each language."""
+    return {language: sentence_of(cause, report, language) for language in LANGUAGES}
+
+
+def _root_of(cause: Section, report: Section) -> QualityRoot:
+    facts = dict(_FACTS[cause["kind"]](cause, report))
+    code = str(facts.pop("code"))
+    feed = str(facts.get("feed") or "")
+    place = "/".join(str(part) for part in (feed, facts.get("place_of"), facts.get("column")) if part)
+    fault: Fault = "silent_feed" if code == "silent" else "data_quality"
+    facts.pop("place_of", None)
+    return QualityRoot(Root("INC-02", fault, place, code), (cause,), facts)
+
+
+def _absorbed(found: Sequence[QualityRoot]) -> Iterator[QualityRoot]:
+    """Yield the roots, those that only follow from a wrong clock of the same feed among its causes."""
+    clocks = {one.feed_id: one for one in found if one.root.code == "clock"}
+    follow: dict[str, list[Section]] = {feed: [] for feed in clocks}
+    left = []
+    for one in found:
+        if one.root.code in ("time_range", "time_order", "TIME_OUT_OF_RANGE") and one.feed_id in clocks:
+            follow[one.feed_id] += one.causes
+        else:
+            left.append(one)
+    for one in left:
+        is_clock = one.root.code == "clock"
+        yield replace(one, causes=(*one.causes, *follow[one.feed_id])) if is_clock else one
+
+
+def _of_refused(cause: Section, report: Section) -> Iterator[tuple[str, Fact]]:
+    yield "code", "refused"
+    yield "feed", _feed_in(cause)
+    files = unanswered(next(one for one in report["feeds"] if one["feed_id"] == _feed_in(cause))["refused_files"])
+    yield "files", len(files)
+    yield "why", files[0]["reason_code"] if files else None
+
+
+def _of_clock(cause: Section, report: Section) -> Iterator[tuple[str, Fact]]:
+    lead = lead_of(cause, report)
+    yield "code", "clock"
+    yield "feed", _feed_in(cause)
+    yield "offset_h", lead["offset_h"]
+    yield "witness", lead.get("witness")
+
+
+def _of_shift(cause: Section, report: Section) -> Iterator[tuple[str, Fact]]:
+    lead = lead_of(cause, report)
+    yield "code", "shift"
+    yield "feed", lead["feed_id"]
+    yield "place_of", lead["other_feed_id"]
+    yield "other_feed", lead["other_feed_id"]
+    yield "offset_h", lead["offset_h"]
+
+
+def _of_rows(cause: Section, report: Section) -> Iterator[tuple[str, Fact]]:
+    """Yield what is of a place with too few or too many rows; a feed with next to none is silent."""
+    own = own_of(cause, report)
+    lead = lead_of(cause, report)
+    of_feed = lead["by"] == "feed_id"
+    missing = max((1 - one["observed"] / one["expected"] for one in own if one["expected"]), default=0.0)
+    is_silent = of_feed and (missing >= _SILENT_SHARE or any(one["rule"] == "freshness" for one in own))
+    yield "code", "silent" if cause["kind"] == "loss" and is_silent else cause["kind"]
+    yield "feed", lead["place"] if of_feed else _feed_in(cause)
+    if not of_feed:
+        yield "place_of", lead["place"]
+        yield "sectors", lead["place"]
+    yield "share", round(abs(missing), 2)
+
+
+def _of_figure(cause: Section, report: Section) -> Iterator[tuple[str, Fact]]:
+    lead = lead_of(cause, report)
+    is_held = lead["rule"] == "nulls" and lead["table"] == BATCH_ACCOUNTS.id
+    yield "code", _worst_held(report, lead["place"]) or "held" if is_held else lead["rule"]
+    yield "feed", lead["place"] if lead["by"] == "feed_id" else _feed_in(cause)
+    if lead["by"] == "sector_id":
+        yield "sectors", lead["place"]
+    if not is_held:
+        yield "column", lead["column"]
+    if lead["rows"] and lead["rule"] == "nulls":
+        yield "share", round(lead["observed"] / lead["rows"], 2)
+
+
+def _of_rule(cause: Section, report: Section) -> Iterator[tuple[str, Fact]]:
+    rule = lead_of(cause, report)
+    feed = _feed_in(cause)
+    code = _code_of(rule)
+    yield "code", _worst_held(report, feed) or "held" if code == "held" else code
+    yield "feed", feed
+    yield "rule_id", rule["rule_id"]
+    yield "share", round(rule["share"], 2)
+    if code in ("nulls", "range", "time_range") and rule["columns"]:
+        yield "column", rule["columns"][0]
+    elif code not in ("held", "time_order"):
+        yield "column", rule["rule_id"]
+    if sectors := _sectors_of(rule, feed):
+        yield "sectors", ", ".join(sectors)
+
+
+_FACTS = {
+    "refused": _of_refused,
+    "clock": _of_clock,
+    "shift": _of_shift,
+    "loss": _of_rows,
+    "excess": _of_rows,
+    "figure": _of_figure,
+    "rule": _of_rule,
+}
+
+
+def _code_of(rule: Section) -> str:
+    """Return what kind of fault breaks a rule."""
+    is_of_times = bool(rule["columns"]) and set(rule["columns"]) <= _TIMES
+    if "fault" in rule:
+        return "unjudged"
+    if rule["table"] == BATCH_ACCOUNTS.id:
+        return "held"
+    if rule.get("null_count") is not None:
+        return "nulls"
+    if rule["rule"].startswith(("IsUnique", "IsPrimaryKey", "Uniqueness", "ReferentialIntegrity")):
+        return "keys"
+    if rule["rule"].startswith("ColumnValues"):
+        return "time_range" if is_of_times else "range"
+    return "time_order" if "_before_" in rule["rule_id"] else "rule"
+
+
+def _sectors_of(rule: Section, feed: str) -> list[str]:
+    """Return in which sectors most of a rule's violations are, the worst first."""
+    rows: Counter[str] = Counter()
+    for place in rule["places"]:
+        if place["sector_id"] and place["feed_id"] in ("", feed):
+            rows[place["sector_id"]] += place["violations"]
+    total = sum(rows.values())
+    return [sector for sector, count in rows.most_common() if total and count >= _NAMED_SHARE * total]
+
+
+def _worst_held(report: Section, feed: str) -> str:
+    """Return why most of a feed's records are held; empty if none is."""
+    reasons: Counter[str] = Counter()
+    for section in report["feeds"]:
+        if section["feed_id"] == feed or not feed:
+            reasons.update(section["quarantined_by_reason"])
+    return _first(reason for reason, _ in reasons.most_common(1))
+
+
+def _feed_in(cause: Section) -> str:
+    return _first(cause["feed_ids"])
+
+
+def _first(found: Iterable[str]) -> str:
+    return next(iter(found), "")
