@@ -63,9 +63,9 @@ def _runs_of_quality(evidence: Evidence) -> list[FailedRun]:
 
 
 def _report_of(run: FailedRun, evidence: Evidence) -> Section | None:
-    """Return the report that a run wrote, else the newest one, if it has its causes."""
+    """Return the report that a run wrote, else the newest one, if it tells what stops gold."""
     report = run.report or evidence.report
-    return report if report and report.get("causes") else None
+    return report if report and quality_roots(report) else None
 
 
 def _rings(evidence: Evidence) -> Symptom | None:
@@ -80,7 +80,7 @@ def _diagnosis(found: _Found, evidence: Evidence) -> Diagnosis:
         one.root,
         "critical",
         _began_at(found, evidence),
-        Phrase(f"cause_{code if code in _NAMED else 'data_quality'}", facts | {"code": code}),
+        Phrase(f"cause_{code if code in NAMED else 'data_quality'}", facts | {"code": code}),
         run_ids=tuple(run.run_id for run in found.runs),
         attempts=found.runs[-1].attempts if found.runs else 0,
         facts=tuple(_facts(found, evidence)),
@@ -92,7 +92,7 @@ def _diagnosis(found: _Found, evidence: Evidence) -> Diagnosis:
     )
 
 
-_NAMED = {
+NAMED = {
     "nulls",
     "clock",
     "shift",

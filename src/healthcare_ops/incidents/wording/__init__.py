@@ -1,0 +1,1 @@
+"""What people are told of incidents, in English and Brazilian Portuguese."""

@@ -1,0 +1,58 @@
+"""Alarms that stand for themselves, and alarms that another root explains."""
+
+from datetime import timedelta
+
+import pytest
+
+from healthcare_ops.incidents.evidence import Ages, Evidence, Unchecked
+from healthcare_ops.incidents.policy import decide
+from healthcare_ops.incidents.triage import diagnose
+from unit.incidents.known import AT, LATER, failed_tick, rings, trained
+
+STALE = rings("InferenceStale")
+
+
+def test_forecasts_that_nothing_failed_for_are_made_good_by_a_tick():
+    (found,) = diagnose(Evidence(at=LATER, symptoms=(STALE,), training=trained()))
+
+    assert found.root.key == "INC-01/stale/inference/InferenceStale"
+    tick = next(one for one in found.actions if one.name == "tick")
+    assert decide(found, tick, AT + timedelta(minutes=1)).verdict == "wait"
+    assert decide(found, tick, LATER).verdict == "act"
+
+
+def test_stale_forecasts_are_a_symptom_of_ticks_that_fail():
+    (found,) = diagnose(Evidence(at=LATER, symptoms=(STALE,), failed_runs=(failed_tick("Network"),)))
+
+    assert found.root.fault == "transient"
+    assert found.symptoms == (STALE,)
+
+
+def test_stale_forecasts_are_a_symptom_of_a_platform_that_was_down():
+    (found,) = diagnose(Evidence(at=LATER, symptoms=(STALE, rings("EvaluatorSilent"))))
+
+    assert found.root.key == "INC-01/silent_platform/platform/EvaluatorSilent"
+    assert {one.alarm for one in found.symptoms} == {"InferenceStale", "EvaluatorSilent"}
+
+
+def test_an_old_secret_is_for_people_to_rotate():
+    symptom = rings("SecretAgeHigh", {"SecretName": "mail-password"}, runbook="MAINTENANCE", severity="warning")
+
+    (found,) = diagnose(Evidence(at=LATER, symptoms=(symptom,), ages=Ages(secrets_days={"mail-password": 91.4})))
+
+    assert found.root.key == "MAINTENANCE/secret_age/mail-password/SecretAgeHigh"
+    assert found.actions[0].command == "hops secrets set mail-password < FILE"
+    assert decide(found, found.actions[0], LATER).verdict == "leave"
+
+
+@pytest.mark.parametrize(
+    "symptom", [rings("PipelineFailure", {"RunType": "daily"}), rings("AlarmOfAnotherRelease")], ids=str
+)
+def test_an_alarm_that_nothing_explains_is_an_incident_of_unknown_cause_that_says_what_could_not_be_read(symptom):
+    lack = Unchecked("runs", "unreadable", "daily-20260312T070000Z")
+
+    (found,) = diagnose(Evidence(at=LATER, symptoms=(symptom,), unchecked=(lack,)))
+
+    assert found.root.fault == "unknown"
+    assert found.unchecked == (lack,)
+    assert found.hypotheses[0].lacking == "unreadable"
