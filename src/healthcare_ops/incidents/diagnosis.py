@@ -58,17 +58,22 @@ class Root:
         State, job, resource, feed, sector, secret or metric; empty: the platform as a whole.
     code
         What it is more closely: a reason code, the kind of a report's cause, an alarm.
+    family
+        Names the root instead of fault and code where these are learnt bit by bit: forecasts that became bad, and a
+        training that did not succeed, are one incident each, whatever is known of them by when.
     """
 
     section: Runbook
     fault: Fault
     place: str
     code: str
+    family: str = ""
 
     @property
     def key(self) -> str:
         """Return the name of the root, the same whenever and by whomever it is found."""
-        return "/".join((self.section, self.fault, self.place or "-", self.code))
+        named = (self.family,) if self.family else (self.fault, self.place or "-", self.code)
+        return "/".join((self.section, *named))
 
 
 @dataclass(frozen=True)

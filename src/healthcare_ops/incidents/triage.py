@@ -8,14 +8,16 @@ from dataclasses import replace
 from healthcare_ops.incidents.diagnosis import Diagnosis
 from healthcare_ops.incidents.evidence import Evidence, Symptom
 from healthcare_ops.incidents.playbooks import alone, inc_01, inc_02, inc_03
+from healthcare_ops.incidents.playbooks.over import is_over
 
 
 def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
     """Return what is wrong, one diagnosis a root, the one that began first first; empty if nothing is.
 
-    The same evidence gives the same diagnoses, and the same root always has the same key. Every alarm in ALARM and
-    every complaint is told of by at least one of them.
+    The same evidence gives the same diagnoses, and the same root always has the same key. Every complaint and every
+    alarm in ALARM is told of by at least one of them, but for alarms that ring for what is over (`over.is_over`).
     """
+    evidence = replace(evidence, symptoms=tuple(one for one in evidence.symptoms if not is_over(one, evidence)))
     known = [*inc_01.diagnose(evidence), *inc_02.diagnose(evidence)]
     found = [*known, *inc_03.diagnose(evidence, known)]
     found = [_with_symptoms(one, evidence) for one in found]

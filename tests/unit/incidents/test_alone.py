@@ -1,13 +1,14 @@
 """Alarms that stand for themselves, and alarms that another root explains."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from healthcare_ops.incidents.evidence import Ages, Evidence, Unchecked
+from healthcare_ops.incidents.evidence import Ages, Evidence, FeedAge, GoodRun, Unchecked
 from healthcare_ops.incidents.policy import decide
 from healthcare_ops.incidents.triage import diagnose
-from unit.incidents.known import AT, LATER, failed_tick, rings, trained
+from unit.incidents.known import AT, LATER, drifted, failed_tick, report, rings, trained
 
 STALE = rings("InferenceStale")
 
@@ -56,3 +57,35 @@ def test_an_alarm_that_nothing_explains_is_an_incident_of_unknown_cause_that_say
     assert found.root.fault == "unknown"
     assert found.unchecked == (lack,)
     assert found.hypotheses[0].lacking == "unreadable"
+
+
+_GOOD = GoodRun("daily-2", LATER)
+_CLEAN = report(verdict="pass", dq_risk_score=3.0, written_at=LATER.isoformat())
+
+
+@pytest.mark.parametrize(
+    ("symptom", "known"),
+    [
+        (rings("PipelineFailure", {"RunType": "daily"}), {"last_good": {"daily": _GOOD}}),
+        (rings("DQRiskScoreHigh"), {"report": _CLEAN}),
+        (STALE, {"ages": Ages(forecast_at=LATER)}),
+        (rings("FeedSilent", {"FeedId": "visits"}), {"ages": Ages(feeds=(FeedAge("visits", LATER),))}),
+        (rings("WeeklyTrainMissed"), {"training": trained("fine")}),
+        (rings("FeatureDrift"), {"drift": drifted("none")}),
+        (rings("SecretAgeHigh", {"SecretName": "key"}), {"ages": Ages(secrets_days={"key": 0.0})}),
+    ],
+    ids=lambda one: getattr(one, "alarm", ""),
+)
+def test_an_alarm_that_rings_a_moment_longer_than_its_cause_opens_nothing(symptom, known):
+    evidence = Evidence(at=LATER + timedelta(minutes=2), symptoms=(symptom,))
+
+    assert diagnose(replace(evidence, **known)) == ()
+    assert len(diagnose(evidence)) == 1
+
+
+def test_an_alarm_whose_cause_was_over_and_came_again_is_an_incident():
+    evidence = Evidence(at=LATER, symptoms=(STALE,), ages=Ages(forecast_at=AT), failed_runs=(failed_tick("Network"),))
+
+    (found,) = diagnose(evidence)
+
+    assert found.symptoms == (STALE,)

@@ -14,6 +14,7 @@ from healthcare_ops.incidents.playbooks.predictions import facts_of_complaint, w
 
 MISSED, DRIFT, ERROR = "WeeklyTrainMissed", "FeatureDrift", "ModelErrorHigh"
 TRAINING = "weekly_train"
+_FAMILY = "forecasts"
 _FINDINGS_TOLD = 5
 _NOT_TRAINED = ("missed", "failed", "late")
 
@@ -52,7 +53,7 @@ def _of_training(evidence: Evidence, others: Sequence[Diagnosis]) -> Iterator[Di
         return
     status = evidence.training.status if evidence.training else "unknown"
     code = status if status in _NOT_TRAINED else "unknown"
-    root = Root("INC-03", "missed", TRAINING, code)
+    root = Root("INC-03", "missed", TRAINING, code, TRAINING)
     yield Diagnosis(
         root,
         "warning",
@@ -107,7 +108,7 @@ def _of_forecasts(evidence: Evidence, others: Sequence[Diagnosis]) -> Iterator[D
     began = min(one.since for one in rings)
     metrics = ", ".join(dict.fromkeys(one.of["Metric"] for one in rings if "Metric" in one.of))
     yield Diagnosis(
-        Root("INC-03", fault, place, code),
+        Root("INC-03", fault, place, code, _FAMILY),
         "warning",
         began,
         Phrase(f"cause_{fault}" if code != "unread" else "cause_drift_unread", {"metrics": metrics or "–"}),
