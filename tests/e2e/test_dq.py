@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from e2e.command import rows_of
-from e2e.deliveries import HOSTILE, csv_text, visit
+from e2e.deliveries import HOSTILE, changed, csv_text, visit
 from e2e.ward import BY, LAST_DELIVERY, MISSING, SHORT, TRIAGE, is_inert
 
 
@@ -752,8 +752,12 @@ def test_no_identifier_of_a_patient_leaves_raw_by_way_of_data_quality(hops, own_
         visit(9001, start, place="PATIENT-9001"),
         visit(9002, start, level="V-9002"),
         visit(9003, start) | {"arrival": "PATIENT-9003"},
+        visit(9004, start, place="V-4711"),  # another patient's
     ]
     file = own_ward.write("misplaced.csv", csv_text(misplaced))
+    # The place is the bed's, too.
+    feed = own_ward.state / "feeds" / "visits.toml"
+    feed.write_text(changed(feed.read_text("utf-8"), 'sector = "place"\n', 'sector = "place"\nbed = "place"\n'))
     page = tmp_path / "quality.html"
     outcomes = [
         hops("ingest", file, "--feed", "visits", *state),
@@ -777,7 +781,7 @@ def test_no_identifier_of_a_patient_leaves_raw_by_way_of_data_quality(hops, own_
 
     kept = [page, *(path for name in ("gold", "ops", "rules") for path in (own_ward.state / name).rglob("*.*"))]
     texts = [outcome.out + outcome.err for outcome in outcomes] + [path.read_text(encoding="utf-8") for path in kept]
-    numbers = [9001, 9002, 9003, *(day * 100 + hour for day in MISSING for hour in range(24))]
+    numbers = [4711, 9001, 9002, 9003, 9004, *(day * 100 + hour for day in MISSING for hour in range(24))]
     identifiers = [f"{kind}-{number}" for number in numbers for kind in ("V", "PATIENT")]
     assert [outcome.exit_code for outcome in outcomes] == [0] * len(outcomes)
     assert {path.suffix for path in kept} >= {".html", ".json", ".jsonl", ".dqdl"}

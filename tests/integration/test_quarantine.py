@@ -459,3 +459,27 @@ def test_a_decision_that_was_cut_short_is_completed_by_deciding_the_same_and_sta
         assert [entry.action for entry in entries(hospital.context.objects)] == ["dq.release"]
         assert (done.already.by, done.let_in) == ("Ana Souza", 2)
         assert len(hospital.rows(ENCOUNTERS)) == 4
+
+
+def test_an_identifier_where_a_bed_or_sector_belongs_reaches_no_table_and_every_record_is_accounted_for(tmp_path):
+    planted = {
+        "F-1001": {"place": "ED", "bed": "F-1001"},
+        "F-1002": {"place": "PATIENT-F-1002", "bed": "7"},
+        "F-1003": {"place": "ED", "bed": "F-4711"},
+        "F-1004": {"place": "ED", "bed": "7"},
+    }
+    lines = [event(name, "IN", "2026-03-12T09:00:00", **where) for name, where in planted.items()]
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("flow", lines, "f.ndjson")
+        hospital.refine()
+        kept = {table.id: hospital.rows(table) for table in TABLES}
+        held = {row["record_no"]: (row["reason_code"], row["column"]) for row in kept[QUARANTINE.id]}
+        found = accounts(hospital)
+
+    assert held == {
+        1: ("IDENTIFIER_MISPLACED", "bed"),
+        2: ("IDENTIFIER_MISPLACED", "sector"),
+        3: ("IDENTIFIER_MISPLACED", "bed"),
+    }
+    assert found == [{"delivered": 4, "applied": 1, "quarantined": 3}]
+    assert not [name for name in (*planted, "F-4711") for rows in kept.values() if name in str(rows)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
@@ -161,8 +162,22 @@ class Feed(Strict):
     lifecycle_column: str | None = Field(
         default=None, description="start_complete: the column saying 'start' or 'complete'."
     )
+    bed_pattern: str | None = Field(
+        default=None,
+        description="Regular expression of every bed, whole; a text that is no such bed is withheld. Without it, one "
+        "that looks like an identifier is.",
+    )
     columns: dict[str, AnySource] = Field(description="Platform column → source column, or a table.")
     values: Values = Values()
+
+    @field_validator("bed_pattern")
+    @classmethod
+    def _is_pattern(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from error
+        return pattern
 
     @model_validator(mode="after")
     def _consistent(self) -> Feed:

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     TRIAGE_UNKNOWN = "TRIAGE_UNKNOWN"
     DISPOSITION_UNKNOWN = "DISPOSITION_UNKNOWN"
     EVENT_TYPE_UNKNOWN = "EVENT_TYPE_UNKNOWN"
+    IDENTIFIER_MISPLACED = "IDENTIFIER_MISPLACED"
     EVENTS_REVERSED = "EVENTS_REVERSED"
     STAY_TOO_LONG = "STAY_TOO_LONG"
     RULE_BROKEN = "RULE_BROKEN"
@@ -38,10 +39,15 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.TRIAGE_UNKNOWN: "the triage code is not mapped to a level 1–5",
     Reason.DISPOSITION_UNKNOWN: "the outcome code is not mapped",
     Reason.EVENT_TYPE_UNKNOWN: "the event code is neither mapped nor declared ignored",
+    Reason.IDENTIFIER_MISPLACED: "what looks like an identifier stands where a place, code or time belongs",
     Reason.EVENTS_REVERSED: "an event precedes the one it must follow; a wait or stay would be negative",
     Reason.STAY_TOO_LONG: "the stay exceeds the site's max_stay_days",
     Reason.RULE_BROKEN: "a data-quality rule that holds rows back is broken; rule_ids names it",
 }
+
+
+# What bronze has in place of a text that looks like an identifier where none belongs.
+WITHHELD = "(withheld)"
 
 
 class FileFault(StrEnum):

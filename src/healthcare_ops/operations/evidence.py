@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from healthcare_ops.core.feed import IDENTIFIERS, Feed
-from healthcare_ops.core.reasons import Reason
+from healthcare_ops.core.reasons import WITHHELD, Reason
 from healthcare_ops.core.tables import DISPOSITIONS, ENCOUNTER_TIMES, ENCOUNTERS, LINEAGE, TABLES
 from healthcare_ops.pipeline.quality.rules.checks import Check
 from healthcare_ops.pipeline.silver import ORDERED
@@ -128,6 +128,8 @@ def _of_value(rule: str, column: str, row: Mapping[str, Any]) -> Evidence:
 
 def _of_text(rule: str, column: str, row: Mapping[str, Any], codes: Mapping[str, Collection[str]]) -> Evidence:
     text = row.get(column)
+    if text == WITHHELD:
+        return Evidence(rule, column, "identifier", None)
     if text is None or column in _NEVER_SHOWN or column in {one.name for one in LINEAGE}:
         return _of_value(rule, column, row)
     if _is_of_its_column(column, text.strip(), codes):

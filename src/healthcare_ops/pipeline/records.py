@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 
 from healthcare_ops.core.civil_time import OffsetSpan
 from healthcare_ops.core.feed import IGNORE, LEFT, Feed
-from healthcare_ops.core.reasons import Reason
+from healthcare_ops.core.reasons import WITHHELD, Reason
 from healthcare_ops.core.tables import DISPOSITIONS, ENCOUNTER_TIMES, ENCOUNTERS_RAW, LINEAGE
 from healthcare_ops.pipeline import civil
 
@@ -24,6 +24,7 @@ _COMMON = (*LINEAGE_NAMES, "encounter_id", "patient_id", "content_hash", "rules_
 _PLAIN_ISO = r"^\d{4}-\d{2}-\d{2}[T ]([01]\d|2[0-3]):\d{2}(:\d{2})?$"
 # What tells two records of bronze apart.
 _RECORD = ENCOUNTERS_RAW.key
+_PLACES_AND_CODES = ("sector", "bed", "triage_level", "disposition")
 _FOR_JUDGING = ("record_key", "version", "content_hash", "is_ignored")
 
 
@@ -53,6 +54,7 @@ def type_encounters(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sect
     rows = _read_codes(rows, feed, sectors)
     checks = [
         _Check(rows.encounter_id.isnull(), Reason.ENCOUNTER_ID_MISSING, "encounter_id"),
+        *_identifier_checks(rows, (*_PLACES_AND_CODES, "transfer_sector", *ENCOUNTER_TIMES, "version_time")),
         *_time_checks(rows, feed, ENCOUNTER_TIMES),
         _Check(_is_version_unreadable(rows, feed), Reason.TIME_UNREADABLE, "version_time"),
         _Check(_is_timeless(rows, feed), Reason.ARRIVAL_MISSING, "arrival_time"),
@@ -86,6 +88,7 @@ def type_events(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors:
     rows = _read_codes(rows, feed, sectors)
     kind = rows["event_type_id"]
     checks = [
+        *_identifier_checks(rows, (*_PLACES_AND_CODES, "event_type", "event_time", "version_time")),
         _Check(kind.isnull(), Reason.EVENT_TYPE_UNKNOWN, "event_type"),
         _Check(rows.encounter_id.isnull(), Reason.ENCOUNTER_ID_MISSING, "encounter_id"),
         _Check(rows.event_time.isnull(), Reason.EVENT_TIME_MISSING, "event_time"),
@@ -290,6 +293,16 @@ def _map_code(code: Any, mapping: Mapping[str, Any]) -> Any:
         *((trimmed == text, ibis.literal(value, kind)) for text, value in known.items()),
         else_=other,
     )
+
+
+def _identifier_checks(rows: ir.Table, names: Sequence[str]) -> list[_Check]:
+    """Return the checks for what the source reader withheld, but where the feed maps any text to a code."""
+
+    def is_withheld(name: str) -> Any:
+        told = rows[name] == WITHHELD
+        return told & rows[f"{name}_id"].isnull() if f"{name}_id" in rows.columns else told
+
+    return [_Check(is_withheld(name), Reason.IDENTIFIER_MISPLACED, name) for name in names]
 
 
 def _code_checks(rows: ir.Table, names: Sequence[str]) -> list[_Check]:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from healthcare_ops.core.feed import Feed, Source
 from healthcare_ops.pipeline.sources.columns import RECORD_NO
+from healthcare_ops.pipeline.sources.misplaced import without_identifiers
 from healthcare_ops.pipeline.sources.pseudonyms import Pseudonymiser, Purpose
 
 _PURPOSES: dict[str, Purpose] = {
@@ -25,10 +26,11 @@ def map_records(
     """Return the platform's text columns of a batch (`feed.table_columns`), and `record_no`.
 
     A column that is not mapped is null; so is a text that the feed declares to mean "not delivered", and a
-    blank identifier. Identifiers are stripped, so that padding does not part one patient's records. Where an
-    encounter feed maps no encounter id, file hash and record number stand for it.
+    blank identifier. Identifiers are stripped, so that padding does not part one patient's records; what looks like
+    one where a place, a code or a time belongs is withheld. Where an encounter feed maps no encounter id, file hash
+    and record number stand for it.
     """
-    columns = {name: _column(batch, feed, name) for name in feed.table_columns}
+    columns = without_identifiers({name: _column(batch, feed, name) for name in feed.table_columns}, feed)
     if feed.shape == "encounters" and "encounter_id" not in feed.columns:
         columns["encounter_id"] = _synthetic_id(batch, source_sha256)
     for name, purpose in _PURPOSES.items():

@@ -53,6 +53,8 @@ COMPARE: Mapping[Reason, str] = {
     Reason.TRIAGE_UNKNOWN: "compare values.triage_level in the feed file",
     Reason.DISPOSITION_UNKNOWN: "compare values.disposition in the feed file",
     Reason.EVENT_TYPE_UNKNOWN: "compare values.event_type in the feed file",
+    Reason.IDENTIFIER_MISPLACED: "compare which column is which in the feed file; codes that look like it are "
+    "declared there (values, bed_pattern), and read again with `hops backfill --from-raw`",
     Reason.EVENTS_REVERSED: "compare which column is which time in the feed file",
     Reason.STAY_TOO_LONG: "compare max_stay_days in site.toml",
     Reason.RULE_BROKEN: "compare the rules by which rows are held, in `rules/`",

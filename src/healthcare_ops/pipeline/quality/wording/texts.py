@@ -240,6 +240,7 @@ _REASONS_PT: Mapping[Reason, str] = {
     Reason.TRIAGE_UNKNOWN: "o código de triagem não corresponde a um nível de 1 a 5",
     Reason.DISPOSITION_UNKNOWN: "o código de desfecho não está mapeado",
     Reason.EVENT_TYPE_UNKNOWN: "o código do evento não está mapeado nem declarado como ignorado",
+    Reason.IDENTIFIER_MISPLACED: "algo que parece um identificador está no lugar de um local, código ou horário",
     Reason.EVENTS_REVERSED: "um evento precede aquele que deveria seguir; uma espera ou permanência seria negativa",
     Reason.STAY_TOO_LONG: "a permanência excede max_stay_days",
     Reason.RULE_BROKEN: "uma regra de qualidade que retém registros foi violada; rule_ids diz qual",
