@@ -211,6 +211,8 @@ class Evidence:
         The verdict of the day as `jobs.drift.described` has it, of plain values; None if there is none.
     predictions
         Those that were shown for each complaint.
+    back_at
+        When `EvaluatorSilent` was OK again last: since then somebody watches. None if it never rang, or rings.
     """
 
     at: datetime
@@ -226,6 +228,7 @@ class Evidence:
     complaints: tuple[Complaint, ...] = ()
     predictions: tuple[Prediction, ...] = ()
     unchecked: tuple[Unchecked, ...] = ()
+    back_at: datetime | None = None
 
     def lacks(self, what: Asked) -> Unchecked | None:
         """Return why something could not be looked at; None if nobody says that it could not."""

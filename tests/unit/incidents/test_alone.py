@@ -36,6 +36,18 @@ def test_stale_forecasts_are_a_symptom_of_a_platform_that_was_down():
     assert {one.alarm for one in found.symptoms} == {"InferenceStale", "EvaluatorSilent"}
 
 
+@pytest.mark.parametrize(
+    ("since", "code"),
+    [(LATER + timedelta(minutes=5), "EvaluatorSilent"), (LATER + timedelta(hours=3), "InferenceStale")],
+)
+def test_forecasts_are_stale_of_the_platforms_silence_only_just_after_it(since, code):
+    evidence = Evidence(at=since, symptoms=(replace(STALE, since=since),), back_at=LATER, ages=Ages(forecast_at=AT))
+
+    (found,) = diagnose(evidence)
+
+    assert found.root.code == code
+
+
 def test_an_old_secret_is_for_people_to_rotate():
     symptom = rings("SecretAgeHigh", {"SecretName": "mail-password"}, runbook="MAINTENANCE", severity="warning")
 

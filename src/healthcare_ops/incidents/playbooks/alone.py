@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from healthcare_ops.incidents.actions import action, action_rules
 from healthcare_ops.incidents.diagnosis import Diagnosis, Fact, Hypothesis, Phrase, Root
@@ -13,6 +14,9 @@ from healthcare_ops.incidents.playbooks.quality_doubts import silence_of
 
 STALE, FEED, SECRET, EVALUATOR = "InferenceStale", "FeedSilent", "SecretAgeHigh", "EvaluatorSilent"
 
+# A platform that is back has made its first forecast by then.
+_MADE_GOOD = timedelta(minutes=30)
+
 
 def diagnose(symptom: Symptom, evidence: Evidence) -> Diagnosis:
     """Return the diagnosis of an alarm that stands for itself."""
@@ -20,6 +24,8 @@ def diagnose(symptom: Symptom, evidence: Evidence) -> Diagnosis:
 
 
 def _stale(symptom: Symptom, evidence: Evidence) -> Diagnosis:
+    if _is_of_silence(symptom, evidence):
+        return replace(_evaluator(symptom, evidence), facts=tuple(_late_feeds(evidence)))
     ready_at = symptom.since + action_rules()["tick"].wait_before(0)
     made_at = evidence.ages.forecast_at
     told = [Phrase("fact_forecast", {"made_at": made_at.isoformat()})] if made_at else []
@@ -30,6 +36,12 @@ def _stale(symptom: Symptom, evidence: Evidence) -> Diagnosis:
         unchecked=_lacks(evidence, "training", "ages"),
         actions=(action("tick", "stale", ready_at), action("start", "stale", symptom.since)),
     )
+
+
+def _is_of_silence(symptom: Symptom, evidence: Evidence) -> bool:
+    """Tell whether forecasts are stale because nobody made any while the platform was down."""
+    back_at, made_at = evidence.back_at, evidence.ages.forecast_at
+    return back_at is not None and symptom.since - back_at <= _MADE_GOOD and (made_at is None or made_at < back_at)
 
 
 def _why_stale(evidence: Evidence) -> Iterator[Hypothesis]:
