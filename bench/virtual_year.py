@@ -461,6 +461,15 @@ class Result:
 def year(seed: int, days: int = 365, count: int = 60) -> Result:
     """Let the days of a script go by."""
     wanted = script(seed, days, count)
+    return _matched(wanted, _lived(wanted, seed, days).opened)
+
+
+def quiet(seed: int, days: int) -> Judge:
+    """Let days go by on which nothing but noise happens."""
+    return _lived((), seed, days)
+
+
+def _lived(wanted: Sequence[Scripted], seed: int, days: int) -> Judge:
     world = World(wanted, random.Random(seed + 1))
     judge = Judge(world)
     at, was_down = START, False
@@ -474,7 +483,7 @@ def year(seed: int, days: int = 365, count: int = 60) -> Result:
             judge.look(at)
         was_down = is_down
         at += STEP
-    return _matched(wanted, judge.opened)
+    return judge
 
 
 def _matched(wanted: Sequence[Scripted], opened: Sequence[Opened]) -> Result:
