@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from healthcare_ops.core.tables import TABLES
-from healthcare_ops.entrypoints.reference import ALARMS_PAGE, DOCUMENTS, alarm_table, with_alarms
+from healthcare_ops.entrypoints.reference import DOCUMENTS, TABLED_PAGES, TABLES_OF_PAGES, with_tables
 from healthcare_ops.jobs import JOB_NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -23,11 +23,12 @@ def test_a_generated_document_is_not_stale(name):
     assert written == DOCUMENTS[name](), "run `make docs`"
 
 
-def test_the_page_of_alarms_says_what_alarms_json_says():
-    page = (ROOT / "docs" / ALARMS_PAGE).read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "table"), list(zip(TABLED_PAGES, TABLES_OF_PAGES, strict=True)))
+def test_the_tables_of_alarms_and_actions_say_what_their_files_say(name, table):
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
 
-    assert alarm_table() in page
-    assert page == with_alarms(page), "run `make docs`"
+    assert TABLES_OF_PAGES[table]() in page
+    assert page == with_tables(page), "run `make docs`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

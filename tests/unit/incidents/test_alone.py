@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from healthcare_ops.incidents.evidence import Ages, Evidence, FeedAge, GoodRun, Unchecked
+from healthcare_ops.incidents.evidence import Ages, Evidence, FeedAge, GoodRun, Symptom, Unchecked
 from healthcare_ops.incidents.policy import decide
 from healthcare_ops.incidents.triage import diagnose
+from healthcare_ops.operations.alarms import load_alarms
 from unit.incidents.known import AT, LATER, drifted, failed_tick, report, rings, trained
 
 STALE = rings("InferenceStale")
@@ -101,3 +102,20 @@ def test_an_alarm_whose_cause_was_over_and_came_again_is_an_incident():
     (found,) = diagnose(evidence)
 
     assert found.symptoms == (STALE,)
+
+
+# These are of runs and reports, and stand alone only where none can be read.
+_NEVER_ALONE = {"PipelineFailure", "DQRiskScoreHigh"}
+
+
+@pytest.mark.parametrize("alarm", load_alarms().metric_alarms + load_alarms().composite_alarms)
+def test_every_alarm_has_a_playbook_that_names_its_section(alarm):
+    of = dict.fromkeys(alarm.for_each, "x")
+    symptom = Symptom(alarm.alarm_name, of, AT, alarm.severity, alarm.runbook)
+
+    (found,) = diagnose(Evidence(at=LATER, symptoms=(symptom,)))
+
+    assert found.root.section == alarm.runbook
+    assert found.severity in (alarm.severity, "warning")
+    assert found.advice
+    assert (found.root.fault == "unknown" or found.root.code == "no_report") == (alarm.alarm_name in _NEVER_ALONE)

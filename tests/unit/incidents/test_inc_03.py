@@ -154,6 +154,16 @@ def test_bad_forecasts_without_drift_ask_for_the_model_the_feeds_and_the_trainin
     assert decide(found, actions(found)["rollback"], LATER).verdict == "ask"
 
 
+@pytest.mark.parametrize(("days", "check"), [(0, "refuted"), (9, "supported")])
+def test_a_model_that_training_did_not_put_to_use_may_be_promoted_by_a_person(days, check):
+    training = trained(trained_at=trained().due - timedelta(days=days))
+
+    (found,) = diagnose(Evidence(at=LATER, symptoms=(BAD,), drift=REAL, training=training))
+
+    assert checks(found)["hyp_not_accepted"] == check
+    assert ("promote" in actions(found)) == (check == "supported")
+
+
 def test_without_a_verdict_nobody_is_offered_a_training():
     (found,) = diagnose(Evidence(at=LATER, symptoms=(MOVED,)))
 

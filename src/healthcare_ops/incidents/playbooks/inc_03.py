@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from healthcare_ops.incidents.actions import action
@@ -16,6 +16,8 @@ MISSED, DRIFT, ERROR = "WeeklyTrainMissed", "FeatureDrift", "ModelErrorHigh"
 TRAINING = "weekly_train"
 _FAMILY = "forecasts"
 _FINDINGS_TOLD = 5
+# A model of Sunday's training has learnt until about then.
+_LEARNT_UNTIL = timedelta(days=3)
 _NOT_TRAINED = ("missed", "failed", "late")
 
 
@@ -138,9 +140,19 @@ def _about_forecasts(evidence: Evidence, fault: Fault, began: datetime) -> Itera
     is_sound = evidence.drift is not None and bool(evidence.drift["may_retrain"])
     if is_sound and fault in ("drift", "model_error"):
         yield action("retrain", fault, began)
-    if changes_of(evidence, "model") and fault == "model_error":
+    if fault in ("drift", "model_error") and _was_not_accepted(evidence):
         yield action("see_models", fault, began)
+        yield action("promote", fault, began, version="VERSION")
+    if fault == "model_error" and changes_of(evidence, "model"):
         yield action("rollback", fault, began)
+
+
+def _was_not_accepted(evidence: Evidence) -> bool | None:
+    """Tell whether Sunday's training succeeded and its model was not put to use; None if that is not known."""
+    training = evidence.training
+    if training is None or training.status != "fine" or training.due is None or training.trained_at is None:
+        return None
+    return training.due - training.trained_at > _LEARNT_UNTIL
 
 
 def _why_bad(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -154,6 +166,9 @@ def _why_bad(evidence: Evidence) -> Iterator[Hypothesis]:
         yield judged("hyp_data_fault", 0.9, holds=drift["verdict"] == "data_fault", because=_because(drift))
         yield judged("hyp_season", 0.5, holds=drift["verdict"] == "season")
     yield _hyp_training(evidence)
+    is_not_accepted = _was_not_accepted(evidence)
+    if is_not_accepted is not None:
+        yield judged("hyp_not_accepted", 0.5, holds=is_not_accepted)
     yield by_change("hyp_new_model", 0.6, evidence, "model")
     yield _hyp_old_data(evidence)
     yield unchecked("hyp_odd_days", 0.3)

@@ -118,6 +118,10 @@ HYPOTHESES: Mapping[str, Text] = {
         "Sunday's training did not succeed: {status}.",
         "O treino de domingo não teve êxito: {status}.",
     ),
+    "hyp_not_accepted": (
+        "Sunday's training succeeded, and its model was not put to use.",
+        "O treino de domingo teve êxito, e o seu modelo não entrou em uso.",
+    ),
     "hyp_new_model": (
         "A model that was put to use since is worse: {name}.",
         "Um modelo que entrou em uso desde então é pior: {name}.",
