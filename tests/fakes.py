@@ -116,8 +116,10 @@ class FlakyLake:
         self._lake = lake
         self._errors = list(errors)
 
-    def read(self, table: Table, first: date | None = None, last: date | None = None) -> ir.Table:
-        return self._lake.read(table, first, last)
+    def read(
+        self, table: Table, first: date | None = None, last: date | None = None, *, columns: Sequence[str] = ()
+    ) -> ir.Table:
+        return self._lake.read(table, first, last, columns=columns)
 
     def append(self, table: Table, rows: ir.Table, notes: Mapping[str, str]) -> int:
         self._fail()

@@ -48,8 +48,14 @@ class Delivery:
 class Lake(Protocol):
     """Tables of `core.tables`, stored by day; every write is one atomic commit."""
 
-    def read(self, table: Table, first: date | None = None, last: date | None = None) -> ir.Table:
-        """Return the rows of the days `first`…`last` (open ends allowed), instants as naive UTC."""
+    def read(
+        self, table: Table, first: date | None = None, last: date | None = None, *, columns: Sequence[str] = ()
+    ) -> ir.Table:
+        """Return the rows of the days `first`…`last` (open ends allowed), instants as naive UTC.
+
+        All columns, or those named, in the contract's order: few of many small days are kept in memory, so that a tick
+        reads no day again that did not change.
+        """
         ...
 
     def append(self, table: Table, rows: ir.Table, notes: Mapping[str, str]) -> int:

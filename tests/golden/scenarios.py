@@ -162,12 +162,15 @@ class StagedLake:
         """Add stored rows."""
         self._write(table, pa.concat_tables([self._stored(table), rows]), {})
 
-    def read(self, table: Table, first: date | None = None, last: date | None = None) -> ir.Table:
+    def read(
+        self, table: Table, first: date | None = None, last: date | None = None, *, columns: Sequence[str] = ()
+    ) -> ir.Table:
         if table.id not in self._read:
             self._read[table.id] = self.engine.table(self._stored(table))
         rows = self._read[table.id]
         bounds = [*([rows.dt >= first] if first else []), *([rows.dt <= last] if last else [])]
-        return rows.filter(bounds) if bounds else rows
+        rows = rows.filter(bounds) if bounds else rows
+        return rows.select(*columns) if columns else rows
 
     def append(self, table: Table, rows: ir.Table, notes: Mapping[str, str]) -> int:
         return self.replace_days(table, rows, [], notes)

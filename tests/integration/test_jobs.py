@@ -203,7 +203,7 @@ def test_a_delivery_without_records_is_read_once_too(tmp_path):
 # Late and corrected records
 
 
-def test_a_late_record_rebuilds_its_day_and_those_beside_it_and_no_other(story):
+def test_a_late_record_rebuilds_its_day_and_no_other(story):
     before, after = story.steps["again"], story.steps["late"]
 
     rebuilt = {
@@ -215,17 +215,45 @@ def test_a_late_record_rebuilds_its_day_and_those_beside_it_and_no_other(story):
 
     # Gold follows as far as a stay can last: a day here, and the day that it can run over into.
     assert rebuilt == {
-        "silver.encounters": {4, 5, 6},
-        "silver.stays": {4, 5, 6},
-        "silver.events": {4, 5, 6},
-        "gold.ops_metrics_hourly": {4, 5, 6, 7, 8},
+        "silver.encounters": {5},
+        "silver.stays": {5},
+        "silver.events": {5},
+        "gold.ops_metrics_hourly": {5, 6, 7},
     }
+
+
+def test_a_late_record_of_another_clock_reaches_the_day_beside_its_own(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", usual_visits(), "march.csv")
+        hospital.refine()
+
+        # One in the morning in Greenwich is ten the evening before in São Paulo.
+        hospital.deliver("flow", [event("ABROAD", "IN", "2026-03-05T01:00:00Z", place="ED")], "abroad.ndjson")
+        hospital.refine()
+
+        found = [row["dt"] for row in hospital.rows(ENCOUNTERS) if row["arrival_time"] == local("2026-03-04T22:00:00")]
+        assert found == [march(4)]
+
+
+def test_days_rebuilt_for_one_encounter_keep_what_others_did_on_them(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", usual_visits(), "march.csv")
+        hospital.deliver("flow", TRANSFERS, "flow.ndjson")
+        hospital.refine()
+        tables = (ENCOUNTERS, STAYS, EVENTS)
+        before = {table.id: hospital.rows(table) for table in tables}
+
+        hospital.deliver("flow", [event("LATER", "IN", "2026-03-12T20:00:00", place="ED")], "later.ndjson")
+        hospital.refine()
+
+        gone = [row for table in tables for row in before[table.id] if row not in hospital.rows(table)]
+        assert gone == []
 
 
 def test_features_before_a_late_record_stay(story):
     before, after = story.steps["again"].files[FEATURES.id], story.steps["late"].files[FEATURES.id]
 
-    assert {day for day in after if after[day] == before.get(day)} == {1, 2, 3}
+    assert {day for day in after if after[day] == before.get(day)} == {1, 2, 3, 4}
 
 
 def test_a_late_visit_is_there_and_counted_in_its_hour(story):

@@ -158,6 +158,14 @@ class DuckDBEngine:
         self._con.raw_sql(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM {source}")  # noqa: S608  # names of the contract
         return _table(name, ibis.schema(_as_known(types))) if types else self._con.table(name)
 
+    def over(self, rows: pa.Table, types: Mapping[str, ColumnType]) -> ir.Table:
+        """Return a table over rows in memory that are as files hold them: zone-aware instants as naive UTC."""
+        name = next(self._names)
+        self._con.con.register(f"{name}_stored", rows)
+        columns = ", ".join(_as_read(column, kind) for column, kind in types.items())
+        self._con.raw_sql(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM {name}_stored")  # noqa: S608  # names of the contract
+        return _table(name, ibis.schema(_as_known(types)))
+
     def empty(self, schema: pa.Schema) -> ir.Table:
         """Return a table without rows; one of the same columns is the same table."""
         if schema not in self._empty:

@@ -34,6 +34,7 @@ from pyiceberg.types import (
 from healthcare_ops.adapters.catalog import LakeCatalog
 from healthcare_ops.adapters.engines import DuckDBEngine
 from healthcare_ops.adapters.local_files import sync
+from healthcare_ops.adapters.remembered import RememberedFiles
 from healthcare_ops.adapters.snapshots import Snapshots, day_of, partition_of
 from healthcare_ops.core.days import day_runs, days_between
 from healthcare_ops.core.errors import ConfigError, NotFoundError, Reason, TransientError
@@ -59,6 +60,10 @@ _ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "timestamp": pa.timestamp("us"),
     "date": pa.date32(),
 }
+_STORED_TYPES = {**_ARROW_TYPES, "timestamp": pa.timestamp("us", tz="UTC")}
+# More rows than years of a hospital have in most tables; what a load reads is beyond it, and read once.
+_MOST_ROWS = 250_000
+_REMEMBERED = RememberedFiles(most_bytes=96 << 20)
 
 
 class IcebergLake:
@@ -71,10 +76,21 @@ class IcebergLake:
         self._catalog = LakeCatalog(root)
         self._snapshots = Snapshots(self._catalog, keep=keep_snapshots)
 
-    def read(self, table: Table, first: date | None = None, last: date | None = None) -> ir.Table:
+    def read(
+        self,
+        table: Table,
+        first: date | None = None,
+        last: date | None = None,
+        *,
+        columns: Sequence[str] = (),
+    ) -> ir.Table:
         """Return the rows of the days `first`…`last`, instants as naive UTC."""
         iceberg = self._load(table)
-        return self._rows(table, iceberg, self._snapshots.files(iceberg, first, last) if iceberg else [])
+        files = self._snapshots.files(iceberg, first, last) if iceberg else []
+        if columns and files and sum(file.record_count for file in files) <= _MOST_ROWS:
+            return self._remembered(table, files, columns)
+        rows = self._rows(table, iceberg, files)
+        return rows.select([name for name in table.column_names if name in columns]) if columns else rows
 
     def pin(self, table: Table, name: str) -> None:
         """Tag the newest snapshot, unless a snapshot has the tag; of a table that was never written, nothing."""
@@ -100,6 +116,11 @@ class IcebergLake:
         iceberg = self._load(table)
         if iceberg is not None:
             self._snapshots.untag(iceberg, name)
+
+    def _remembered(self, table: Table, files: Sequence[DataFile], columns: Sequence[str]) -> ir.Table:
+        types = {name: kind for name, kind in table.types().items() if name in columns}
+        stored = {name: _STORED_TYPES[kind] for name, kind in types.items()}
+        return self._engine.over(_REMEMBERED.read(table.id, [file.file_path for file in files], stored), types)
 
     def _rows(self, table: Table, iceberg: IcebergTable | None, files: Sequence[DataFile]) -> ir.Table:
         paths = [file.file_path for file in files]

@@ -19,7 +19,7 @@ from healthcare_ops.forecasting.series import HourlySeries
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.crowding import department
 from healthcare_ops.jobs.newest import FORECAST, note_newest
-from healthcare_ops.jobs.people import people
+from healthcare_ops.jobs.people import newest_reader, people
 from healthcare_ops.jobs.series import arrivals_by_sector, covariates, regressor_hours
 from healthcare_ops.jobs.silver_to_gold import gold_known_until
 
@@ -95,7 +95,7 @@ def _of_people(
     # Of who came before the stays, nobody can be there still.
     days = max(_STAYS_DAYS + context.site.max_stay_days, _WAITS_DAYS)
     since = (moment.known_until - timedelta(days=days)).date()
-    there = people(context, context.lake.read, since, moment.known_until, arrivals)
+    there = people(context, newest_reader(context), since, moment.known_until, arrivals)
     known = {series.sector_id: series for series in (*arrivals, *there.entries)}
     crowding = None
     if model.flow.nedocs:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -41,6 +42,8 @@ from healthcare_ops.pipeline.quality.quarantine import (
 from healthcare_ops.pipeline.quality.rules.checks import Check
 
 _BRONZE = (ENCOUNTERS_RAW, EVENTS_RAW)
+_Stage = Callable[..., ir.Table]
+_Restriction = Callable[[ir.Table], ir.Table]
 
 
 def run(context: Context, request: Request) -> Outcome:
@@ -48,8 +51,7 @@ def run(context: Context, request: Request) -> Outcome:
     days, notes = _affected_days(context, request)
     if not days:
         return {"days": 0}
-    runs = list(day_runs(days))
-    with _silver(context, runs) as tables:
+    with _silver(context, days) as tables:
         counts = {
             table.id: context.lake.replace_days(table, rows, sorted(days), {})
             for table, rows in (
@@ -65,40 +67,55 @@ def run(context: Context, request: Request) -> Outcome:
 
 
 def _affected_days(context: Context, request: Request) -> tuple[set[date], dict[str, str]]:
-    """Return the days of all records of the encounters that changed, a day of margin, and bronze's markers."""
+    """Return the days that new records can reach, and bronze's markers."""
     notes: dict[str, str] = {}
     changed: set[date] = set()
-    everything: set[date] = set()
     for table in _BRONZE:
         key = f"from.{table.id}"
         changes = context.lake.changes(table, context.lake.note(ENCOUNTERS, key))
         notes[key] = changes.marker
         changed |= changes.days
-        everything |= context.lake.changes(table, "").days
+    everything = _days_told(context)
     if everything:
         changed |= request.days
     if changed >= everything:
         # Bronze may have been made anew in more commits than are kept: of days it held before, only silver knows.
         held = (context.lake.changes(table, "").days for table in (ENCOUNTERS, QUARANTINE, BATCH_ACCOUNTS))
-        touched = changed.union(*held)
-    else:
-        touched = changed | _days_of_encounters_on(context, changed) if changed else set()
-    # Arrival days follow the site's clock, record days the feed's: they can differ by one.
-    return {day + timedelta(days=shift) for day in touched for shift in (-1, 0, 1)}, notes
+        return _and_beside(changed.union(*held)), notes
+    return (changed | _days_of_encounters_on(context, changed) if changed else changed), notes
+
+
+def _days_told(context: Context) -> frozenset[date]:
+    """Return all days that bronze has records of."""
+    return frozenset().union(*(context.lake.changes(table, "").days for table in _BRONZE))
+
+
+def _and_beside(days: Iterable[date]) -> set[date]:
+    """Return the days and those beside them: arrival days follow the site's clock, record days the feed's."""
+    return {day + timedelta(days=shift) for day in days for shift in (-1, 0, 1)}
 
 
 def _days_of_encounters_on(context: Context, days: set[date]) -> set[date]:
+    """Return the days of all records of the encounters that have one on some days, and those that they stood on."""
     margin = timedelta(days=context.site.max_stay_days + 1)
+    clocks = [feed.feed_id for feed in context.feeds.values() if feed.zone == context.site.zone]
     parts = [
-        context.lake.read(table, min(days) - margin, max(days) + margin).select("encounter_id", "dt")
+        records.told_days(
+            context.lake.read(table, min(days) - margin, max(days) + margin, columns=records.DAY_COLUMNS[table.id]),
+            clocks,
+        )
         for table in _BRONZE
     ]
     rows = ibis.union(*parts)
     there = rows.filter(silver.within(rows.dt, list(day_runs(days)))).select("encounter_id").distinct()
     # A corrected date moves an encounter over any distance; silver knows where it stood.
-    stood = [context.lake.read(table).select("encounter_id", "dt") for table in (ENCOUNTERS, QUARANTINE)]
-    found = ibis.union(rows, *stood).semi_join(there, "encounter_id").select("dt").distinct()
-    return set(context.engine.collect(found)["dt"].to_pylist())
+    stood = [
+        context.lake.read(table, columns=("encounter_id", "dt")).mutate(may_be_beside=ibis.literal(False))
+        for table in (ENCOUNTERS, QUARANTINE)
+    ]
+    found = ibis.union(rows, *stood).semi_join(there, "encounter_id").select("dt", "may_be_beside").distinct()
+    told = context.engine.collect(found).to_pylist()
+    return {row["dt"] for row in told} | _and_beside(row["dt"] for row in told if row["may_be_beside"])
 
 
 @dataclass(frozen=True)
@@ -120,14 +137,29 @@ class _Window:
 
 
 @contextmanager
-def _silver(context: Context, runs: list[tuple[date, date]]) -> Iterator[silver.Silver]:
-    decisions = read_decisions(context)
-    with _assembled(context, runs, decisions) as found, ExitStack() as stack:
+def _silver(context: Context, days: Collection[date]) -> Iterator[silver.Silver]:
+    decisions, runs = read_decisions(context), list(day_runs(days))
+    # Of a load, every record is one of the days.
+    kept = None if _days_told(context) <= set(days) else partial(_of_encounters_on, _records_near(context, days), runs)
+    with _assembled(context, runs, decisions, kept) as found, ExitStack() as stack:
         checks = _judged_checks(context, ENCOUNTERS)
         rows = with_held(found.encounters, [rows for _, rows in found.judged], checks, decisions)
         encounters = stack.enter_context(context.engine.stage(rows))
         tables = silver.silver(found.judged, found.events, found.placed, encounters, runs)
         yield replace(tables, quarantine=with_rejections(tables.quarantine, decisions))
+
+
+def _records_near(context: Context, days: Collection[date]) -> ir.Table:
+    """Return the records of bronze of which an encounter can be one of the days, by its arrival or by a record."""
+    near = list(day_runs(_and_beside(days)))
+    parts = [context.lake.read(table, near[0][0], near[-1][1], columns=("encounter_id", "dt")) for table in _BRONZE]
+    rows = ibis.union(*parts)
+    return rows.filter(silver.within(rows.dt, near))
+
+
+def _of_encounters_on(near: ir.Table, runs: Sequence[tuple[date, date]], raw: ir.Table) -> ir.Table:
+    """Return the records of the days, and all others of the encounters of which one is near."""
+    return raw.filter(silver.within(raw.dt, runs) | raw.encounter_id.isin(near.encounter_id))
 
 
 @contextmanager
@@ -141,15 +173,19 @@ def told_encounters(context: Context, wanted: ir.Table, days: Collection[date]) 
     days
         Days under which bronze has records of theirs; at least one.
     """
-    with _assembled(context, list(day_runs(days)), kept_decisions(context), wanted) as found:
+    with _assembled(context, list(day_runs(days)), kept_decisions(context), partial(_of, wanted)) as found:
         yield found.encounters.select(*ENCOUNTERS.column_names)
 
 
 @contextmanager
 def standing_records(context: Context, wanted: ir.Table, days: Collection[date]) -> Iterator[ir.Table]:
     """Yield which deliveries told what stands of some encounters; parameters as those of `told_encounters`."""
-    with _assembled(context, list(day_runs(days)), kept_decisions(context), wanted) as found:
+    with _assembled(context, list(day_runs(days)), kept_decisions(context), partial(_of, wanted)) as found:
         yield standing([rows for _, rows in found.judged])
+
+
+def _of(wanted: ir.Table, raw: ir.Table) -> ir.Table:
+    return raw.semi_join(wanted, "encounter_id")
 
 
 @dataclass(frozen=True)
@@ -167,7 +203,7 @@ def _assembled(
     context: Context,
     runs: Sequence[tuple[date, date]],
     decisions: Sequence[Decision],
-    wanted: ir.Table | None = None,
+    kept: _Restriction | None,
 ) -> Iterator[_Assembled]:
     reach = timedelta(days=context.site.max_stay_days + 1)
     window = _Window(tuple((first - reach, last + reach) for first, last in runs))
@@ -177,7 +213,7 @@ def _assembled(
             return stack.enter_context(context.engine.stage(rows))
 
         judged, parts = [], []
-        for table, typed, events_of in _typed_records(context, window, reach, decisions, wanted):
+        for table, typed, events_of in _typed_records(context, window, reach, decisions, kept):
             rows = stage(records.judge(typed))
             _require_own_days(context, rows)
             judged.append((table.id, rows))
@@ -212,19 +248,16 @@ def _judged_checks(context: Context, table: Table) -> list[Check]:
     return [check for check in checks_of(context, table) if not check.needs or check.needs in delivered]
 
 
-_Stage = Callable[..., ir.Table]
-
-
 def _typed_records(
     context: Context,
     window: _Window,
     reach: timedelta,
     decisions: Sequence[Decision],
-    wanted: ir.Table | None,
+    kept: _Restriction | None,
 ) -> Iterator[tuple[Table, ir.Table, _Stage]]:
     """Yield per bronze table that has a feed: the table, its typed records, and how they become events.
 
-    `wanted` names the encounters of which records are read; null: all.
+    `kept` returns those of the records that are read; null: all.
     """
     shapes: tuple[tuple[Table, _Stage, _Stage], ...] = (
         (ENCOUNTERS_RAW, records.type_encounters, silver.events_of_encounters),
@@ -241,8 +274,7 @@ def _typed_records(
             for rule, decided in released_rules(decisions).items()
         }
         raw = hold(raw, _judged_checks(context, table), released)
-        if wanted is not None:
-            raw = raw.semi_join(wanted, "encounter_id")
+        raw = kept(raw) if kept else raw
         parts = [
             typer(
                 raw.filter(raw.feed_id == feed.feed_id),

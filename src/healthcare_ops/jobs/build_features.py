@@ -15,6 +15,7 @@ from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.pipeline import features
 
 _GOLD_MARKER = f"from.{OPS_METRICS_HOURLY.id}"
+_OF_GOLD = tuple(name for name in FEATURES.column_names if name in OPS_METRICS_HOURLY.column_names)
 
 
 def run(context: Context, request: Request) -> Outcome:
@@ -29,7 +30,8 @@ def run(context: Context, request: Request) -> Outcome:
     replaced = sorted(context.lake.changes(FEATURES, "").days.difference(built).union(days))
     if not replaced:
         return {"days": 0}
-    metrics = context.lake.read(OPS_METRICS_HOURLY, min(changed) - timedelta(days=features.LOOKBACK_DAYS))
+    since = min(changed) - timedelta(days=features.LOOKBACK_DAYS)
+    metrics = context.lake.read(OPS_METRICS_HOURLY, since, columns=_OF_GOLD)
     with context.engine.from_arrow(_calendar(days, context.site)) as calendar:
         rows = features.features(metrics, calendar)
         count = context.lake.replace_days(FEATURES, rows, replaced, {_GOLD_MARKER: changes.marker})

@@ -119,7 +119,7 @@ def _last_ingested(context: Context, days: list[date]) -> dict[str, datetime]:
     """Return when each feed's newest record came, of those that speak of the judged days or of a later one."""
     found: dict[str, datetime] = {}
     for table in {bronze_table(feed) for feed in context.feeds.values()}:
-        rows = context.lake.read(table, days[0] - _LOOK_BACK)
+        rows = context.lake.read(table, days[0] - _LOOK_BACK, columns=("feed_id", "ingested_at"))
         newest = rows.group_by("feed_id").aggregate(last=rows.ingested_at.max())
         found |= {row["feed_id"]: row["last"].replace(tzinfo=UTC) for row in context.engine.collect(newest).to_pylist()}
     return found
@@ -170,7 +170,9 @@ def _findings(
         references=tables,
         now=context.latest_plausible().replace(tzinfo=None),
         # An encounter of these days may stand on another day as well.
-        standing=context.lake.read(ENCOUNTERS) if rules.table == ENCOUNTERS.id else None,
+        standing=context.lake.read(ENCOUNTERS, columns=ENCOUNTERS.column_names)
+        if rules.table == ENCOUNTERS.id
+        else None,
     )
     judge = partial(
         evaluate,
@@ -224,7 +226,9 @@ def _held_by(context: Context, rules: RuleFile, days: list[date]) -> dict[str, i
 
 
 def _on(context: Context, table: Table, days: list[date]) -> Any:
-    rows = context.lake.read(table, days[0], days[-1])
+    # Of bronze, only the rules look at all that was delivered.
+    columns = () if table.layer == "bronze" else table.column_names
+    rows = context.lake.read(table, days[0], days[-1], columns=columns)
     return rows.filter(within(rows.dt, list(day_runs(days))))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -27,6 +27,13 @@ Read = Callable[[Table, date], ir.Table]
 
 # Fewer who began care than this share of those who left: the feeds do not tell when care begins.
 _TOLD_CARE = 0.5
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    ENCOUNTERS.id: (
+        *("encounter_id", "sector_id", "triage_level", "disposition"),
+        *("arrival_time", "triage_start", "triage_end", "care_start", "discharge_time"),
+    ),
+    STAYS.id: ("encounter_id", "sector_id", "start_time", "end_time"),
+}
 
 
 def people(context: Context, read: Read, since: date, until: datetime, arrivals: list[HourlySeries]) -> People:
@@ -137,6 +144,11 @@ def _entries(stays: Stays, arrivals: HourlySeries) -> HourlySeries:
 
 def _naive(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def newest_reader(context: Context) -> Read:
+    """Return what reads tables as they are now."""
+    return lambda table, first: context.lake.read(table, first, columns=_COLUMNS[table.id])
 
 
 def pinned_reader(context: Context, name: str) -> Read:

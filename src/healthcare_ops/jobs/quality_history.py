@@ -40,7 +40,10 @@ def deviations(context: Context, days: Sequence[date]) -> tuple[Deviation, ...]:
     now = context.latest_plausible()
     today = civil_day(now, context.site.tz)
     first, last = judged[0] - _HISTORY, min(max(judged[-1], today), judged[-1] + _SILENCE)
-    tables = {table.id: context.lake.read(table, first, last) for table in (ENCOUNTERS, STAYS, EVENTS, BATCH_ACCOUNTS)}
+    tables = {
+        table.id: context.lake.read(table, first, last, columns=table.column_names)
+        for table in (ENCOUNTERS, STAYS, EVENTS, BATCH_ACCOUNTS)
+    }
     summaries = {name: context.engine.collect(rows) for name, rows in observe(tables).items()}
     calendar = Days(first, last, context.site.tz, _holidays(context, first, last))
     cadences = {feed.feed_id: feed.cadence for feed in context.feeds.values()}
@@ -107,9 +110,9 @@ def _of_feed(
 
 def _arrivals(context: Context, first: date, last: date) -> pa.Table:
     """Return feed, day, arrival and first ingest of the encounters; the days are the site's."""
-    encounters = context.lake.read(ENCOUNTERS, first, last).select("encounter_id", "feed_id", "arrival_time", "dt")
+    encounters = context.lake.read(ENCOUNTERS, first, last, columns=("encounter_id", "feed_id", "arrival_time", "dt"))
     parts = [
-        context.lake.read(table, first - _DAY, last + _DAY).select("encounter_id", "ingested_at")
+        context.lake.read(table, first - _DAY, last + _DAY, columns=("encounter_id", "ingested_at"))
         for table in (ENCOUNTERS_RAW, EVENTS_RAW)
     ]
     records = ibis.union(*parts)

@@ -20,11 +20,13 @@ from healthcare_ops.jobs.pins import Pin
 from healthcare_ops.jobs.regressors import merged, stored_sheets
 from healthcare_ops.jobs.silver_to_gold import gold_known_until
 
+_TOLD = ("sector_id", "hour_start", "arrivals_count")
+
 
 def arrivals_by_sector(context: Context, days: int) -> list[HourlySeries]:
     """Return the last `days` of whole hours of every sector; nothing that `now` does not know yet."""
     until = gold_known_until(context)
-    return _series(context, context.lake.read(FEATURES, _first_day(until, days)), until) if until else []
+    return _series(context, context.lake.read(FEATURES, _first_day(until, days), columns=_TOLD), until) if until else []
 
 
 def pinned_arrivals(context: Context, pin: Pin, days: int) -> list[HourlySeries]:

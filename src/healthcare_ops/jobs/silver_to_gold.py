@@ -52,8 +52,10 @@ def run(context: Context, request: Request) -> Outcome:
     if not replaced:
         return {"days": 0}
     reach = timedelta(days=context.site.max_stay_days + 1)
-    encounters = context.lake.read(ENCOUNTERS, replaced[0] - reach, replaced[-1])
-    stays = context.lake.read(STAYS, replaced[0] - reach, replaced[-1])
+    encounters, stays = (
+        context.lake.read(table, replaced[0] - reach, replaced[-1], columns=table.column_names)
+        for table in (ENCOUNTERS, STAYS)
+    )
     spells = context.engine.collect(spells_in_days(encounters, stays, context.site))
     operating = _operating_days(spells, replaced[-1])
     open_days = [day for day in days if day in operating]
@@ -122,7 +124,7 @@ def _known_until(context: Context) -> datetime | None:
     reach = timedelta(days=context.site.max_stay_days + 1)
     # Where the newest days tell of nothing but times to come, older ones are asked.
     for first in (max(days) - reach, None):
-        events = context.lake.read(EVENTS, first, last)
+        events = context.lake.read(EVENTS, first, last, columns=("event_time",))
         told = events.filter(events.event_time <= ibis.literal(latest.replace(tzinfo=None)))
         found = context.engine.collect(told.aggregate(newest=told.event_time.max()))
         newest: datetime | None = found["newest"].to_pylist()[0]

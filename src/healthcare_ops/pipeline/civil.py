@@ -87,6 +87,11 @@ def read_format(text: Any, time_format: str) -> Any:
     return ibis.ifelse(text.re_search(pattern), iso, ibis.null("string")).try_cast("timestamp")
 
 
+def has_offset(text: Any) -> Any:
+    """Tell whether a text ends as an ISO time with an offset does; false of null."""
+    return text.strip().re_search(_OFFSET).fill_null(False)
+
+
 def day_between(clock: Any, first: date, last: date) -> Any:
     """Return the clock's date; null outside the days `first`…`last`."""
     day = clock.date()

@@ -38,7 +38,9 @@ def features(metrics: ir.Table, calendar: ir.Table) -> ir.Table:
     """
     per_sector = {"group_by": ["facility_id", "sector_id"], "order_by": "hour_start"}
     in_order = ibis.window(**per_sector)
-    rows = metrics.mutate(hour_us=civil.epoch_us(metrics.hour_start))
+    came = metrics.arrivals_count.sum().over(ibis.cumulative_window(**per_sector)) - metrics.arrivals_count
+    # The mean of each level is a difference of two sums: an engine would add up a year for every hour.
+    rows = metrics.mutate(hour_us=civil.epoch_us(metrics.hour_start), came_before=came.cast("int64"))
 
     def if_unbroken(hours: int, value: Any) -> Any:
         """Return the value where the row `hours` before is the hour `hours` before."""
@@ -46,7 +48,7 @@ def features(metrics: ir.Table, calendar: ir.Table) -> ir.Table:
         return ibis.ifelse(is_unbroken, value.cast("float64"), ibis.null("float64"))
 
     levels = {
-        name: if_unbroken(hours, rows.arrivals_count.mean().over(ibis.window(**per_sector, preceding=(hours, 1))))
+        name: if_unbroken(hours, (rows.came_before - rows.came_before.lag(hours).over(in_order)) / hours)
         for name, hours in LEVEL_HOURS.items()
     }
     lags = {

@@ -16,7 +16,7 @@ import ibis.expr.types as ir
 from healthcare_ops.core.civil_time import OffsetSpan
 from healthcare_ops.core.feed import IGNORE, LEFT, Feed
 from healthcare_ops.core.reasons import WITHHELD, Reason
-from healthcare_ops.core.tables import DISPOSITIONS, ENCOUNTER_TIMES, ENCOUNTERS_RAW, LINEAGE
+from healthcare_ops.core.tables import DISPOSITIONS, ENCOUNTER_TIMES, ENCOUNTERS_RAW, EVENTS_RAW, LINEAGE
 from healthcare_ops.pipeline import civil
 
 LINEAGE_NAMES = tuple(column.name for column in LINEAGE)
@@ -26,6 +26,11 @@ _PLAIN_ISO = r"^\d{4}-\d{2}-\d{2}[T ]([01]\d|2[0-3]):\d{2}(:\d{2})?$"
 _RECORD = ENCOUNTERS_RAW.key
 _PLACES_AND_CODES = ("sector", "bed", "triage_level", "disposition")
 _FOR_JUDGING = ("record_key", "version", "content_hash", "is_ignored")
+# What `told_days` looks at.
+DAY_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    ENCOUNTERS_RAW.id: ("feed_id", "encounter_id", "dt", *ENCOUNTER_TIMES),
+    EVENTS_RAW.id: ("feed_id", "encounter_id", "dt", "event_time"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,22 @@ class _Check:
     is_bad: Any
     reason: Reason
     column: str
+
+
+def told_days(raw: ir.Table, same_clock: Sequence[str]) -> ir.Table:
+    """Return the encounter and day of each record of bronze, and whether its arrival `may_be_beside` that day.
+
+    Records are kept under the day of the clock that they show, and encounters under the site's.
+
+    Parameters
+    ----------
+    same_clock
+        Feeds whose zone is the site's: what they say is of another clock only with an offset beside it.
+    """
+    texts = [raw[name] for name in (*ENCOUNTER_TIMES, "event_time") if name in raw.columns]
+    is_foreign = ~raw.feed_id.isin(same_clock) if same_clock else ibis.literal(True)
+    may_be_beside = reduce(lambda left, right: left | right, map(civil.has_offset, texts), is_foreign)
+    return raw.select("encounter_id", "dt", may_be_beside=may_be_beside)
 
 
 def type_encounters(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors: Sequence[str]) -> ir.Table:

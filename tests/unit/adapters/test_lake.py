@@ -415,6 +415,25 @@ def test_a_value_is_read_back_as_its_contract_says(writer):
     ]
 
 
+def test_columns_asked_for_are_those_of_all_columns_and_stay_so_when_their_day_is_replaced(writer):
+    seen = datetime.fromisoformat("2026-03-01T23:30:00.000001")
+    first = [{"visit": "a", "seen_at": seen, "dt": day(1)}, {"visit": "b", "dt": day(2)}]
+    for rows, days in ((first, []), ([{"visit": "c", "dt": day(2)}], [day(2)])):
+        with writer.engine.from_arrow(pa.Table.from_pylist(rows, schema=arrow_schema(VISITS))) as given:
+            writer.lake.replace_days(VISITS, given, days, {})
+
+        few = writer.engine.collect(writer.lake.read(VISITS, columns=("dt", "seen_at", "visit")))
+        every = writer.engine.collect(writer.lake.read(VISITS))
+
+        assert few.sort_by("visit").equals(every.select(["visit", "seen_at", "dt"]).sort_by("visit"))
+
+
+def test_columns_of_a_table_that_was_never_written_are_there_and_empty(writer):
+    found = writer.engine.collect(writer.lake.read(VISITS, columns=("dt", "visit")))
+
+    assert (found.column_names, found.num_rows) == (["visit", "dt"], 0)
+
+
 def test_columns_are_found_by_name_in_whatever_order_they_come(writer):
     schema = pa.schema(list(arrow_schema(VISITS))[::-1])
 
