@@ -49,6 +49,25 @@ def test_a_table_says_how_good_the_forecasts_were(series):
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        ("--holidays", "BR-SP"),
+        ("--calendar", "events.csv"),
+        ("--regressors", "weather.csv"),
+        ("--zone", "UTC"),
+        ("--clock", "wall"),
+    ],
+)
+def test_what_only_a_file_needs_is_refused_of_the_lake_and_not_left_out_in_silence(options, tmp_path):
+    found = run_hops("evaluate", *options, "--state", tmp_path)
+
+    assert found.exit_code == 2
+    assert "without --series" in found.err
+    assert options[0] in found.err
+    assert found.out == ""
+
+
+@pytest.mark.parametrize(
     ("options", "exit_code", "message"),
     [
         (("--zone", "UTC", "--leads", "9"), 2, "--leads '9' is not the first and the last"),

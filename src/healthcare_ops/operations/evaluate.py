@@ -162,6 +162,16 @@ def files_history(
     return History(known, Covariates(Calendar(protocol.series_zone, holidays, events), outside), protocol)
 
 
+def require_none(given: Sequence[str], choices: Choices) -> None:
+    """Do nothing, or raise `ValueError` if something was given that says more of a file, and nothing of the lake."""
+    wrong = [*given, *(["--clock wall"] if choices.clock == "wall" else [])]
+    if wrong:
+        raise ValueError(
+            f"{', '.join(wrong)} without --series: the lake is tried with the zone, holidays and events of its site "
+            "file, and with the forecasts of others in its folder regressors/."
+        )
+
+
 def lake_history(platform: Platform, choices: Choices) -> History:
     """Return the arrivals of every sector of the lake that are known long enough.
 

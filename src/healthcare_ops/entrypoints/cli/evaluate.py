@@ -80,6 +80,8 @@ def evaluate(
             public = work.read_holidays(holidays)
             history = work.files_history(series, calendar, regressors, holidays=public, zone=zone, choices=choices)
         else:
+            beside = {"--calendar": calendar, "--regressors": regressors, "--holidays": holidays, "--zone": zone}
+            work.require_none([option for option, value in beside.items() if value], choices)
             with open_platform(state, exclusive=False) as platform:
                 history = work.lake_history(platform, choices)
     except ValueError as error:
