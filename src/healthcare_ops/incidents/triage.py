@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from healthcare_ops.incidents.diagnosis import Diagnosis
-from healthcare_ops.incidents.evidence import Evidence, Symptom
+from healthcare_ops.incidents.evidence import Evidence, Symptom, Unchecked
 from healthcare_ops.incidents.playbooks import alone, inc_01, inc_02, inc_03
 from healthcare_ops.incidents.playbooks.over import is_over
+from healthcare_ops.incidents.playbooks.quality_roots import is_readable
 
 
 def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
@@ -17,13 +18,21 @@ def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
     The same evidence gives the same diagnoses, and the same root always has the same key. Every complaint and every
     alarm in ALARM is told of by at least one of them, but for alarms that ring for what is over (`over.is_over`).
     """
-    evidence = replace(evidence, symptoms=tuple(one for one in evidence.symptoms if not is_over(one, evidence)))
+    evidence = _telling(evidence)
     known = [*inc_01.diagnose(evidence), *inc_02.diagnose(evidence)]
     found = [*known, *inc_03.diagnose(evidence, known)]
     found = [_with_symptoms(one, evidence) for one in found]
     for symptom in _left(found, evidence):
         found = _joined(found, alone.diagnose(symptom, evidence))
     return tuple(sorted(found, key=lambda one: (one.began_at, one.root.key)))
+
+
+def _telling(evidence: Evidence) -> Evidence:
+    """Return the evidence without a report that cannot be read, and without alarms that ring for what is over."""
+    if evidence.report is not None and not is_readable(evidence.report):
+        unread = Unchecked("report", "unreadable", str(evidence.report.get("run_id", "")))
+        evidence = replace(evidence, report=None, unchecked=(*evidence.unchecked, unread))
+    return replace(evidence, symptoms=tuple(one for one in evidence.symptoms if not is_over(one, evidence)))
 
 
 def _with_symptoms(found: Diagnosis, evidence: Evidence) -> Diagnosis:

@@ -98,6 +98,24 @@ def test_a_fault_is_named_by_feed_place_and_kind_with_both_alarms_and_who_mends_
     assert wanted in names(one)
 
 
+def test_a_mapping_that_fits_hardly_any_record_is_named_by_why_they_are_held():
+    held = rule(
+        "batch_accounts.quarantined.not_all",
+        table="ops.batch_accounts",
+        columns=[],
+        rule='AggregateMatch "sum(quarantined)" "sum(delivered)" <= 0.90',
+        violations=None,
+    )
+    told = report(rules=[held], feeds=[feed(quarantined_by_reason={"TIME_UNREADABLE": 90, "ARRIVAL_MISSING": 4})])
+
+    (found,) = diagnose(night(told))
+
+    assert found.root.key == "INC-02/data_quality/visits/TIME_UNREADABLE"
+    assert "a time fits none of the declared formats" in say(found.cause)
+    assert {"see_held", "correct_feed", "notify_supplier"} <= set(names(found))
+    assert "release" not in names(found)
+
+
 def test_nulls_say_which_sector_which_column_and_how_many():
     (found,) = diagnose(night(report(rules=[NULLS])))
 
@@ -249,7 +267,20 @@ def test_a_passing_fault_of_dq_check_is_recovered_like_any_other():
     assert decide(found, again, LATER).verdict == "act"
 
 
-@pytest.mark.parametrize("told", [None, report(rules=[NULLS | {"verdict": "warn"}])])
+_OLD = report(clocks=[clock()])
+_OLD["clocks"] = [{name: value for name, value in _OLD["clocks"][0].items() if name != "witness"}]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(None, id="none"),
+        pytest.param(report(rules=[NULLS | {"verdict": "warn"}]), id="of warnings alone"),
+        pytest.param(_OLD, id="of an earlier version"),
+        pytest.param({"schema_version": 2}, id="damaged"),
+        pytest.param({**report(rules=[NULLS]), "rules": []}, id="that does not hold together"),
+    ],
+)
 def test_without_a_report_that_tells_what_stopped_the_run_there_is_still_one_incident(told):
     (found,) = diagnose(night(None, runs=(failed_of_quality(report=told),)))
 

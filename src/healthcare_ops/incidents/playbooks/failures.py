@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from healthcare_ops.core.errors import Reason
@@ -36,8 +36,12 @@ _TRANSIENT_ERROR = re.compile(
 _TIMEOUTS = {"States.Timeout", "States.HeartbeatTimeout"}
 _REFUSED = re.compile(r"access ?denied|not authorized|permission denied|operation not permitted|read-only", re.I)
 # As AWS says it: "not authorized to perform: s3:GetObject on resource: arn:…", or "calling the GetObject operation".
-_ACTION = re.compile(r"perform: (?P<name>[a-z0-9-]+:[A-Za-z]+)|calling the (?P<call>[A-Za-z]+) operation")
-_RESOURCE = re.compile(r"on resource: \"?(?P<arn>arn:[^\s\"]+)|(?P<path>(?:[a-z0-9]+:/)?/[^\s:\"']+): ")
+_ACTIONS = (re.compile(r"perform: ([a-z0-9-]+:[A-Za-z]+)"), re.compile(r"calling the ([A-Za-z]+) operation"))
+# Or a path before what the system says of it.
+_RESOURCES = (
+    re.compile(r"on resource: \"?(arn:[^\s\"]+)"),
+    re.compile(r"(?:^|: )((?:[a-z0-9]+:/)?/[^:\"']*): "),
+)
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,9 @@ def _by_cause(run: FailedRun) -> tuple[Fault, str]:
 def _refused(run: FailedRun) -> tuple[str, str]:
     """Return which action on which resource was refused, each empty where the error does not tell."""
     said = run.failure.message if run.failure else run.cause
-    action, resource = _ACTION.search(said), _RESOURCE.search(said)
-    return (
-        (action["name"] or action["call"]) if action else "",
-        (resource["arn"] or resource["path"]) if resource else "",
-    )
+    return _first(_ACTIONS, said), _first(_RESOURCES, said)
+
+
+def _first(patterns: Sequence[re.Pattern[str]], text: str) -> str:
+    """Return what the first pattern finds that finds anything; empty if none does."""
+    return next((found[1] for pattern in patterns if (found := pattern.search(text))), "")

@@ -14,13 +14,19 @@ from healthcare_ops.incidents.evidence import Evidence, FailedRun, Symptom
 from healthcare_ops.incidents.playbooks.failures import understand
 from healthcare_ops.incidents.playbooks.inc_01 import facts_of, replay
 from healthcare_ops.incidents.playbooks.quality_doubts import doubts
-from healthcare_ops.incidents.playbooks.quality_roots import QualityRoot, Section, quality_roots, said
+from healthcare_ops.incidents.playbooks.quality_roots import (
+    QualityRoot,
+    Section,
+    is_of_held,
+    quality_roots,
+    said,
+)
 from healthcare_ops.pipeline.quality.report.causes import advice_of
 from healthcare_ops.pipeline.quality.wording.causes import lead_of
 
 ALARM = "DQRiskScoreHigh"
 _TO_SUPPLIER = {"nulls", "clock", "shift", "refused", "silent", "loss", "excess", "time_order", "keys", "mean", "range"}
-_TO_FEED_FILE = {"clock", "shift", "range", "time_range", "refused", "mean", "ENCOUNTER_ID_MISSING", "SECTOR_UNKNOWN"}
+_TO_FEED_FILE = {"clock", "shift", "range", "time_range", "refused", "mean"}
 _RELEASABLE = "RULE_BROKEN"
 
 
@@ -80,7 +86,7 @@ def _diagnosis(found: _Found, evidence: Evidence) -> Diagnosis:
         one.root,
         "critical",
         _began_at(found, evidence),
-        Phrase(f"cause_{code if code in NAMED else 'data_quality'}", facts | {"code": code}),
+        Phrase(_cause_code(code), facts | {"code": code}),
         run_ids=tuple(run.run_id for run in found.runs),
         attempts=found.runs[-1].attempts if found.runs else 0,
         facts=tuple(_facts(found, evidence)),
@@ -90,6 +96,12 @@ def _diagnosis(found: _Found, evidence: Evidence) -> Diagnosis:
         advice=tuple(_advice(one, report)),
         rests_on=_rests_on(one),
     )
+
+
+def _cause_code(code: str) -> str:
+    if is_of_held(code):
+        return "cause_held"
+    return f"cause_{code if code in NAMED else 'data_quality'}"
 
 
 NAMED = {
@@ -174,14 +186,17 @@ def _clean_at(found: _Found, evidence: Evidence) -> datetime | None:
 def _actions(found: _Found, evidence: Evidence) -> Iterator[Action]:
     one, fault, code = found.of, found.of.root.fault, found.of.root.code
     began = _began_at(found, evidence)
-    if one.feed_id and code in _TO_SUPPLIER:
+    is_held = is_of_held(code)
+    if one.feed_id and (is_held or code in _TO_SUPPLIER):
         yield action("notify_supplier", fault, began, feed_id=one.feed_id)
     yield action("explain", fault, began, finding=one.lead["cause_id"])
     clean_at = _clean_at(found, evidence)
     for run in found.runs:
         if run.run_type != "inference":  # the next tick judges anew by itself
             yield replay(fault, run, clean_at)
-    if one.feed_id and code in _TO_FEED_FILE:
+    if is_held:
+        yield action("see_held", fault, began)
+    if one.feed_id and (is_held or code in _TO_FEED_FILE):
         yield action("correct_feed", fault, began, feed_id=one.feed_id)
     yield from _of_rule(found, began)
     yield from _of_acceptance(found, began)
@@ -201,7 +216,6 @@ def _of_rule(found: _Found, began: datetime) -> Iterator[Action]:
             )
         yield action("change_rule", one.root.fault, began, table=rule["table"])
     if one.root.code == _RELEASABLE:
-        yield action("see_held", one.root.fault, began)
         yield action("release", one.root.fault, began, rule_id="RULE")
 
 

@@ -42,7 +42,7 @@ def _is_forecast(symptom: Symptom, evidence: Evidence) -> bool:
 
 def _is_judged_clean(symptom: Symptom, evidence: Evidence) -> bool:
     report = evidence.report
-    if report is None or report.get("dq_risk_score") is None or report["verdict"] == "fail":
+    if report is None or report["dq_risk_score"] is None or report["verdict"] == "fail":
         return False
     return datetime.fromisoformat(report["written_at"]) >= symptom.since
 

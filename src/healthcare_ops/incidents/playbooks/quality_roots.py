@@ -8,12 +8,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from healthcare_ops.core.language import LANGUAGES
+from healthcare_ops.core.reasons import Reason
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTER_TIMES, EVENTS_RAW
 from healthcare_ops.incidents.diagnosis import Fact, Fault, Root
-from healthcare_ops.pipeline.quality.wording.causes import lead_of, own_of, sentence_of
+from healthcare_ops.pipeline.quality.wording.causes import is_whole, lead_of, own_of, sentence_of
 from healthcare_ops.pipeline.quality.wording.feeds import unanswered
 
 Section = Mapping[str, Any]
+# Of records that are held back for no reason that the report names; else the reason is the root's code.
+HELD = "held"
+_KEYS = {"run_id", "written_at", "days", "verdict", "dq_risk_score", "causes", "rules", "feeds"}
 _TIMES = {*ENCOUNTER_TIMES, *(column for column in EVENTS_RAW.column_names if column.endswith("_time"))}
 # So much of what was expected is missing that a feed is silent rather than cut.
 _SILENT_SHARE = 0.9
@@ -52,10 +56,13 @@ def quality_roots(report: Section) -> list[QualityRoot]:
     """Return the faults for which a report stops gold, the gravest first; empty if there is none.
 
     A clock that is wrong also breaks rules about times, and holds records whose times cannot be; values that are
-    missing are found by rules and by the site's past alike. Each of these is one fault.
+    missing are found by rules and by the site's past alike. Each of these is one fault. A report that is not whole, as
+    those of earlier versions are, tells of none.
     """
+    if not is_readable(report):
+        return []
     groups: dict[Root, list[QualityRoot]] = {}
-    for cause in report.get("causes", ()):
+    for cause in report["causes"]:
         found = _root_of(cause, report)
         groups.setdefault(found.root, []).append(found)
     merged = [
@@ -67,6 +74,20 @@ def quality_roots(report: Section) -> list[QualityRoot]:
 def said(cause: Section, report: Section) -> dict[str, Fact]:
     """Return what a cause is, in each language."""
     return {language: sentence_of(cause, report, language) for language in LANGUAGES}
+
+
+def is_readable(report: Section) -> bool:
+    """Tell whether all is there that a report's causes are told by."""
+    if not set(report) >= _KEYS:
+        return False
+    try:
+        for cause in report["causes"]:
+            lead_of(cause, report)
+            if not is_whole(cause, report):
+                return False
+    except (KeyError, StopIteration, ValueError):
+        return False
+    return True
 
 
 def _root_of(cause: Section, report: Section) -> QualityRoot:
@@ -92,6 +113,11 @@ def _absorbed(found: Sequence[QualityRoot]) -> Iterator[QualityRoot]:
     for one in left:
         is_clock = one.root.code == "clock"
         yield replace(one, causes=(*one.causes, *follow[one.feed_id])) if is_clock else one
+
+
+def is_of_held(code: str) -> bool:
+    """Tell whether a root is of records that are held back, by its code."""
+    return code == HELD or code in set(Reason)
 
 
 def _of_refused(cause: Section, report: Section) -> Iterator[tuple[str, Fact]]:
@@ -137,7 +163,7 @@ def _of_rows(cause: Section, report: Section) -> Iterator[tuple[str, Fact]]:
 def _of_figure(cause: Section, report: Section) -> Iterator[tuple[str, Fact]]:
     lead = lead_of(cause, report)
     is_held = lead["rule"] == "nulls" and lead["table"] == BATCH_ACCOUNTS.id
-    yield "code", _worst_held(report, lead["place"]) or "held" if is_held else lead["rule"]
+    yield "code", _worst_held(report, lead["place"]) or HELD if is_held else lead["rule"]
     yield "feed", lead["place"] if lead["by"] == "feed_id" else _feed_in(cause)
     if lead["by"] == "sector_id":
         yield "sectors", lead["place"]
@@ -151,13 +177,13 @@ def _of_rule(cause: Section, report: Section) -> Iterator[tuple[str, Fact]]:
     rule = lead_of(cause, report)
     feed = _feed_in(cause)
     code = _code_of(rule)
-    yield "code", _worst_held(report, feed) or "held" if code == "held" else code
+    yield "code", _worst_held(report, feed) or HELD if code == HELD else code
     yield "feed", feed
     yield "rule_id", rule["rule_id"]
     yield "share", round(rule["share"], 2)
     if code in ("nulls", "range", "time_range") and rule["columns"]:
         yield "column", rule["columns"][0]
-    elif code not in ("held", "time_order"):
+    elif code not in (HELD, "time_order"):
         yield "column", rule["rule_id"]
     if sectors := _sectors_of(rule, feed):
         yield "sectors", ", ".join(sectors)
@@ -180,7 +206,7 @@ def _code_of(rule: Section) -> str:
     if "fault" in rule:
         return "unjudged"
     if rule["table"] == BATCH_ACCOUNTS.id:
-        return "held"
+        return HELD
     if rule.get("null_count") is not None:
         return "nulls"
     if rule["rule"].startswith(("IsUnique", "IsPrimaryKey", "Uniqueness", "ReferentialIntegrity")):

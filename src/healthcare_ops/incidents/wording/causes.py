@@ -99,6 +99,10 @@ CAUSES: Mapping[str, Text] = {
         "A rule cannot be judged on these rows ({column}).",
         "Uma regra não pode ser avaliada nestas linhas ({column}).",
     ),
+    "cause_held": (
+        "Records of feed {feed} are held back, most because of this: {code}.",
+        "Registros da fonte {feed} estão retidos, a maioria por isto: {code}.",
+    ),
     "cause_data_quality": (
         "Data of feed {feed} are not of a quality that gold takes ({code}).",
         "Os dados da fonte {feed} não têm qualidade que gold receba ({code}).",

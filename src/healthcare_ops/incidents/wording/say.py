@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, tzinfo
 from typing import get_args
 
 from healthcare_ops.core.language import Language, Text, as_written, day_in, text_in
-from healthcare_ops.core.reasons import FileFault
+from healthcare_ops.core.reasons import FileFault, Reason
 from healthcare_ops.incidents.diagnosis import Fact, Hypothesis, Phrase
 from healthcare_ops.incidents.evidence import ChangeKind, TrainingStatus, Unchecked
 from healthcare_ops.incidents.wording.causes import CAUSES
@@ -15,6 +15,7 @@ from healthcare_ops.incidents.wording.facts import FACTS
 from healthcare_ops.incidents.wording.hypotheses import HYPOTHESES
 from healthcare_ops.incidents.wording.names import ASKED, CHANGES, CHECKS, LACKING
 from healthcare_ops.pipeline.quality.wording.texts import FAULTS as FILE_FAULTS
+from healthcare_ops.pipeline.quality.wording.texts import REASONS
 
 # A sentence that stands in the facts, by language: what a report of data quality says.
 SAID = "fact_said"
@@ -105,4 +106,6 @@ def _named(name: str, fact: str, language: Language) -> str:
         return text_in({str(status): text for status, text in _STATUS.items()}.get(fact, (fact, fact)), language)
     if name == "why" and fact in set(FileFault):
         return text_in(FILE_FAULTS[FileFault(fact)], language)
+    if name == "code" and fact in set(Reason):
+        return text_in(REASONS[Reason(fact)], language)
     return fact
