@@ -107,6 +107,7 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("feed", "check"): "{feed} {visits} --site {site}",
     ("generate", "calibrate"): "--state {state} --out {folder}/parameters.toml",
     ("generate", "run"): "--site {site} --from 2026-03-01 --to 2026-03-01 --out {folder}/synthetic",
+    ("incidents", "list"): "--state {state}",
     ("ingest",): "{visits} --feed visits --state {state}",
     ("init",): "--site {site} --feed {feed} --state {state}",
     ("load",): "{visits} --feed {feed} --state {state}",
@@ -144,9 +145,11 @@ QUALITY = {
 MODELS = {("models", name) for name in ("promote", "rollback")}
 # What a channel is needed for, or the standard input.
 NOTIFICATIONS = {("notify", "test"), ("secrets", "set")}
+# What something that is wrong is needed for.
+INCIDENTS = {("incidents", name) for name in ("ack", "reopen", "resolve", "show")}
 REGRESSORS = {("regressors", name) for name in ("add", "drop")}
 TESTED_ELSEWHERE = {("backfill",), ("demo",), ("generate", "calibrate"), ("generate", "run")} | RUNS | QUALITY | MODELS
-TESTED_ELSEWHERE |= NOTIFICATIONS | REGRESSORS
+TESTED_ELSEWHERE |= NOTIFICATIONS | REGRESSORS | INCIDENTS
 
 
 def test_no_command_is_left_out_here():

@@ -18,6 +18,7 @@ import hospital
 from databases import DATABASES, database
 from e2e.command import PROGRAM, environment
 from e2e.deliveries import NOW
+from e2e.failing import nowhere_to_report
 from healthcare_ops.adapters.state_lock import lock_state
 
 WITHIN_S = 60.0
@@ -58,18 +59,6 @@ def begun(desk, state=""):
 
 def record_of(desk, run_id):
     return desk.state / "ops" / "runs" / f"{run_id}.json"
-
-
-@contextmanager
-def nowhere_to_report(desk):
-    """Let the data-quality report have no place: a file stands where its folder should be."""
-    folder = desk.state / "gold" / "data_quality_runs"
-    kept = folder.with_name("kept")
-    folder.rename(kept)
-    folder.write_text("in the way")
-    yield
-    folder.unlink()
-    kept.rename(folder)
 
 
 # All of it goes on a server too (`make full`, `make test-postgres`); a redrive and a death in every run of the tests.

@@ -26,6 +26,7 @@ class Lock(StrEnum):
     MODELS = ".models.lock"  # whoever trains
     ENGINE = ".engine.lock"  # whoever runs the state machine
     ALARMS = ".alarms.lock"  # whoever judges the alarms
+    INCIDENTS = ".incidents.lock"  # whoever opens incidents, or settles them
     NOTIFICATIONS = ".notifications.lock"  # whoever sends what people are told
 
 

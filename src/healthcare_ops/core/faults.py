@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import re
 import socket
+from pathlib import Path
+from traceback import walk_tb
 
 from healthcare_ops.core.errors import ConfigError, OpsError, Reason, TransientError
 
@@ -74,6 +76,7 @@ _DENIED = re.compile(
 # From the first quote that is no apostrophe to the last: what lies between two quotations may be of the data too.
 _QUOTED = re.compile(r"(?:(?<!\w)['`]|(?<=\b[bru])'|[\"“‘])(?:.*['\"`”’]|.*)", re.DOTALL)
 _LONGEST = 300
+_PACKAGE = f"{Path(__file__).parents[1]}/"
 
 
 def understood(error: BaseException) -> OpsError | None:
@@ -96,6 +99,28 @@ def without_data(error: BaseException) -> str:
         return f"{kind}: {f'{error.filename}: ' if error.filename else ''}{error.strerror}"
     said = _QUOTED.sub("…", str(error)).strip()
     return f"{kind}: {said.splitlines()[0]}"[:_LONGEST] if said else kind
+
+
+def place_of(error: BaseException) -> str:
+    """Return where in the program an error arose first, such as `jobs/dq_check.py:57`; empty if it is not told."""
+    found: str = ""
+    one: BaseException | None = error
+    while one:
+        places = [in_program(frame.f_code.co_filename, line) for frame, line in walk_tb(one.__traceback__)]
+        found = next((place for place in reversed(places) if place), found)
+        one = one.__cause__
+    return found
+
+
+def in_program(file: str, line: int) -> str:
+    """Return a line of this product by the name of its module; empty for a line of another one."""
+    return f"{file.removeprefix(_PACKAGE)}:{line}" if file.startswith(_PACKAGE) else ""
+
+
+def scrubbed(text: str) -> str:
+    """Return the first line of a text, less what it may quote from the data, and no longer than one reads."""
+    said = _QUOTED.sub("…", text).strip()
+    return said.splitlines()[0][:_LONGEST] if said else ""
 
 
 def _of_the_system(error: BaseException) -> OpsError | None:

@@ -48,7 +48,7 @@ class Failure:
     """Why a call failed.
 
     `kind` names the class of the error, `reason` is the code that alarms match. `error_class` is `transient` if the
-    same call may succeed later, else `permanent`.
+    same call may succeed later, else `permanent`. `place` is the line of the program where it arose, if that is known.
     """
 
     kind: str
@@ -56,12 +56,13 @@ class Failure:
     message: str
     next_step: str = ""
     error_class: str = "permanent"
+    place: str = ""
 
     @classmethod
-    def of(cls, error: OpsError) -> Self:
+    def of(cls, error: OpsError, place: str = "") -> Self:
         """Return the failure as plain values."""
         error_class = "transient" if isinstance(error, TransientError) else "permanent"
-        return cls(type(error).__name__, error.reason, error.message, error.next_step, error_class)
+        return cls(type(error).__name__, error.reason, error.message, error.next_step, error_class, place)
 
     @property
     def error(self) -> OpsError:
@@ -144,7 +145,8 @@ class RunRecord:
 
     Instants are ISO text in UTC. `as_of` is the instant that the run took for the present, and that its id names; the
     others are of the machine's clock, also where history is replayed. `definition` is the SHA-256 of the state machine
-    that it follows. `resumed_at` tells when another process took it up, `redriven_at` when somebody had it tried again.
+    that it follows, `release` the version of the product that began it. `resumed_at` tells when another process took it
+    up, `redriven_at` when somebody had it tried again.
     """
 
     run_id: str
@@ -158,6 +160,7 @@ class RunRecord:
     cause: str = ""
     input: dict[str, Any] = field(default_factory=dict)
     definition: str = ""
+    release: str = ""
     trigger: str = "manual"
     resumed_at: list[str] = field(default_factory=list)
     redriven_at: list[str] = field(default_factory=list)

@@ -135,6 +135,15 @@ def manifest_seal(objects: ObjectStore, version: str) -> str:
     return _sha256(objects.read(_key(version, _MANIFEST)))
 
 
+def read_manifest(objects: ObjectStore, version: str) -> Mapping[str, Any]:
+    """Return a version's manifest as it stands, its files unread; `ConfigError` if it is none, `NotFoundError`."""
+    try:
+        manifest: Mapping[str, Any] = dict(json.loads(objects.read(_key(version, _MANIFEST))))
+    except (TypeError, ValueError) as error:
+        raise _changed(objects, _key(version, _MANIFEST), "what was stored") from error
+    return manifest
+
+
 def manifest_path(objects: ObjectStore, version: str) -> str:
     """Return where a person can open a version's manifest."""
     return objects.path(_key(version, _MANIFEST))

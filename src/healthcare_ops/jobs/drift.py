@@ -63,7 +63,7 @@ def watch_drift(context: Context, request: Request) -> dict[str, Any]:
     verdict = drift_of(context)
     if verdict is None:
         return {}
-    key = f"{FOLDER}/dt={request.run_date.isoformat()}/{request.run_id}.json"
+    key = drift_key(request.run_date, request.run_id)
     document = {"schema_version": 1, "run_id": request.run_id, **described(verdict)}
     context.objects.write(key, json.dumps(document, indent=1, default=str).encode())
     whole: dict[str, float] = {
@@ -74,6 +74,11 @@ def watch_drift(context: Context, request: Request) -> dict[str, Any]:
     }
     write_metrics(context, request.run_id, "monitor_models", [Measured(context.clock.now(), {}, whole)])
     return {"drift": verdict.kind}
+
+
+def drift_key(run_date: date, run_id: str) -> str:
+    """Return where the verdict of a run is kept."""
+    return f"{FOLDER}/dt={run_date.isoformat()}/{run_id}.json"
 
 
 def described(verdict: Verdict) -> dict[str, Any]:

@@ -98,12 +98,13 @@ def draw_run(objects: ObjectStore, record: RunRecord) -> list[str]:
 
 
 def read_log(objects: ObjectStore, run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a run's log, oldest first; a line that a crash cut short is left out."""
+    """Yield the lines of a run's log, oldest first, each with its number; one that a crash cut short is left out."""
     key = log_key(run_id)
-    for line in objects.read(key).decode(errors="replace").splitlines() if objects.exists(key) else ():
+    text = objects.read(key).decode(errors="replace") if objects.exists(key) else ""
+    for number, line in enumerate(text.split("\n"), 1):
         try:
             document = json.loads(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(document, dict) and document.keys() >= _OF_A_LOG_LINE:
-            yield document
+            yield {"number": number, **document}

@@ -47,10 +47,8 @@ class Gauges:
         yield Measured(now, {}, whole)
         for feed in self.feeds:
             if delivered_at := newest(self.objects, delivery_of(feed.feed_id)):
-                # A delivery is noticed by the tick that takes it in.
-                allowed = timedelta(minutes=feed.cadence.every_min + feed.cadence.late_after_min)
-                late = max(now - delivered_at - allowed - self.inference_every, timedelta())
-                yield Measured(now, {"FeedId": feed.feed_id}, {"FeedLateMin": round(late / _MINUTE, 1)})
+                late = late_min(feed, delivered_at, self.inference_every, now)
+                yield Measured(now, {"FeedId": feed.feed_id}, {"FeedLateMin": round(late, 1)})
         for name in self.secrets.names():
             if name not in _NEVER_ROTATED:
                 age = now - self.secrets.set_at(name)
@@ -64,3 +62,10 @@ class Gauges:
                 runs.append(read_run(self.objects, key))
         found = overdue(self.training, runs, now)
         return now - found.due if found else timedelta()
+
+
+def late_min(feed: Feed, delivered_at: datetime, inference_every: timedelta, now: datetime) -> float:
+    """Return by how many minutes a feed's next delivery is later than its feed file allows; 0 if it is not."""
+    # A delivery is noticed by the tick that takes it in.
+    allowed = timedelta(minutes=feed.cadence.every_min + feed.cadence.late_after_min)
+    return max(now - delivered_at - allowed - inference_every, timedelta()) / _MINUTE

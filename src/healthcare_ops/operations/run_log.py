@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from healthcare_ops.core.faults import in_program
+
 _PRODUCT = "healthcare_ops"
 
 
@@ -36,7 +38,7 @@ def logging_to(path: Path, run_id: str, job: str) -> Iterator[logging.Logger]:
 
 
 class _Lines(logging.Formatter):
-    """Writes a record as one line of JSON."""
+    """Writes a record as one line of JSON; `place` is the line of the program that it tells of."""
 
     def __init__(self, run_id: str, job: str) -> None:
         super().__init__()
@@ -44,5 +46,7 @@ class _Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        document: dict[str, Any] = {"at": at, "level": record.levelname, **self._about, "message": record.getMessage()}
+        place = getattr(record, "place", "") or in_program(record.pathname, record.lineno)
+        told = {"level": record.levelname, **self._about, "place": place, "message": record.getMessage()}
+        document: dict[str, Any] = {"at": at, **told}
         return json.dumps(document, ensure_ascii=False, default=str)

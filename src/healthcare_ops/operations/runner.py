@@ -14,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
+from healthcare_ops import __version__
 from healthcare_ops.core.emf import emf_line
 from healthcare_ops.core.errors import (
     ConfigError,
@@ -223,6 +224,7 @@ def _begin(order: RunOrder, memory: _Memory, around: Surroundings) -> RunRecord:
         as_of=order.as_of or order.due_at,
         input=order.input,
         definition=order.definition,
+        release=__version__,
         trigger=order.trigger,
     )
     if before := _before(record, around.objects):

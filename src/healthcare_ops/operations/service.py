@@ -61,7 +61,7 @@ class Service:
         Whether the clock is not the present: each run then takes the instant at which it was due for the present.
     tell
         Hears of what happens: a document with `event` (`started`, `ended`, `lost`, `skipped`, `missed`,
-        `trouble`, `alarm`, `notified`, `undelivered`) and its facts.
+        `trouble`, `alarm`, `incident`, `notified`, `undelivered`) and its facts.
     looks
         Each looks at the platform every minute, and whenever a run has ended, under the name by which its trouble is
         told.

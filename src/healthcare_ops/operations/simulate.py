@@ -20,8 +20,9 @@ from healthcare_ops.core.site import Site
 from healthcare_ops.core.validated import read_toml
 from healthcare_ops.operations import bulk
 from healthcare_ops.operations.engine import open_engine, type_of
+from healthcare_ops.operations.incidents import Incidents
 from healthcare_ops.operations.schedules import schedules_of
-from healthcare_ops.operations.service import Service
+from healthcare_ops.operations.service import Look, Service
 from healthcare_ops.operations.watch import Watch
 
 # Stands in the state directory of a simulation.
@@ -55,7 +56,7 @@ class Simulated:
         """Return, by type of run, how many ended in each status, and how many were skipped or missed."""
         counts: dict[str, Counter[str]] = {}
         for event in self.events:
-            if event["event"] in ("trouble", "alarm"):
+            if "run_id" not in event and "run_type" not in event:
                 continue
             run_type = event.get("run_type") or type_of(event["run_id"])
             of_type = counts.setdefault(run_type, Counter())
@@ -136,8 +137,11 @@ class _Simulation:
         )
         keep = timedelta(days=settings.keep_runs_days)
         schedules = schedules_of(settings, site.tz)
-        watch = Watch(self.state, self.clock)
-        return Service(engine, schedules, keep, self.simulated.tell, is_replay=True, looks={"watching": watch})
+        looks: dict[str, Look] = {
+            "watching": Watch(self.state, self.clock),
+            "incidents": Incidents(self.state, self.clock),
+        }
+        return Service(engine, schedules, keep, self.simulated.tell, is_replay=True, looks=looks)
 
     def advance(self, until: datetime) -> None:
         """Let time go by; each run is at its end before the clock goes on, but for the waits of the run itself."""

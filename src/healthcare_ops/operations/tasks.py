@@ -14,7 +14,7 @@ from healthcare_ops.adapters.state_lock import Lock
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.emf import Measured
 from healthcare_ops.core.errors import BusyError, ConfigError, LockedError, OpsError, Reason, StepError
-from healthcare_ops.core.faults import understood, without_data
+from healthcare_ops.core.faults import place_of, understood, without_data
 from healthcare_ops.core.runs import RUN_TYPES, Answer, Failure
 from healthcare_ops.jobs import TICK_JOBS, load_job
 from healthcare_ops.jobs.context import Context, Outcome, Request
@@ -56,7 +56,7 @@ def answer(call: Mapping[str, Any], opened: AbstractContextManager[Context]) -> 
         with opened as context:
             return Answer(_Call(context, outcomes).result(call["resource"], call["parameters"]), outcomes)
     except Exception as error:  # noqa: BLE001  # every failure is an answer
-        return Answer(None, outcomes, Failure.of(explained(error, call["run_id"])))
+        return Answer(None, outcomes, Failure.of(explained(error, call["run_id"]), place_of(error)))
 
 
 @dataclass

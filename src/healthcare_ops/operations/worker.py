@@ -84,7 +84,9 @@ def _logged_answer(state: Path, call: Any) -> Answer:
         answered = answer(call, _opened(state, name, call["as_of"]))
         took_s = time.monotonic() - began
         if answered.failure:
-            log.error("failed after %.2f s: %s: %s", took_s, answered.failure.reason, answered.failure.error)
+            failure = answered.failure
+            told = (took_s, failure.reason, failure.error)
+            log.error("failed after %.2f s: %s: %s", *told, extra={"place": failure.place})
         else:
             log.info("ended after %.2f s: %s", took_s, json.dumps(answered.outcomes, default=str))
     return answered

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import sqlite3
 
 import duckdb
 import pytest
 
-from healthcare_ops.core.errors import ConfigError, DataError, ExitCode, Reason, TransientError
-from healthcare_ops.core.faults import understood, without_data
+from healthcare_ops.core.errors import ConfigError, DataError, ExitCode, Reason, StepError, TransientError
+from healthcare_ops.core.faults import in_program, place_of, scrubbed, understood, without_data
+from healthcare_ops.core.site import Site
+from healthcare_ops.core.validated import validated
 
 
 class ClientError(Exception):
@@ -180,3 +183,33 @@ def test_what_nobody_has_thought_of_is_told_without_what_it_quotes(error, said):
 
 def test_what_nobody_has_thought_of_is_told_in_what_one_reads():
     assert len(without_data(ValueError("x" * 5_000))) == 300
+
+
+def test_an_error_is_placed_where_the_program_met_it_first():
+    def job():
+        try:
+            validated({}, Site, "site.toml")
+        except ConfigError as error:
+            raise StepError("a job failed") from error
+
+    with pytest.raises(StepError) as caught:
+        job()
+
+    assert re.fullmatch(r"core/validated\.py:\d+", place_of(caught.value))
+
+
+def test_an_error_of_others_alone_has_no_place_in_the_program():
+    assert place_of(ValueError("never raised")) == ""
+    assert in_program("/usr/lib/python3/json/decoder.py", 12) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("rule fails on 'Maria da Silva' and more", "rule fails on … and more"),
+        ("one line\nanother", "one line"),
+        ("", ""),
+    ],
+)
+def test_a_line_of_a_log_is_shown_without_what_it_quotes(text, shown):
+    assert scrubbed(text) == shown

@@ -80,6 +80,7 @@ def test_a_record_is_a_versioned_document_of_everything_it_knows():
         "cause": "why",
         "input": {},
         "definition": "",
+        "release": "",
         "trigger": "manual",
         "resumed_at": [],
         "redriven_at": [],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -124,6 +125,9 @@ def test_the_log_of_a_run_has_one_object_a_line_that_names_run_and_job(ask, hosp
     ends = [line["message"] for line in lines if " after " in line["message"]]
     assert [end.split(" after ")[0] for end in ends] == ["ended", "failed", "ended"]
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
+    (failed,) = [line for line in lines if line["level"] == "ERROR" and " after " in line["message"]]
+    assert failed["place"].startswith("operations/tasks.py:")
+    assert all(re.fullmatch(r"[a-z_/]+\.py:\d+", line["place"]) for line in lines)
 
 
 def test_a_site_file_at_fault_stops_the_run_at_the_door(tmp_path):

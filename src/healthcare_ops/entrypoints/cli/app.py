@@ -19,6 +19,7 @@ from healthcare_ops.entrypoints.cli import (
     forecasts,
     generate,
     history,
+    incidents,
     lake,
     metrics,
     models,
@@ -74,6 +75,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(regressors.app, name="regressors")
 app.add_typer(asl.app, name="asl")
 app.add_typer(audit.app, name="audit")
+app.add_typer(incidents.app, name="incidents")
 app.add_typer(notify.app, name="notify")
 app.add_typer(secrets.app, name="secrets")
 

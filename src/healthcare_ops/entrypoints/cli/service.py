@@ -31,7 +31,7 @@ def up(
 
     Daily runs, trainings and ticks start as settings.toml says, in the site's time. A tick or training that finds its
     predecessor at work is skipped; of those missed while nobody ran this, the latest is made good, and each day is.
-    Measures itself and judges the alarms every minute and after every run, and tells the channels of
+    Measures itself, judges the alarms and opens incidents every minute and after every run, and tells the channels of
     notifications.toml what is news. Ends on Ctrl-C or SIGTERM; a run at work then goes on when it is started again.
 
     Example: hops up
@@ -44,6 +44,7 @@ def up(
     from healthcare_ops.core.site import Site
     from healthcare_ops.core.validated import read_toml
     from healthcare_ops.operations.engine import open_engine
+    from healthcare_ops.operations.incidents import Incidents
     from healthcare_ops.operations.notify import Post, Postman
     from healthcare_ops.operations.requests import SERVING
     from healthcare_ops.operations.schedules import schedules_of
@@ -64,7 +65,7 @@ def up(
     with open_engine(state, role=SERVING) as engine:
         keep = timedelta(days=settings.keep_runs_days)
         postman = Postman(Post(state))
-        looks: dict[str, Look] = {"watching": Watch(state), "notifications": postman}
+        looks: dict[str, Look] = {"watching": Watch(state), "incidents": Incidents(state), "notifications": postman}
         service = Service(engine, schedules_of(settings, site.tz), keep, tell, looks=looks)
         tell({"event": "up", "facility": site.name, "next_due": service.next_due().isoformat()})
         while not ending.is_set():
@@ -278,7 +279,7 @@ def schedule(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
         console().print("nobody keeps them: start `hops up`", markup=False)
 
 
-def _sentence(event: Mapping[str, Any]) -> str:  # noqa: PLR0911  # a line for each kind
+def _sentence(event: Mapping[str, Any]) -> str:
     """Return an event as a line for people."""
     match event["event"]:
         case "up":
@@ -286,23 +287,39 @@ def _sentence(event: Mapping[str, Any]) -> str:  # noqa: PLR0911  # a line for e
         case "down":
             left = f"; left unfinished: {', '.join(event['left'])}" if event["left"] else ""
             return f"down{left}"
+        case "started" | "ended" | "lost":
+            return f"{event['run_id']} {_became(event)}"
+        case "trouble":
+            return f"trouble with {event['what']}: {event['cause']}"
+        case "skipped" | "missed":
+            return f"{event['run_type']}: {event['count']} {event['event']} until {event['until']}"
+        case _:
+            return _seen(event)
+
+
+def _became(event: Mapping[str, Any]) -> str:
+    """Return what became of a run."""
+    match event["event"]:
         case "started":
-            return f"{event['run_id']} started"
+            return "started"
         case "ended":
             why = f" at {event['failed_state']}: {event['cause']}" if event["failed_state"] else ""
-            return f"{event['run_id']} {event['status']} after {event['took_s']} s{why}"
-        case "lost":
-            return f"{event['run_id']} ended, and its record is lost: {event['cause']}"
+            return f"{event['status']} after {event['took_s']} s{why}"
+        case _:
+            return f"ended, and its record is lost: {event['cause']}"
+
+
+def _seen(event: Mapping[str, Any]) -> str:
+    """Return what a look at the platform found, or who was told of it."""
+    match event["event"]:
         case "alarm":
             of = f" of {', '.join(event['of'].values())}" if event["of"] else ""
             return f"alarm {event['alarm']}{of}: {event['state']} (was {event['was']}): {event['reason']}"
+        case "incident":
+            return f"incident {event['incident']} {event['what']}: hops incidents show {event['incident']}"
         case "notified":
             detail = f"; {event['detail']}" if event["detail"] else ""
             return f"told {event['channel']}: {event['notices']} notices{detail}"
-        case "undelivered":
+        case _:
             dead = f"; {event['dead']} are dead: hops notify retry" if event["dead"] else ""
             return f"{event['channel']} was not told of {event['notices']} notices: {event['cause']}{dead}"
-        case "trouble":
-            return f"trouble with {event['what']}: {event['cause']}"
-        case _:
-            return f"{event['run_type']}: {event['count']} {event['event']} until {event['until']}"

@@ -1,0 +1,113 @@
+"""Incidents, from a run that really failed to the person who settles them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from e2e.deliveries import NOW
+from e2e.failing import nowhere_to_report
+from healthcare_ops.adapters.local_metrics import METRICS_FOLDER, LocalMetrics
+from healthcare_ops.core.emf import Measured, emf_line
+
+BY = ("--by", "Ana", "--reason", "on-call")
+
+
+def run_daily(hops, desk):
+    return hops("run", "--date", "2026-03-01", "--state", desk.state, "--as-of", NOW, "--json")
+
+
+def incidents_of(hops, desk, *more):
+    return hops("incidents", "list", *more, "--state", desk.state, "--json").document["incidents"]
+
+
+@pytest.fixture
+def watched(own_loaded):
+    """Return the hospital, whose alarms somebody judged a moment ago."""
+    beat = Measured(datetime.now(UTC) - timedelta(minutes=1), {}, {"EvaluatorBeat": 1})
+    LocalMetrics(own_loaded.state / METRICS_FOLDER).write([emf_line(beat)])
+    return own_loaded
+
+
+@pytest.fixture
+def failed(hops, watched):
+    """Return the hospital and the run that failed at RunDQ, for a cause that has since been mended."""
+    with nowhere_to_report(watched):
+        outcome = run_daily(hops, watched)
+    assert outcome.exit_code != 0
+    return watched, outcome.document["run_id"]
+
+
+def test_a_run_that_fails_opens_one_incident_however_often_one_looks(hops, failed):
+    desk, run_id = failed
+
+    first, second = incidents_of(hops, desk), incidents_of(hops, desk)
+
+    (incident,) = first
+    assert first == second
+    assert (incident["state"], incident["severity"], incident["runbook"]) == ("open", "critical", "INC-02")
+    assert [(one["alarm"], one["of"]) for one in incident["symptoms"]] == [("PipelineFailure", {"RunType": "daily"})]
+    assert incident["run_ids"] == [run_id]
+
+
+def test_an_incident_is_shown_with_where_it_failed_what_may_be_done_and_what_was_not_checked(hops, failed):
+    desk, run_id = failed
+    incidents_of(hops, desk)
+
+    shown = hops("incidents", "show", "last", "--state", desk.state)
+    document = hops("incidents", "show", "last", "--state", desk.state, "--json").document
+
+    (run,) = document["evidence"]["failed_runs"]
+    assert (run["state"], run["job"], run["attempts"]) == ("RunDQ", "dq_check", 1)
+    assert run["log"]["place"].startswith("adapters/local_files.py:")
+    assert "NotADirectoryError" in run["log"]["text"]
+    assert f"hops redrive {run_id}" in shown.out
+    assert "What could not be looked at" in shown.out
+    assert [one["event"] for one in document["timeline"]] == ["opened", "symptom", "diagnosed"]
+
+
+def test_an_incident_is_acknowledged_resolved_and_taken_up_again_by_named_persons(hops, failed):
+    desk, _ = failed
+    state = ("--state", desk.state, "--json")
+    incidents_of(hops, desk)
+
+    acknowledged = hops("incidents", "ack", "last", *BY, *state).document
+    resolved = hops("incidents", "resolve", "last", *BY, *state).document
+    left = incidents_of(hops, desk)
+    reopened = hops("incidents", "reopen", "last", *BY, *state).document
+
+    assert (acknowledged["state"], acknowledged["acknowledged_by"]) == ("acknowledged", "Ana")
+    assert (resolved["state"], left, reopened["state"]) == ("resolved", [], "reopened")
+    audited = hops("audit", "show", *state).document["entries"][::-1]
+    assert [(one["action"], one["details"]["before"], one["details"]["after"]) for one in audited] == [
+        ("incidents.acknowledge", "open", "acknowledged"),
+        ("incidents.resolve", "acknowledged", "resolved"),
+        ("incidents.reopen", "resolved", "reopened"),
+    ]
+    assert hops("audit", "verify", "--state", desk.state).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code"),
+    [
+        (("show", "INC-09"), 3),
+        (("ack", "INC-09", *BY), 3),
+        (("ack", "last", "--by", " ", "--reason", "on-call"), 4),
+        (("reopen", "last", *BY), 4),
+    ],
+)
+def test_what_cannot_be_done_to_an_incident_is_refused_and_changes_nothing(hops, failed, words, exit_code):
+    desk, _ = failed
+    (before,) = incidents_of(hops, desk)
+
+    outcome = hops("incidents", *words, "--state", desk.state)
+
+    assert outcome.exit_code == exit_code
+    assert incidents_of(hops, desk) == [before]
+
+
+def test_a_hospital_where_nothing_rings_has_no_incidents(hops, watched, tmp_path):
+    assert hops("incidents", "list", "--state", watched.state).out == "no open incidents\n"
+    assert hops("incidents", "list", "--all", "--state", watched.state).out == "no incidents\n"
+    assert hops("incidents", "list", "--state", tmp_path / "nothing").exit_code == 3
