@@ -59,8 +59,8 @@ class Root:
     code
         What it is more closely: a reason code, the kind of a report's cause, an alarm.
     family
-        Names the root instead of fault and code where these are learnt bit by bit: forecasts that became bad, and a
-        training that did not succeed, are one incident each, whatever is known of them by when.
+        Names the root instead of fault, place and code where these are learnt bit by bit: forecasts that became bad, a
+        training that did not succeed, times or deliveries of a feed are one incident each, whatever is known by when.
     """
 
     section: Runbook

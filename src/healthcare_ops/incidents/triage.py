@@ -9,7 +9,7 @@ from healthcare_ops.incidents.diagnosis import Diagnosis
 from healthcare_ops.incidents.evidence import Evidence, Symptom, Unchecked
 from healthcare_ops.incidents.playbooks import alone, inc_01, inc_02, inc_03
 from healthcare_ops.incidents.playbooks.over import is_over
-from healthcare_ops.incidents.playbooks.quality_roots import is_readable
+from healthcare_ops.incidents.playbooks.quality_roots import family_of, is_readable
 
 
 def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
@@ -85,8 +85,7 @@ def _failed_training(found: Diagnosis, symptom: Symptom, evidence: Evidence) -> 
 
 
 def _silent_feed(found: Diagnosis, symptom: Symptom, evidence: Evidence) -> bool:
-    is_cause = found.root.section == "INC-02" and found.root.code in ("silent", "refused")
-    return is_cause and found.root.place == symptom.of.get("FeedId")
+    return found.root.family == family_of("silent", symptom.of.get("FeedId", "?"))
 
 
 def _types(found: Diagnosis, evidence: Evidence) -> set[str]:

@@ -74,19 +74,15 @@ def checks(found):
         pytest.param(
             report(rules=[NULLS]), "INC-02/data_quality/visits/triage_level/nulls", "notify_supplier", id="nulls"
         ),
-        pytest.param(
-            report(clocks=[clock(*MISTAKES)]), "INC-02/data_quality/visits/clock", "correct_feed", id="a wrong clock"
-        ),
-        pytest.param(report(rules=[FUTURE]), "INC-02/data_quality/visits/arrival_time/time_range", "correct_feed"),
+        pytest.param(report(clocks=[clock(*MISTAKES)]), "INC-02/times/visits", "correct_feed", id="a wrong clock"),
+        pytest.param(report(rules=[FUTURE]), "INC-02/times/visits", "correct_feed"),
         pytest.param(report(rules=[TRIAGE]), "INC-02/data_quality/visits/triage_level/range", "correct_feed"),
         pytest.param(report(shifts=[shift()]), "INC-02/data_quality/flow/visits/shift", "notify_supplier"),
-        pytest.param(
-            report(expectations=[silence(verdict="fail")]), "INC-02/silent_feed/visits/silent", "notify_supplier"
-        ),
+        pytest.param(report(expectations=[silence(verdict="fail")]), "INC-02/deliveries/visits", "notify_supplier"),
         pytest.param(
             report(expectations=[figure(verdict="fail")]), "INC-02/data_quality/visits/PS/loss", "notify_supplier"
         ),
-        pytest.param(REFUSED, "INC-02/data_quality/visits/refused", "notify_supplier", id="a refused file"),
+        pytest.param(REFUSED, "INC-02/deliveries/visits", "notify_supplier", id="a refused file"),
     ],
 )
 def test_a_fault_is_named_by_feed_place_and_kind_with_both_alarms_and_who_mends_it(told, key, wanted):
@@ -125,6 +121,16 @@ def test_nulls_say_which_sector_which_column_and_how_many():
     assert notice.command == "hops dq notice visits"
 
 
+def test_too_many_rows_of_a_feed_are_placed_in_the_sector_that_has_them():
+    numbers = {"expected": 54.0, "observed": 150.0, "upper": 94.0}
+    of_feed = figure(by="feed_id", place="visits", rule_id="expected.volume.feed", verdict="fail", **numbers)
+    of_sector = figure(rule_id="expected.volume.PS", expected=18.0, observed=62.0, upper=30.0)
+
+    (found,) = diagnose(night(report(expectations=[of_feed, of_sector])))
+
+    assert say(found.cause) == "Feed visits tells of too many rows; sectors: PS."
+
+
 def test_a_wrong_clock_says_by_how_many_hours():
     (found,) = diagnose(night(report(clocks=[clock(MISTAKES[0])])))
 
@@ -138,6 +144,20 @@ def test_what_only_follows_from_a_wrong_clock_is_no_incident_of_its_own():
 
     assert found.root.code == "clock"
     assert sum(fact.code == "fact_said" for fact in found.facts) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        pytest.param(report(rules=[FUTURE]), report(rules=[FUTURE], clocks=[clock()]), id="impossible times, a clock"),
+        pytest.param(report(expectations=[silence(verdict="fail")]), REFUSED, id="a silence, refused files"),
+    ],
+)
+def test_what_is_learnt_of_a_fault_later_opens_no_second_incident(first, then):
+    (before,), (after,) = diagnose(night(first)), diagnose(night(then))
+
+    assert before.root.code != after.root.code
+    assert before.root.key == after.root.key
 
 
 def test_nulls_that_a_rule_and_the_past_both_find_are_one_incident():
@@ -155,7 +175,7 @@ def test_nulls_of_one_feed_and_a_wrong_clock_of_another_are_two_incidents():
 
     assert {one.root.key for one in found} == {
         "INC-02/data_quality/visits/triage_level/nulls",
-        "INC-02/data_quality/beds/clock",
+        "INC-02/times/beds",
     }
     assert all(len(one.symptoms) == 2 for one in found)
 
@@ -267,6 +287,21 @@ def test_a_passing_fault_of_dq_check_is_recovered_like_any_other():
     assert decide(found, again, LATER).verdict == "act"
 
 
+def test_a_score_that_alarms_without_a_failed_rule_is_of_its_gravest_causes():
+    warned = rule("encounters.triage_level.complete") | {"verdict": "warn"}
+    minor = rule("stays.bed_id.complete", columns=["bed_id"]) | {"verdict": "warn"}
+    told = report(
+        rules=[warned, minor],
+        contributions={"encounters.triage_level.complete": 42.0, "stays.bed_id.complete": 5.0},
+        verdict="warn",
+        dq_risk_score=47.0,
+    )
+
+    (found,) = diagnose(night(told, runs=(), symptoms=(rings("DQRiskScoreHigh", threshold=40.0),)))
+
+    assert found.root.key == "INC-02/data_quality/visits/triage_level/nulls"
+
+
 _OLD = report(clocks=[clock()])
 _OLD["clocks"] = [{name: value for name, value in _OLD["clocks"][0].items() if name != "witness"}]
 
@@ -306,7 +341,7 @@ def test_a_silent_feed_is_the_suppliers_unless_all_are_silent(others_late, path,
 
     (found,) = diagnose(Evidence(at=LATER, symptoms=(rings("FeedSilent", {"FeedId": "visits"}),), ages=ages))
 
-    assert found.root.key == "INC-02/silent_feed/visits/silent"
+    assert found.root.key == "INC-02/deliveries/visits"
     assert checks(found)["hyp_path_down"] == path
     assert checks(found)["hyp_supplier_silent"] == supplier
     assert found.actions[0].command == "hops dq notice visits"

@@ -11,6 +11,7 @@ from healthcare_ops.incidents.diagnosis import Diagnosis, Fact, Hypothesis, Phra
 from healthcare_ops.incidents.evidence import Asked, Evidence, Symptom, Unchecked
 from healthcare_ops.incidents.playbooks.hypotheses import judged, ranked, unchecked
 from healthcare_ops.incidents.playbooks.quality_doubts import silence_of
+from healthcare_ops.incidents.playbooks.quality_roots import family_of
 
 STALE, FEED, SECRET, EVALUATOR = "InferenceStale", "FeedSilent", "SecretAgeHigh", "EvaluatorSilent"
 
@@ -59,7 +60,7 @@ def _why_stale(evidence: Evidence) -> Iterator[Hypothesis]:
 def _silent_feed(symptom: Symptom, evidence: Evidence) -> Diagnosis:
     feed_id = symptom.of.get("FeedId", "")
     return replace(
-        _about(symptom, Root("INC-02", "silent_feed", feed_id, "silent"), feed=feed_id),
+        _about(symptom, Root("INC-02", "silent_feed", feed_id, "silent", family_of("silent", feed_id)), feed=feed_id),
         facts=tuple(_late_feeds(evidence, feed_id)),
         hypotheses=ranked(silence_of(feed_id, evidence)),
         unchecked=_lacks(evidence, "ages", "deliveries"),

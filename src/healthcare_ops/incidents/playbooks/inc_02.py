@@ -17,6 +17,7 @@ from healthcare_ops.incidents.playbooks.quality_doubts import doubts
 from healthcare_ops.incidents.playbooks.quality_roots import (
     QualityRoot,
     Section,
+    gravest_roots,
     is_of_held,
     quality_roots,
     said,
@@ -51,17 +52,18 @@ def diagnose(evidence: Evidence) -> list[Diagnosis]:
 
 def _found(evidence: Evidence) -> list[_Found]:
     """Return the roots of the newest report, if it stops gold, and of those of runs that failed."""
-    told: dict[Root, tuple[QualityRoot, Section]] = {}
-    runs: dict[Root, list[FailedRun]] = {}
+    told: dict[str, tuple[QualityRoot, Section]] = {}
+    runs: dict[str, list[FailedRun]] = {}
     for run in _runs_of_quality(evidence):
         report = _report_of(run, evidence)
         for one in quality_roots(report) if report else ():
-            told[one.root] = (one, report or {})
-            runs.setdefault(one.root, []).append(run)
+            told[one.root.key] = (one, report or {})
+            runs.setdefault(one.root.key, []).append(run)
     if evidence.report and (_rings(evidence) or runs):
-        for one in quality_roots(evidence.report):
-            told[one.root] = (one, evidence.report)
-    return [_Found(one, report, tuple(runs.get(root, ()))) for root, (one, report) in told.items()]
+        of_alarm = gravest_roots(evidence.report) if _rings(evidence) else []
+        for one in quality_roots(evidence.report) or of_alarm:
+            told[one.root.key] = (one, evidence.report)
+    return [_Found(one, report, tuple(runs.get(key, ()))) for key, (one, report) in told.items()]
 
 
 def _runs_of_quality(evidence: Evidence) -> list[FailedRun]:
@@ -170,7 +172,7 @@ def _is_over(found: _Found, evidence: Evidence) -> bool:
     if not newest or newest["run_id"] == found.report["run_id"] or newest["dq_risk_score"] is None:
         return False
     is_later = datetime.fromisoformat(newest["written_at"]) > datetime.fromisoformat(found.report["written_at"])
-    return is_later and found.of.root not in {one.root for one in quality_roots(newest)}
+    return is_later and found.of.root.key not in {one.root.key for one in quality_roots(newest)}
 
 
 def _clean_at(found: _Found, evidence: Evidence) -> datetime | None:

@@ -13,7 +13,8 @@ from healthcare_ops.incidents.evidence import Evidence, Symptom
 # As far as the alarms of models look back.
 _DAYS_OF_MODELS = timedelta(days=3)
 _FRESH = timedelta(minutes=30)
-_OLD_SECRET_DAYS = 90.0
+# Thresholds of alarms.json, where a symptom does not name its own.
+_OLD_SECRET_DAYS, _HIGH_SCORE = 90.0, 60.0
 
 
 def is_over(symptom: Symptom, evidence: Evidence) -> bool:
@@ -42,9 +43,10 @@ def _is_forecast(symptom: Symptom, evidence: Evidence) -> bool:
 
 def _is_judged_clean(symptom: Symptom, evidence: Evidence) -> bool:
     report = evidence.report
-    if report is None or report["dq_risk_score"] is None or report["verdict"] == "fail":
+    if report is None or report["dq_risk_score"] is None:
         return False
-    return datetime.fromisoformat(report["written_at"]) >= symptom.since
+    is_low = report["dq_risk_score"] < (symptom.threshold or _HIGH_SCORE)
+    return is_low and datetime.fromisoformat(report["written_at"]) >= symptom.since
 
 
 def _is_delivered(symptom: Symptom, evidence: Evidence) -> bool:

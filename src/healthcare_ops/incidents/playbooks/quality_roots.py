@@ -21,6 +21,17 @@ _KEYS = {"run_id", "written_at", "days", "verdict", "dq_risk_score", "causes", "
 _TIMES = {*ENCOUNTER_TIMES, *(column for column in EVENTS_RAW.column_names if column.endswith("_time"))}
 # So much of what was expected is missing that a feed is silent rather than cut.
 _SILENT_SHARE = 0.9
+# What is one fault of a feed, though other things are known of it from day to day; what says most of it first.
+_FAMILIES: Mapping[str, tuple[str, int]] = {
+    "clock": ("times", 0),
+    "time_range": ("times", 1),
+    Reason.TIME_OUT_OF_RANGE: ("times", 2),
+    "time_order": ("times", 3),
+    Reason.EVENTS_REVERSED: ("times", 4),
+    "refused": ("deliveries", 0),
+    "silent": ("deliveries", 1),
+    "loss": ("deliveries", 2),
+}
 # Where so much of what is missing lies, it is named.
 _NAMED_SHARE = 0.2
 
@@ -51,24 +62,37 @@ class QualityRoot:
         """Tell whether it keeps data from gold."""
         return any(cause["verdict"] == "fail" for cause in self.causes)
 
+    @property
+    def points(self) -> float:
+        """Return how much of the report's score is due to it."""
+        return float(sum(cause["points"] for cause in self.causes))
+
 
 def quality_roots(report: Section) -> list[QualityRoot]:
     """Return the faults for which a report stops gold, the gravest first; empty if there is none.
 
-    A clock that is wrong also breaks rules about times, and holds records whose times cannot be; values that are
-    missing are found by rules and by the site's past alike. Each of these is one fault. A report that is not whole, as
-    those of earlier versions are, tells of none.
+    A clock that is wrong also breaks rules about times, and holds records whose times cannot be, often before it is
+    known as a clock; values that are missing are found by rules and by the site's past alike. Each of these is one
+    fault. A report that is not whole, as those of earlier versions are, tells of none.
     """
+    return [one for one in _all_roots(report) if one.is_failed]
+
+
+def gravest_roots(report: Section) -> list[QualityRoot]:
+    """Return the faults of a report that stops nothing to which most of its score is due; empty if it has none."""
+    found = _all_roots(report)
+    most = max((one.points for one in found), default=0.0)
+    return [one for one in found if most and one.points >= most / 2]
+
+
+def _all_roots(report: Section) -> list[QualityRoot]:
     if not is_readable(report):
         return []
-    groups: dict[Root, list[QualityRoot]] = {}
+    groups: dict[str, list[QualityRoot]] = {}
     for cause in report["causes"]:
         found = _root_of(cause, report)
-        groups.setdefault(found.root, []).append(found)
-    merged = [
-        replace(found[0], causes=tuple(cause for one in found for cause in one.causes)) for found in groups.values()
-    ]
-    return [one for one in _absorbed(merged) if one.is_failed]
+        groups.setdefault(found.root.key, []).append(found)
+    return [_merged(found) for found in groups.values()]
 
 
 def said(cause: Section, report: Section) -> dict[str, Fact]:
@@ -96,23 +120,21 @@ def _root_of(cause: Section, report: Section) -> QualityRoot:
     feed = str(facts.get("feed") or "")
     place = "/".join(str(part) for part in (feed, facts.get("place_of"), facts.get("column")) if part)
     fault: Fault = "silent_feed" if code == "silent" else "data_quality"
-    facts.pop("place_of", None)
-    return QualityRoot(Root("INC-02", fault, place, code), (cause,), facts)
+    is_of_sector = facts.pop("place_of", None) is not None
+    family = "" if is_of_sector else family_of(code, feed)
+    return QualityRoot(Root("INC-02", fault, place, code, family), (cause,), facts)
 
 
-def _absorbed(found: Sequence[QualityRoot]) -> Iterator[QualityRoot]:
-    """Yield the roots, those that only follow from a wrong clock of the same feed among its causes."""
-    clocks = {one.feed_id: one for one in found if one.root.code == "clock"}
-    follow: dict[str, list[Section]] = {feed: [] for feed in clocks}
-    left = []
-    for one in found:
-        if one.root.code in ("time_range", "time_order", "TIME_OUT_OF_RANGE") and one.feed_id in clocks:
-            follow[one.feed_id] += one.causes
-        else:
-            left.append(one)
-    for one in left:
-        is_clock = one.root.code == "clock"
-        yield replace(one, causes=(*one.causes, *follow[one.feed_id])) if is_clock else one
+def _merged(found: Sequence[QualityRoot]) -> QualityRoot:
+    """Return several causes of one root as what says most of it: a clock rather than the times that it makes."""
+    told = sorted(found, key=lambda one: _FAMILIES.get(one.root.code, ("", 0))[1])
+    return replace(told[0], causes=tuple(cause for one in told for cause in one.causes))
+
+
+def family_of(code: str, feed_id: str) -> str:
+    """Return by what a root is known whatever is learnt of it: the times, or the deliveries, of a feed; or empty."""
+    name, _ = _FAMILIES.get(code, ("", 0))
+    return f"{name}/{feed_id}" if name and feed_id else ""
 
 
 def is_of_held(code: str) -> bool:
@@ -156,8 +178,19 @@ def _of_rows(cause: Section, report: Section) -> Iterator[tuple[str, Fact]]:
     yield "feed", lead["place"] if of_feed else _feed_in(cause)
     if not of_feed:
         yield "place_of", lead["place"]
-        yield "sectors", lead["place"]
+    if sectors := [lead["place"]] if not of_feed else _sectors_with_it(cause, report):
+        yield "sectors", ", ".join(sectors)
     yield "share", round(abs(missing), 2)
+
+
+def _sectors_with_it(cause: Section, report: Section) -> list[str]:
+    """Return the sectors in which most of what a feed misses, or has too much of, is, the worst first."""
+    rows: Counter[str] = Counter()
+    for one in report["expectations"]:
+        if one.get("explained_by") == cause["cause_id"] and one["by"] == "sector_id" and one["rule"] == "volume":
+            gap = one["observed"] - one["expected"]
+            rows[one["place"]] += round(gap if cause["kind"] == "excess" else -gap)
+    return _most_of(rows)
 
 
 def _of_figure(cause: Section, report: Section) -> Iterator[tuple[str, Fact]]:
@@ -222,8 +255,12 @@ def _sectors_of(rule: Section, feed: str) -> list[str]:
     for place in rule["places"]:
         if place["sector_id"] and place["feed_id"] in ("", feed):
             rows[place["sector_id"]] += place["violations"]
+    return _most_of(rows)
+
+
+def _most_of(rows: Counter[str]) -> list[str]:
     total = sum(rows.values())
-    return [sector for sector, count in rows.most_common() if total and count >= _NAMED_SHARE * total]
+    return [place for place, count in rows.most_common() if 0 < count >= _NAMED_SHARE * total]
 
 
 def _worst_held(report: Section, feed: str) -> str:
