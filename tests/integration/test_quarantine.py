@@ -7,10 +7,11 @@ from datetime import date
 
 import pytest
 
-from healthcare_ops.core.errors import ConfigError, QualityError
+from healthcare_ops.core.errors import ConfigError, NotFoundError, QualityError
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, FATES, OPS_METRICS_HOURLY, QUARANTINE, TABLES
 from healthcare_ops.jobs.audit_log import entries
 from healthcare_ops.jobs.quality_rules import DECISIONS
+from healthcare_ops.operations.held import Wanted, look
 from healthcare_ops.operations.quarantine import decide
 from hospital import event, open_hospital, visit
 
@@ -483,3 +484,14 @@ def test_an_identifier_where_a_bed_or_sector_belongs_reaches_no_table_and_every_
     }
     assert found == [{"delivered": 4, "applied": 1, "quarantined": 3}]
     assert not [name for name in (*planted, "F-4711") for rows in kept.values() if name in str(rows)]
+
+
+def test_a_rule_that_there_is_not_holds_no_records_and_the_nearest_is_named(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", visits(), "march.csv")
+        hospital.refine()
+
+        with pytest.raises(NotFoundError, match=r"'TIME_UNREDABLE' holds records\. Did you mean TIME_UNREADABLE\?"):
+            look(hospital.platform, Wanted("TIME_UNREDABLE"))
+
+        assert look(hospital.platform, Wanted("TIME_UNREADABLE")).counts["held"] == 0

@@ -13,6 +13,7 @@ from healthcare_ops.core.errors import ConfigError, QualityError, Reason
 from healthcare_ops.core.tables import ENCOUNTERS, ENCOUNTERS_RAW
 from healthcare_ops.jobs.rule_faults import ask_once, judge_each
 from healthcare_ops.pipeline.quality.evaluate import Finding
+from healthcare_ops.pipeline.quality.wording.rules import fault_text
 from hospital import open_hospital, visit
 from unit.pipeline.quality.judging import checks_of
 
@@ -65,6 +66,20 @@ def test_what_a_query_fails_on_is_not_told(tmp_path):
     assert NAME not in json.dumps(report)
 
 
+@pytest.mark.parametrize(
+    "query", ["select max(triage_level) from primary where 1 = 0", "select max(encounter_id) from primary"]
+)
+def test_a_query_that_gives_no_number_of_rows_that_are_there_breaks_its_rule(tmp_path, query):
+    text = f'Rules = [ CustomSql "{query}" > 0 labels=["id"="odd", "severity"="warn"], {SOUND} ]'
+    with open_hospital(tmp_path, NOW) as hospital:
+        report, _ = judged_by(hospital, ENCOUNTERS, text)
+
+    told = {rule["rule_id"]: rule for rule in report["rules"]}["odd"]
+    assert (told["verdict"], told["fault_code"]) == ("warn", "no_number")
+    assert told["fault"].endswith("line 1: it cannot be judged: its query gives no number.")
+    assert fault_text(told, "pt-BR").endswith("linha 1: não pode ser avaliada: sua consulta não resulta em um número.")
+
+
 def overflowing(*ids):
     def judge(checks):
         if any(check.rule_id in ids for check in checks):
@@ -81,7 +96,7 @@ def test_of_many_rules_those_that_fail_are_told_in_their_places():
 
     assert [one.rule_id for one in found] == [f"r{n}" for n in range(9)]
     assert {one.rule_id for one in found if one.fault} == {"r0", "r7"}
-    assert NAME not in "".join(one.fault for one in found)
+    assert NAME not in str([one.fault for one in found])
 
 
 def test_where_the_table_itself_cannot_be_read_no_rule_is_blamed():

@@ -25,7 +25,7 @@ def acceptances(objects: ObjectStore) -> list[Acceptance]:
     """
     told = newest_of_each(objects)
     return [
-        Acceptance(rule_id, seen, entry.who, datetime.fromisoformat(entry.at), entry.reason)
+        Acceptance(rule_id, seen, entry.who, datetime.fromisoformat(entry.at), entry.reason, entry.number)
         for (rule_id, of), entry in told.items()
         if entry.action == ACCEPT
         for seen in _seen(entry)

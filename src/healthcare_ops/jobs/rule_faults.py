@@ -9,7 +9,7 @@ import pyarrow as pa
 from healthcare_ops.core.errors import ConfigError, OpsError
 from healthcare_ops.core.faults import understood
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
-from healthcare_ops.pipeline.quality.evaluate import Ask, Finding, Verdict
+from healthcare_ops.pipeline.quality.evaluate import Ask, Fault, Finding, unjudged
 from healthcare_ops.pipeline.quality.rules.checks import Check
 
 Judge = Callable[[Sequence[Check]], Sequence[Finding]]
@@ -41,18 +41,15 @@ def judge_each(checks: Sequence[Check], judge: Judge, probe: Callable[[], object
             raise known from None if known is error else error
         probe()
         if len(checks) == 1:
-            return (_not_judged(checks[0], error),)
+            return (unjudged(checks[0], _fault_of(error)),)
     half = len(checks) // 2
     return tuple(found for part in (checks[:half], checks[half:]) for found in judge_each(part, judge, probe))
 
 
-def _not_judged(check: Check, error: Exception) -> Finding:
-    """Return that a rule counts as broken; of an analyzer, which is told and never judged, that it tells nothing."""
+def _fault_of(error: Exception) -> Fault:
     # What an engine says holds values of the data.
     why = error.message if isinstance(error, OpsError) else type(error).__name__.removesuffix("Exception")
-    fault = f"rules/{check.table}.dqdl, line {check.node.position.line}: it cannot be judged: {why.rstrip('.')}."
-    verdict: Verdict = "not_applicable" if check.is_recorded else check.severity
-    return Finding(check, verdict, 0, None, fault=fault)
+    return Fault("stopped", why.rstrip("."))
 
 
 def ask_once(ask: Ask) -> Ask:

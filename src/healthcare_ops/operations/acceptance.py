@@ -10,6 +10,7 @@ from typing import Any, Literal
 from healthcare_ops.bootstrap.platform import Platform
 from healthcare_ops.core.civil_time import civil_day
 from healthcare_ops.core.errors import ConfigError, NotFoundError, QualityError
+from healthcare_ops.core.feed import Feed
 from healthcare_ops.jobs import REFINE_JOBS
 from healthcare_ops.jobs.acceptances import ACCEPT, WITHDRAW, acceptances, details_of, newest_of_each
 from healthcare_ops.jobs.refusals import refused_files
@@ -17,9 +18,17 @@ from healthcare_ops.jobs.silver_to_gold import silver_changes
 from healthcare_ops.operations import audit, bulk
 from healthcare_ops.operations.quarantine import Standing
 from healthcare_ops.operations.reading import newest_report
-from healthcare_ops.pipeline.quality.report.acceptance import Acceptance, Seen, acceptance_of, answered, seen_of
+from healthcare_ops.pipeline.quality.report.acceptance import (
+    Acceptance,
+    Seen,
+    acceptance_of,
+    answered,
+    command_of,
+    seen_of,
+)
 from healthcare_ops.pipeline.quality.report.causes import judged_anew
 from healthcare_ops.pipeline.quality.report.feed_section import in_words
+from healthcare_ops.pipeline.quality.report.notice import notice_now
 from healthcare_ops.pipeline.quality.report.past import ACCEPTANCE, DECISION
 from healthcare_ops.pipeline.quality.report.refusals import refusals_id, refused_section
 from healthcare_ops.pipeline.quality.wording.feeds import facts_of
@@ -127,13 +136,14 @@ def with_acceptances(platform: Platform, report: Mapping[str, Any]) -> dict[str,
     standing = acceptances(platform.context.objects)
     now = {
         **report,
-        **{name: [answered(one, standing) for one in report[name]] for name in PAST_LISTS if name in report},
+        **{name: [_now(one, standing) for one in report[name]] for name in PAST_LISTS if name in report},
         "feeds": [_feed_now(feed, standing) for feed in report.get("feeds", ())],
     }
     is_same = all(now[name] == report[name] for name in (*PAST_LISTS, "feeds") if name in report)
     if is_same or "causes" not in report:
         return now
-    now["feeds"] = [_in_words(feed, before, now) for feed, before in zip(now["feeds"], report["feeds"], strict=True)]
+    feeds = platform.context.feeds
+    now["feeds"] = [_in_words(feed, now) | _notice_now(feed, now, feeds) for feed in now["feeds"]]
     causes = [cause if cause["kind"] == "rule" else judged_anew(cause, now) for cause in report["causes"]]
     return now | {"causes": sorted(causes, key=lambda one: (one["verdict"] != "fail", -one["points"]))}
 
@@ -147,12 +157,24 @@ def _feed_now(feed: Mapping[str, Any], standing: Sequence[Acceptance]) -> dict[s
 def _file_now(file: Mapping[str, Any], feed_id: str, standing: Sequence[Acceptance]) -> dict[str, Any]:
     bare = {name: value for name, value in file.items() if name != "accepted"}
     found = acceptance_of(refused_section(bare, feed_id), standing)
-    return bare | ({"accepted": found.document} if found else {})
+    return bare | ({"accepted": found.told} if found else {})
 
 
-def _in_words(feed: dict[str, Any], before: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    is_told_anew = feed != before and facts_of(feed, report).is_whole
-    return in_words(feed, report) if is_told_anew else feed
+def _now(section: Mapping[str, Any], standing: Sequence[Acceptance]) -> dict[str, Any]:
+    """Return a section by who accepts it now, and why."""
+    told = answered(section, standing)
+    found = acceptance_of(section, standing) if "accepted" in told else None
+    return told | {"accepted": told["accepted"] | found.told} if found else told
+
+
+def _in_words(feed: dict[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
+    return in_words(feed, report) if facts_of(feed, report).is_whole else feed
+
+
+def _notice_now(section: Mapping[str, Any], report: Mapping[str, Any], feeds: Mapping[str, Feed]) -> dict[str, Any]:
+    """Return the message to a feed's contact by what is accepted now, if the feed is there still."""
+    feed = feeds.get(section["feed_id"])
+    return {"notice": notice_now(feed, section, report)} if feed and "notice" in section else {}
 
 
 def _named(platform: Platform, run_id: str, rule_id: str, of: Collection[str]) -> list[Mapping[str, Any]]:
@@ -192,8 +214,22 @@ def _sections(platform: Platform, run_id: str, rule_id: str) -> list[Mapping[str
 def _refused(platform: Platform, feed_id: str) -> list[Mapping[str, Any]]:
     files = refused_files(platform.context.objects, feed_id) if feed_id in platform.context.feeds else []
     if not files:
-        raise NotFoundError(f"no file of a feed {feed_id!r} is told as refused.", next_step="See `hops dq show`.")
+        raise NotFoundError(
+            f"no file of a feed {feed_id!r} is told as refused.",
+            next_step=_meant(platform, feed_id) or "See `hops dq show`.",
+        )
     return [refused_section(file.document, feed_id) for file in files]
+
+
+def _meant(platform: Platform, name: str) -> str:
+    """Return how to accept a file that is named in the place of its feed; empty if none has that name."""
+    for feed_id in platform.context.feeds:
+        for file in refused_files(platform.context.objects, feed_id):
+            if name in (file.source_file, file.source_file.partition(".")[0]):
+                return (
+                    f"Name the feed, and the file: `{command_of('accept', refusals_id(feed_id), [file.source_file])}`."
+                )
+    return ""
 
 
 def _feed_of(rule_id: str) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from typing import Any
 
 import ibis.expr.types as ir
 
 from healthcare_ops.bootstrap.platform import Platform
+from healthcare_ops.core.errors import NotFoundError
+from healthcare_ops.core.reasons import Reason
 from healthcare_ops.core.tables import ENCOUNTERS, ENCOUNTERS_RAW, EVENTS_RAW, QUARANTINE
 from healthcare_ops.jobs.bronze_to_silver import standing_records, told_encounters
 from healthcare_ops.jobs.quality_rules import holding_checks
@@ -19,6 +22,7 @@ from healthcare_ops.pipeline.quality.rules.checks import Check
 STATES = ("held", "released", "rejected")
 _BRONZE = (ENCOUNTERS_RAW, EVENTS_RAW)
 _TOLD = ("feed_id", "batch_id", "source_file", "record_no", "dt", "reason_code", "column", "rule_ids", "state")
+_REASONS = frozenset(reason.value for reason in Reason)
 _GROUP = ("rule_ids", "feed_id", "batch_id", "source_file", "state")
 
 
@@ -79,7 +83,14 @@ class Quarantine:
 
 
 def look(platform: Platform, wanted: Wanted, limit: int | None = None) -> Quarantine:
-    """Return the wanted records by file and number, as many as the limit allows."""
+    """Return the wanted records by file and number, as many as the limit allows.
+
+    Raises
+    ------
+    NotFoundError
+        If no rule in force, no reason code and nothing in quarantine has the name of the wanted rule.
+    """
+    _require_known(platform, wanted.rule)
     rows = _wanted(platform.lake.read(QUARANTINE), wanted)
     counted = platform.context.engine.collect(rows.group_by(_GROUP).aggregate(records=rows.count())).to_pylist()
     counts = {state: sum(row["records"] for row in counted if row["state"] == state) for state in STATES}
@@ -87,6 +98,20 @@ def look(platform: Platform, wanted: Wanted, limit: int | None = None) -> Quaran
     return Quarantine(
         counts, _groups(counted, wanted), _records(platform, shown if limit is None else shown.limit(limit))
     )
+
+
+def _require_known(platform: Platform, rule: str) -> None:
+    if not rule or rule in _REASONS:
+        return
+    rows = platform.lake.read(QUARANTINE)
+    held = platform.context.engine.collect(rows.select("rule_ids").distinct())["rule_ids"].to_pylist()
+    known = {*holding_checks(platform.context), *(name for names in held for name in names.split(","))}
+    if rule not in known:
+        near = get_close_matches(rule, sorted({*known, *_REASONS}), n=1)
+        raise NotFoundError(
+            f"no rule and no reason code {rule!r} holds records.{f' Did you mean {near[0]}?' if near else ''}",
+            next_step="`hops dq quarantine` lists those that do, `hops dq rules list` all rules.",
+        )
 
 
 def _wanted(rows: ir.Table, wanted: Wanted) -> ir.Table:

@@ -18,7 +18,7 @@ from healthcare_ops.core.errors import ConfigError, NotFoundError
 from healthcare_ops.core.tables import PREDICTIONS
 from healthcare_ops.jobs.quality_reports import MOST_READ, PAST_DAYS
 from healthcare_ops.pipeline.quality.report.causes import with_causes
-from healthcare_ops.pipeline.quality.report.form import fault_of
+from healthcare_ops.pipeline.quality.report.form import fault_of, outline_fault_of
 from healthcare_ops.pipeline.quality.report.past import DECISION, kind_of, made_by
 from healthcare_ops.pipeline.quality.report.refusals import refused_section
 from healthcare_ops.pipeline.quality.report.report import REPORTS_PREFIX
@@ -75,7 +75,11 @@ def told_by_cause(platform: Platform, report: dict[str, Any]) -> dict[str, Any]:
 
 def _whole(report: dict[str, Any]) -> dict[str, Any]:
     """Return a report, with its `path`, that is as its JSON Schema says; `ConfigError` for another."""
-    if fault := fault_of({name: value for name, value in report.items() if name != "path"}):
+    return _unchanged(report, fault_of({name: value for name, value in report.items() if name != "path"}))
+
+
+def _unchanged(report: dict[str, Any], fault: str) -> dict[str, Any]:
+    if fault:
         raise ConfigError(
             f"{report['path']} was changed since it was written: {fault}.",
             next_step="Put it back from a backup, or judge the days again with `hops dq check --from DAY --to DAY`.",
@@ -94,7 +98,7 @@ def newest_outline(platform: Platform) -> dict[str, Any]:
         return _whole(found)
     if found["schema_version"] not in _FORMS:
         raise _of_another_form(found)
-    return found
+    return _unchanged(found, outline_fault_of(found))
 
 
 def _last_written(platform: Platform, run_id: str = "") -> dict[str, Any]:
@@ -136,7 +140,9 @@ def _of_another_form(report: Mapping[str, Any]) -> ConfigError:
 def _read(objects: ObjectStore, key: str) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads(objects.read(key))
-        return {"path": objects.path(key), "written_at": report["written_at"], "schema_version": 0} | report
+        if "path" in report:
+            raise ValueError("it holds what no report does")
+        return {"schema_version": 0} | report | {"path": objects.path(key), "written_at": report["written_at"]}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigError(
             f"the report {objects.path(key)} cannot be read: it is cut short, or was changed.",

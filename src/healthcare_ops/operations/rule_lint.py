@@ -29,6 +29,8 @@ _REASONS = frozenset(reason.value for reason in Reason)
 
 def rules_text(file: Path) -> str:
     """Return a file of rules, less its byte order mark; `NotFoundError` or `ConfigError` if it is none."""
+    if file.exists() and not file.is_file():  # a pipe may never end
+        raise ConfigError(f"{file} is no file.", next_step="Name a file of rules; a folder, pipe or device is none.")
     try:
         return file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:

@@ -44,7 +44,7 @@ def test_an_entry_that_does_not_tell_what_was_accepted_is_no_acceptance(differen
 @pytest.fixture
 def ward():
     """A hospital of which nothing is known but what people answer for."""
-    return SimpleNamespace(context=SimpleNamespace(objects=MemoryObjects()))
+    return SimpleNamespace(context=SimpleNamespace(objects=MemoryObjects(), feeds={}))
 
 
 def say(ward, action, sections):
@@ -105,3 +105,14 @@ def test_a_refused_file_that_was_taken_back_since_the_report_is_waited_for_no_mo
     assert file["source_file"] not in cause_of(after, "refused.flow")["next_step"] + told["next_step"]
     assert told["refused_files"][0]["accepted"]["reason"] == "a test"
     assert with_acceptances(ward, after) == before
+
+
+def test_the_reason_is_told_beside_the_report_and_does_not_stand_in_it(ward):
+    report = report_of_every_kind()
+    say(ward, ACCEPT, clocks_of(report)[:1])
+
+    (kept,) = (one.document for one in acceptances(ward.context.objects))
+    shown = next(one for one in with_acceptances(ward, report)["clocks"] if "accepted" in one)["accepted"]
+
+    assert kept == {"by": "Ana Souza", "at": AT.isoformat(), "entry": 1}
+    assert (shown["entry"], shown["reason"]) == (1, "a test")

@@ -21,6 +21,7 @@ from healthcare_ops.operations.reading import (
 )
 from healthcare_ops.pipeline.quality.report.report import Report
 from hospital import open_hospital
+from unit.pipeline.quality.wording.sections import report_of_every_kind
 
 RULES = [{"rule_id": "stay.short", "verdict": "warn"}, {"rule_id": "bed.known", "verdict": "pass"}]
 
@@ -132,6 +133,33 @@ def test_a_report_that_was_changed_by_hand_is_refused_with_where_it_differs(plat
 
     with pytest.raises(ConfigError, match=r"was changed since it was written: report\.dq_risk_score is no number"):
         read(platform)
+
+
+def test_a_report_whose_causes_name_nothing_is_not_whole(platform):
+    cause = next(one for one in report_of_every_kind()["causes"] if one["kind"] == "loss")
+    keep(platform, "daily-20260313T120000Z-a", "2026-03-13", causes=[cause])
+
+    with pytest.raises(ConfigError, match=r"report\.causes\[0\] names no finding of the report"):
+        newest_report(platform)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"rules": [{"rule_id": 7}]}, {"contributions": 7, "dq_risk_score": "low"}, {"verdict": "fine"}]
+)
+def test_a_report_of_an_earlier_form_that_was_changed_by_hand_has_no_outline(platform, changed):
+    keep(platform, "daily-20260313T120000Z-a", "2026-03-13", version=1, **changed)
+
+    with pytest.raises(ConfigError, match="was changed since it was written"):
+        newest_outline(platform)
+
+
+def test_a_report_does_not_say_itself_where_it_lies(platform):
+    keep(platform, "daily-20260313T120000Z-a", "2026-03-13", path="/etc/passwd")
+
+    with pytest.raises(ConfigError, match="cannot be read: it is cut short, or was changed") as refused:
+        newest_report(platform)
+
+    assert "/etc/passwd" not in refused.value.message
 
 
 def test_a_report_of_a_decision_that_was_changed_by_hand_is_refused_too(platform):

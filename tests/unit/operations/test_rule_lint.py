@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
 from healthcare_ops.core.errors import ConfigError, NotFoundError
-from healthcare_ops.operations.rule_lint import lint, lint_line, table_of_id
+from healthcare_ops.operations.rule_lint import lint, lint_line, rules_text, table_of_id
 from healthcare_ops.operations.rules import adopt
 from healthcare_ops.pipeline.quality.rules.checks import judged_tables, shipped_rules
 from hospital import open_hospital
@@ -100,3 +101,14 @@ def test_a_case_of_a_table_that_is_not_judged_is_refused_by_itself(table):
 def test_a_table_that_is_nearly_one_is_told():
     with pytest.raises(NotFoundError, match=r"Did you mean silver\.stays\?"):
         table_of_id("silver.stay")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, kind):
+    path = tmp_path / "silver.encounters.dqdl"
+    os.mkfifo(path) if kind == "pipe" else path.mkdir()
+
+    with pytest.raises(ConfigError, match="is no file") as refused:
+        rules_text(path)
+
+    assert "pipe or device" in refused.value.next_step

@@ -162,10 +162,11 @@ def notice(
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.entrypoints.page.texts import Words
-    from healthcare_ops.operations.reading import newest_report
+    from healthcare_ops.operations.acceptance import with_acceptances
+    from healthcare_ops.operations.reading import newest_report, told_by_cause
 
     with open_platform(state, exclusive=False) as platform:
-        report = newest_report(platform, run_id)
+        report = with_acceptances(platform, told_by_cause(platform, newest_report(platform, run_id)))
     found = next((section.get("notice") for section in report["feeds"] if section["feed_id"] == feed), None)
     feeds = [section["feed_id"] for section in report["feeds"]]
     words = Words("en" if as_json else language)
@@ -259,6 +260,8 @@ def _check_file(rules: Path, data: Path, references: Mapping[str, Path], as_of: 
 
 
 def _plain(finding: Finding) -> dict[str, Any]:
+    from healthcare_ops.pipeline.quality.report.report import fault_section
+
     check = finding.check
     position = check.node.position
     return {
@@ -271,6 +274,7 @@ def _plain(finding: Finding) -> dict[str, Any]:
         "violations": finding.violations,
         "values": [measured.value for measured in finding.measured],
         "thresholds": [measured.limit for measured in finding.measured],
+        **fault_section(finding),
     }
 
 

@@ -84,11 +84,11 @@ def _evidence(section: Mapping[str, Any], words: Words) -> str:
 
 def _of_a_rule(section: Mapping[str, Any], words: Words) -> Iterator[str]:
     from healthcare_ops.entrypoints.cli.quality_report import verdict_in
-    from healthcare_ops.pipeline.quality.wording.rules import rule_text
+    from healthcare_ops.pipeline.quality.wording.rules import fault_text, rule_step, rule_text
 
     yield words("rule_is", rule=section["rule"])
-    if fault := section.get("fault"):
-        yield words("fault_is", fault=fault)
+    if "fault" in section:
+        yield words("fault_is", fault=fault_text(section, words.language))
     yield words("why_is", why=rule_text(section["reason"], words.language))
     yield words(
         "measured_is",
@@ -98,7 +98,7 @@ def _of_a_rule(section: Mapping[str, Any], words: Words) -> Iterator[str]:
         checked=display(section["checked"], words.language),
         verdict=verdict_in(section["verdict"], words),
     )
-    yield words("step_is", step=rule_text(section["next_step"], words.language))
+    yield words("step_is", step=rule_step(section, words.language))
 
 
 def _print_where(section: Mapping[str, Any], words: Words) -> None:

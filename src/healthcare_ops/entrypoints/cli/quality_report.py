@@ -124,10 +124,11 @@ def _others(report: Mapping[str, Any], words: Words) -> Iterator[str]:
     from healthcare_ops.entrypoints.page.quality_views import finding_told
     from healthcare_ops.operations.reading import told_in_words
     from healthcare_ops.pipeline.quality.wording.causes import lead_of
+    from healthcare_ops.pipeline.quality.wording.rules import fault_text
 
     for rule in report["rules"]:
-        if fault := rule.get("fault"):
-            yield f"{_MARKS[rule['verdict']]} {rule['rule_id']}: {fault}"
+        if "fault" in rule:
+            yield f"{_MARKS[rule['verdict']]} {rule['rule_id']}: {fault_text(rule, words.language)}"
     leads = {_identity(lead_of(cause, report)) for cause in report["causes"] if cause["kind"] != "rule"}
     for told in told_in_words(report):
         if _identity(told) in leads:

@@ -49,6 +49,10 @@ QUALITY_PAIRS: Mapping[str, Text] = {
     "follows": ("What follows from it", "O que decorre disso"),
     "explained_by": ("Follows from", "Decorre de"),
     "own_past": ("Files, clocks and figures", "Arquivos, relógios e números"),
+    "accepted_by_entry": (
+        "accepted by {by} on {at} (entry {entry} of the audit log says why)",
+        "aceito por {by} em {at} (o registro {entry} da auditoria diz por quê)",
+    ),
     "accepted_by": ("accepted by {by} on {at}: {reason}", "aceito por {by} em {at}: {reason}"),
     "not_judgeable": ("Could not be judged", "Não pôde ser avaliada"),
     "broken_rules": ("What broke", "Regras violadas"),

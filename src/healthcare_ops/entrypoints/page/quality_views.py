@@ -19,7 +19,7 @@ from healthcare_ops.pipeline.quality.report.causes import advice_of
 from healthcare_ops.pipeline.quality.wording import causes
 from healthcare_ops.pipeline.quality.wording.feeds import diagnosis, facts_of, next_steps
 from healthcare_ops.pipeline.quality.wording.findings import has_facts, kind_of, next_step_of, say, sentence_of
-from healthcare_ops.pipeline.quality.wording.rules import rule_text
+from healthcare_ops.pipeline.quality.wording.rules import fault_text, rule_step, rule_text
 
 # The worst first; a verdict is told by shape and word, never by colour alone.
 MARKS = {"error": "◆", "fail": "✗", "warn": "▲", "pass": "✓", "not_applicable": "·"}
@@ -43,6 +43,7 @@ class RuleView:
     section: Mapping[str, Any]
     reason: str
     next_step: str
+    fault: str
     broken: int | None
     points: float
     trend: Markup | None
@@ -134,7 +135,8 @@ def _rule(section: Mapping[str, Any], report: Mapping[str, Any], words: Words) -
     return RuleView(
         section=section,
         reason=rule_text(section["reason"], words.language),
-        next_step=rule_text(section["next_step"], words.language),
+        next_step=rule_step(section, words.language),
+        fault=fault_text(section, words.language) if "fault" in section else "",
         broken=broken,
         points=report["contributions"].get(name, 0.0),
         trend=trend,
@@ -226,6 +228,8 @@ def accepted_text(section: Mapping[str, Any], words: Words) -> str:
     if not accepted:
         return ""
     at = words.instant(datetime.fromisoformat(accepted["at"]))
+    if "reason" not in accepted:
+        return words("accepted_by_entry", by=accepted["by"], at=at, entry=accepted["entry"])
     return words("accepted_by", by=accepted["by"], at=at, reason=accepted["reason"])
 
 

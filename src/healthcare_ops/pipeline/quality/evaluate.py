@@ -30,6 +30,7 @@ from healthcare_ops.pipeline.quality.rules.measures import (
 )
 from healthcare_ops.pipeline.quality.rules.refusals import NoHistoryError
 from healthcare_ops.pipeline.quality.rules.where import any_of
+from healthcare_ops.pipeline.quality.wording.findings import say
 
 Verdict = Literal["pass", "warn", "fail", "not_applicable"]
 Collect = Callable[[ir.Table], pa.Table]
@@ -64,6 +65,13 @@ class Place:
     violations: int
 
 
+class Fault(NamedTuple):
+    """Why a rule cannot be judged: a query without a number, or what stopped the engine, as `detail` has it."""
+
+    code: Literal["no_number", "stopped"]
+    detail: str = ""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a check found.
@@ -71,7 +79,7 @@ class Finding:
     `checked` and `violations` count rows; `violations` is null for a rule that judges a number and not rows.
     `places` has both by feed and sector, where rows broke a rule that judges them one by one. `samples` are encounters
     of such rows. `fault` says why the rule could not be judged on these rows: it counts as broken then, and has no
-    violations; empty of any other.
+    violations; null of any other.
     """
 
     check: Check
@@ -81,17 +89,12 @@ class Finding:
     measured: tuple[Measured, ...] = ()
     places: tuple[Place, ...] = ()
     samples: tuple[str, ...] = ()
-    fault: str = ""
+    fault: Fault | None = None
 
     @property
     def next_step(self) -> str:
         """Return what to do: what the rule says, or about a rule that could not be judged."""
-        if not self.fault:
-            return self.check.next_step
-        return (
-            "Correct the rule and adopt its file with `hops dq rules adopt`, or let the product's count again with "
-            f"`hops dq rules drop {self.check.table}`."
-        )
+        return say("next_fault", "en", table=self.check.table) if self.fault else self.check.next_step
 
     @property
     def rule_id(self) -> str:
@@ -230,8 +233,20 @@ def _found(
             else _judged(leaf, found, raw, [value for value in past if value is not None])
         )
     outcome = _outcome(check.check.node, dict(zip(map(id, leaves(check.check.node)), measured, strict=True)))
+    if numbers.rows and any(isinstance(of, OfSql) and one.value is None for (_, of), one in _pairs(check, measured)):
+        no_number = unjudged(check.check, Fault("no_number"))
+        return replace(no_number, checked=numbers.rows, measured=tuple(measured))
     checked, violations = _counts(check, measured, numbers)
     return Finding(check.check, _verdict(check.check, outcome, violations), checked, violations, tuple(measured))
+
+
+def unjudged(check: Check, fault: Fault) -> Finding:
+    """Return that a rule counts as broken; of an analyzer, which is told and never judged, that it tells nothing."""
+    return Finding(check, "not_applicable" if check.is_recorded else check.severity, 0, None, fault=fault)
+
+
+def _pairs(check: CompiledCheck, measured: Sequence[Measured]) -> Iterator[tuple[tuple[Rule, Compiled], Measured]]:
+    return zip(check.leaves, measured, strict=True)
 
 
 def _counts(check: CompiledCheck, measured: Sequence[Measured], numbers: _Numbers) -> tuple[int, int | None]:

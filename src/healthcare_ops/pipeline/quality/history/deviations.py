@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
 
@@ -46,7 +46,8 @@ class Deviation:
 
     `score` and `limit` are −log of a chance, nearly. `observed` and the limits are rows (volume), missing values
     (nulls), typical minutes or levels (mean), or expected arrivals during a silence (freshness; observed 0). `rows` is
-    of how many rows values are missing or typical, null of others; `is_over` is false of a silence that goes on.
+    of how many rows values are missing or typical, null of others; `is_over` is false of a silence that goes on:
+    `pending` are the arrivals expected since the last that was due, which may only be late.
     """
 
     rule: Rule
@@ -64,6 +65,7 @@ class Deviation:
     rows: float | None = None
     is_holiday: bool = False
     is_over: bool = True
+    pending: float = 0.0
 
     @property
     def document(self) -> dict[str, Any]:
@@ -85,6 +87,7 @@ class Deviation:
             "due_h": VALUE_DUE / timedelta(hours=1) if is_late_to_know else None,
             "is_holiday": self.is_holiday,
             "is_over": self.is_over,
+            **({"pending": round(self.pending, 4)} if self.rule == "freshness" else {}),
         }
 
     @property
@@ -272,11 +275,12 @@ def _silent_now(
         rhythm = rhythms.get(series.place)
         if rhythm and (missing := rhythm.missing_until(now)):
             due = max(due, days.position_of(missing))
-        edges = np.array([newest]), np.array([due])
-        expected = float(missed(days, rate, Silences(*edges, newest))[0])
+        ends = np.array([due, max(present, due)])
+        expected, by_now = missed(days, rate, Silences(np.full(2, newest), ends, newest)).tolist()
         found = float(silence_score(np.array(expected), shared))
         if found > limit:
-            yield _silence(series, days, (newest, present), (expected, found, limit, shared), is_over=False)
+            silence = _silence(series, days, (newest, present), (expected, found, limit, shared), is_over=False)
+            yield replace(silence, pending=by_now - expected)
 
 
 def _volume_of(expectations: Expectations, series: Series) -> tuple[Floats, float]:

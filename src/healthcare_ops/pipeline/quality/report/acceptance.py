@@ -63,18 +63,27 @@ class Seen:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Who accepted a finding, when (aware) and why; it says nothing of another day, place, file or rule."""
+    """Who accepted a finding, when (aware) and why; it says nothing of another day, place, file or rule.
+
+    `entry` is that of the audit log, which alone keeps the reason: people write there what they like.
+    """
 
     rule_id: str
     seen: Seen
     by: str
     at: datetime
     reason: str
+    entry: int
 
     @property
-    def document(self) -> dict[str, str]:
+    def document(self) -> dict[str, Any]:
         """Return who answers for it as plain values, as reports hold it."""
-        return {"by": self.by, "at": self.at.isoformat(), "reason": self.reason}
+        return {"by": self.by, "at": self.at.isoformat(), "entry": self.entry}
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Return the same with the reason, as it is shown."""
+        return {**self.document, "reason": self.reason}
 
 
 def seen_of(section: Mapping[str, Any], *, is_over: bool = True) -> Seen:

@@ -156,13 +156,15 @@ def _of_findings(suspect: Suspect, explained: Sequence[Section], zone: tzinfo) -
     figures = [one for one in (*suspect.own, *explained) if "expected" in one]
     lost = [one for one in figures if is_loss(one)]
     is_failed = any(one.get("verdict") == "fail" for one in (*suspect.own, *explained))
+    missing, late = _missing_arrivals(lost) if suspect.offset_h is None else (None, None)
     return {
         "cause_id": suspect.cause_id,
         "kind": suspect.kind,
         "verdict": "fail" if is_failed else "warn",
         "feed_ids": list(suspect.feed_ids),
         "since": _since(suspect, lost, zone),
-        "missing_arrivals": _missing_arrivals(lost) if suspect.offset_h is None else None,
+        "missing_arrivals": missing,
+        "late_arrivals": late,
         "missing_h": _missing_hours(lost) if suspect.offset_h is None else None,
         "findings": sorted({one.get("rule_id", suspect.cause_id) for one in suspect.own}),
         "explains": sorted({one["rule_id"] for one in explained}),
@@ -181,24 +183,31 @@ def _civil(instant: str, zone: tzinfo) -> str:
     return datetime.fromisoformat(instant).astimezone(zone).replace(tzinfo=None, microsecond=0).isoformat()
 
 
-def _missing_arrivals(lost: Sequence[Section]) -> int | None:
-    """Return about how many arrivals are missing, by the feed if it has a figure, else by sectors; null if none is.
+def _missing_arrivals(lost: Sequence[Section]) -> tuple[int, int] | tuple[None, None]:
+    """Return about how many arrivals are missing, and how many of them may only be late; nulls if no figure tells.
 
-    Figures of one place and day tell of the same patients: the one that misses most counts.
+    By the feed if it has a figure, else by sectors. Figures of one place and day tell of the same patients: the one
+    that misses most counts.
     """
-    of_arrivals = [one for one in lost if one["table"] == ENCOUNTERS.id]
-    told = [one for one in of_arrivals if one["by"] == "feed_id"] or of_arrivals
-    most: dict[tuple[str, str], float] = defaultdict(float)
-    for one in told:
+    most: dict[tuple[str, str], tuple[float, float]] = {}
+    for one in _of_arrivals(lost):
+        pending = float(one.get("pending", 0.0))
         key = (one["place"], one["day"])
-        most[key] = max(most[key], missing_of(one))
-    return round(sum(most.values())) if most else None
+        most[key] = max(most.get(key, (0.0, 0.0)), (missing_of(one) + pending, pending))
+    if not most:
+        return None, None
+    missing, late = map(sum, zip(*most.values(), strict=True))
+    return round(missing), round(late)
+
+
+def _of_arrivals(lost: Sequence[Section]) -> Sequence[Section]:
+    of_arrivals = [one for one in lost if one["table"] == ENCOUNTERS.id]
+    return [one for one in of_arrivals if one["by"] == "feed_id"] or of_arrivals
 
 
 def _missing_hours(lost: Sequence[Section]) -> float | None:
     """Return how many hours the figures of arrivals tell of, each once; null if there is none."""
-    of_arrivals = [one for one in lost if one["table"] == ENCOUNTERS.id]
-    told = [one for one in of_arrivals if one["by"] == "feed_id"] or of_arrivals
+    told = _of_arrivals(lost)
     return round(sum(one.length_h for one in merged(map(hours_of, told))), 1) if told else None
 
 
@@ -215,6 +224,7 @@ def _of_rule(rule: Section, zone: tzinfo) -> dict[str, Any]:
         "feed_ids": [feed_id for feed_id, _ in rows.most_common() if feed_id],
         "since": _civil(broken[-1]["as_of"], zone) if broken else None,
         "missing_arrivals": None,
+        "late_arrivals": None,
         "missing_h": None,
         "findings": [rule["rule_id"]],
         "explains": [],

@@ -48,6 +48,7 @@ def feed_section(account: FeedAccount, as_of: datetime) -> dict[str, Any]:
         "delay": {
             "last_ingested_at": last.isoformat() if last else None,
             "since_min": round((as_of - last).total_seconds() / 60) if last else None,
+            "every_min": cadence.every_min,
             "late_after_min": cadence.every_min + cadence.late_after_min,
             "is_late": account.is_late(as_of),
         },

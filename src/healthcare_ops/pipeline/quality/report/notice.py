@@ -6,7 +6,7 @@ It is about values that a rule or the site's past misses, refused files, a clock
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from healthcare_ops.pipeline.quality.evaluate import Finding, Place
 from healthcare_ops.pipeline.quality.rules.conditions import holds
 from healthcare_ops.pipeline.quality.rules.refusals import NoHistoryError
 from healthcare_ops.pipeline.quality.wording.causes import own_of
-from healthcare_ops.pipeline.quality.wording.feeds import unanswered
+from healthcare_ops.pipeline.quality.wording.feeds import unanswered, without_accepted
 from healthcare_ops.pipeline.quality.wording.findings import Section, kind_of, sentence_of
 
 _SAMPLES = 10
@@ -61,7 +61,26 @@ def notice(
         "to": feed.owner.email,
         "subject": f"{feed.feed_id}: {', '.join(dict.fromkeys(about))}",
         "text": {language: _text(language, feed, missing, days, troubles) for language in LANGUAGES},
+        "missing": [asdict(one) for one in missing],
     }
+
+
+def notice_now(feed: Feed, section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the message of a report's feed by what people accept now; one of before its facts were kept, as it is."""
+    before = section["notice"]
+    if before and "missing" not in before:
+        return dict(before)
+    missing = [_missing(one) for one in before["missing"]] if before else []
+    days = [date.fromisoformat(report["days"][end]) for end in ("first", "last")]
+    return notice(feed, missing, days, troubles_of(feed, report))
+
+
+def _missing(told: Mapping[str, Any]) -> Missing:
+    return Missing(
+        tuple(told["columns"]),
+        tuple(Place(**place) for place in told["places"]),
+        tuple(Record(**record) for record in told["records"]),
+    )
 
 
 def troubles_of(feed: Feed, report: Mapping[str, Any]) -> list[Trouble]:
@@ -75,11 +94,13 @@ def _told(feed: Feed, cause: Section, report: Mapping[str, Any]) -> Trouble | No
     if cause["kind"] == "refused":
         section = next(one for one in report["feeds"] if one["feed_id"] == feed.feed_id)
         files = unanswered(section["refused_files"])
+        if not files:
+            return None
         names = ", ".join(file["source_file"] for file in files[:_SAMPLES])
         return Trouble(names, "files", _lines([{**file, "rule": "refused"} for file in files]))
     if cause["kind"] in ("clock", "shift") and own:
         return Trouble("zone", "clock", _lines(own))
-    if cause["kind"] == "loss" and own and own[0]["by"] == "feed_id":
+    if cause["kind"] == "loss" and (own := without_accepted(own, report)) and own[0]["by"] == "feed_id":
         return Trouble(cause["since"][:10], "loss", _lines(own))
     if own and own[0].get("rule") == "nulls" and own[0]["table"] != BATCH_ACCOUNTS.id:
         source = _sources(feed, (own[0]["column"],))

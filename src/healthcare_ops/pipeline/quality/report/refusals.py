@@ -24,7 +24,7 @@ class RefusedFile:
     refused_at: datetime
     fault: FileFault
     line: int | None = None
-    accepted: Mapping[str, str] | None = None
+    accepted: Mapping[str, Any] | None = None
 
     @property
     def message(self) -> str:

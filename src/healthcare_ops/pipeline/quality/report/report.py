@@ -26,6 +26,7 @@ from healthcare_ops.pipeline.quality.report.past import Identity, Told, grows, i
 from healthcare_ops.pipeline.quality.report.refusals import RefusedFile, refusals_id, refused_section
 from healthcare_ops.pipeline.quality.report.score import Scored, risk_score
 from healthcare_ops.pipeline.quality.rules.checks import Check
+from healthcare_ops.pipeline.quality.wording.rules import fault_text
 
 SCHEMA_VERSION = 2
 TREND_RUNS = 10
@@ -228,7 +229,7 @@ class Report:
             "tolerated": check.tolerated,
             "reason": check.reason,
             "next_step": finding.next_step,
-            **({"fault": finding.fault} if finding.fault else {}),
+            **fault_section(finding),
             "places": [asdict(place) for place in finding.places],
             "samples": [asdict(record) for sample in finding.samples for record in self.records.get(sample, ())],
             "trend": self._trend(check),
@@ -302,6 +303,15 @@ def _of_refused(account: FeedAccount) -> Outlier | None:
 
 def _of_shift(found: FeedShift) -> Outlier:
     return Outlier(f"clock.{found.feed_id}.{found.other_feed_id}", "fail", 1.0)
+
+
+def fault_section(finding: Finding) -> dict[str, Any]:
+    """Return why a rule could not be judged: the facts, and a sentence of them; nothing of one that was."""
+    if finding.fault is None:
+        return {}
+    line = finding.check.node.position.line
+    facts = {"fault_code": finding.fault.code, "fault_line": line, "fault_detail": finding.fault.detail}
+    return {"fault": fault_text({"table": finding.check.table, **facts}), **facts}
 
 
 def _section(counted: Outlier, found: Deviation | Diagnosis | FeedShift) -> dict[str, Any]:

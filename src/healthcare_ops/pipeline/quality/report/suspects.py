@@ -179,15 +179,14 @@ def of_refused(feed: Section, files: Sequence[Section], zone: tzinfo) -> Suspect
     Of a file that only names its day nobody knows which of many of that day it was: all of one day together took away
     as much as they are.
     """
-    late_after_min = feed["delay"]["late_after_min"]
-    told = Counter(chain.from_iterable(_told_hours(file, late_after_min, zone) for file in files))
+    told = Counter(chain.from_iterable(_told_hours(file, feed["delay"], zone) for file in files))
     whole = merged(one for one in told if not one.factor)
     parts = (replace(one, factor=max(1 - count * (1 - one.factor), 0.0)) for one, count in told.items() if one.factor)
     hours = (*whole, *parts)
     return Suspect(refusals_id(feed["feed_id"]), "refused", (feed["feed_id"],), tuple(files), hours)
 
 
-def _told_hours(file: Section, late_after_min: int, zone: tzinfo) -> tuple[Hours, ...]:
+def _told_hours(file: Section, delay: Section, zone: tzinfo) -> tuple[Hours, ...]:
     """Return of which hours a refused file can have told: those since the delivery before it, if that came in time.
 
     A day in its name says it better: people mean that of the delivery, or the one before. If the name goes on with an
@@ -195,7 +194,8 @@ def _told_hours(file: Section, late_after_min: int, zone: tzinfo) -> tuple[Hours
     tell of its part of these days, whichever hours these are: many may come at once.
     """
     at = datetime.fromisoformat(file["refused_at"]).astimezone(zone).replace(tzinfo=None, microsecond=0)
-    by_rhythm = Hours(at - timedelta(minutes=late_after_min), at)
+    by_rhythm = Hours(at - timedelta(minutes=delay["late_after_min"]), at)
+    every = timedelta(minutes=delay.get("every_min", delay["late_after_min"]))
     named = _NAMED_DAY.search(file["source_file"])
     try:
         day = datetime.fromisoformat(f"{named[1]}-{named[3]}-{named[4]}") if named else None
@@ -205,8 +205,8 @@ def _told_hours(file: Section, late_after_min: int, zone: tzinfo) -> tuple[Hours
         return (by_rhythm,)
     by_name = Hours(day - _DAY, day + _DAY)
     is_in_time = by_name.shared_h(by_rhythm) > 0
-    if by_rhythm.length_h < 24:
-        part = replace(by_name, factor=1 - by_rhythm.length_h / 24)
+    if every < _DAY:
+        part = replace(by_name, factor=1 - every / _DAY)
         return (by_rhythm, part) if is_in_time else (part,)
     return (by_rhythm,) if named["hour"] and is_in_time else (by_name,)
 

@@ -13,7 +13,7 @@ from healthcare_ops.core.language import Language, as_written, day_in
 from healthcare_ops.pipeline.quality.wording import findings
 from healthcare_ops.pipeline.quality.wording.feeds import ask_for_files, unanswered
 from healthcare_ops.pipeline.quality.wording.findings import PAST_LISTS, Section, has_facts, number, say
-from healthcare_ops.pipeline.quality.wording.rules import rule_text
+from healthcare_ops.pipeline.quality.wording.rules import fault_text, rule_step, rule_text
 
 
 def lead_of(cause: Section, report: Mapping[str, Any]) -> Section:
@@ -74,7 +74,7 @@ def next_step_of(cause: Section, report: Mapping[str, Any], language: Language =
     """Return what to do."""
     lead = lead_of(cause, report)
     if cause["kind"] == "rule":
-        return rule_text(lead["next_step"], language)
+        return rule_step(lead, language)
     if cause["kind"] == "refused":
         feed = _feed_of(cause, report)
         return ask_for_files(feed, files, language) if (files := unanswered(feed["refused_files"])) else ""
@@ -94,7 +94,7 @@ def _feed_of(cause: Section, report: Mapping[str, Any]) -> Section:
 
 def _rule(rule: Section, language: Language) -> str:
     if "fault" in rule:
-        return str(rule["fault"]).rstrip(".")
+        return fault_text(rule, language).rstrip(".")
     why = f": {rule_text(rule['reason'], language)}" if rule["reason"] else ""
     broken = rule.get("null_count", rule.get("violations"))
     if broken is None:
@@ -111,5 +111,7 @@ def _diagnosis(cause: Section, language: Language) -> Iterator[str]:
     if cause["missing_arrivals"]:
         numbers = {"arrivals": cause["missing_arrivals"], "hours": cause["missing_h"]}
         yield say("missing_arrivals", language, **{name: number(value, language) for name, value in numbers.items()})
+        if late := cause.get("late_arrivals"):
+            yield say("late_arrivals", language, arrivals=number(late, language))
     if more := len(cause["explains"]):
         yield say("one_follows" if more == 1 else "more_follow", language, count=number(more, language))

@@ -13,6 +13,8 @@ from healthcare_ops.pipeline.quality.wording.findings import Section, has_facts,
 from healthcare_ops.pipeline.quality.wording.texts import REASONS
 
 _TOLD = 3
+# Sectors that miss so much of what their feed misses are why it does.
+_MOST = 0.8
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,21 @@ def unanswered(found: Sequence[Section]) -> Sequence[Section]:
     return [one for one in found if not one.get("accepted")]
 
 
+def without_accepted(of_feed: Sequence[Section], report: Mapping[str, Any]) -> Sequence[Section]:
+    """Return what a feed misses, but for what is missing because of sectors for whose losses people answer."""
+    accepted = [one for one in report.get("expectations", ()) if one["by"] == "sector_id" and one.get("accepted")]
+    return [one for one in of_feed if _missed_by(accepted, one) < _MOST * max(one["expected"] - one["observed"], 1e-9)]
+
+
+def _missed_by(of_sectors: Sequence[Section], of_feed: Section) -> float:
+    """Return how many rows of a table sectors miss, each once, on the day of a figure of their feed."""
+    lost: dict[str, float] = {}
+    for one in of_sectors:
+        if (one["table"], one["day"]) == (of_feed["table"], of_feed["day"]):
+            lost[one["place"]] = max(lost.get(one["place"], 0.0), one["expected"] - one["observed"])
+    return sum(lost.values())
+
+
 def facts_of(section: Section, report: Mapping[str, Any]) -> FeedFacts:
     """Return a feed's section with what its report says of its clock and figures; a report may lack either.
 
@@ -59,7 +76,8 @@ def facts_of(section: Section, report: Mapping[str, Any]) -> FeedFacts:
         *(found for found in told("clocks") if found["feed_id"] == feed_id),
         *(found for found in told("shifts") if feed_id in (found["feed_id"], found["other_feed_id"])),
     ]
-    odd = [found for found in told("expectations") if (found["by"], found["place"]) == ("feed_id", feed_id)]
+    of_feed = [found for found in told("expectations") if (found["by"], found["place"]) == ("feed_id", feed_id)]
+    odd = without_accepted(of_feed, report)
     return FeedFacts(section, wrong, odd)
 
 

@@ -100,7 +100,13 @@ def _silence(found: Section, language: Language) -> str:
         hours=number((end - start) / timedelta(hours=1), language),
         expected=number(found["expected"], language),
         longest=number(found["upper"], language),
+        pending=say("pending", language, count=number(pending, language)) if (pending := _pending(found)) else "",
     )
+
+
+def _pending(found: Section) -> float:
+    """Return how many more may only be late; reports of before this was told say nothing."""
+    return float(round(found.get("pending", 0.0)))
 
 
 def _place(found: Section, language: Language) -> str:
@@ -109,7 +115,8 @@ def _place(found: Section, language: Language) -> str:
 
 def _window(found: Section, language: Language) -> str:
     start, end = (datetime.fromisoformat(found[name]) for name in ("start", "end"))
-    if end - start == timedelta(hours=24):
+    # What is known of a feed's day as a whole stands at its last hour.
+    if end - start == timedelta(hours=24) or found["table"] == BATCH_ACCOUNTS.id:
         return say("on_day", language, day=f"{start:%d %B %Y}" if language == "en" else day_in(start, language))
     until = "24:00" if end.date() > start.date() else f"{end:%H:%M}"
     return say("from_to", language, start=f"{start:%H:%M}", end=until)

@@ -7,8 +7,10 @@ So a rule of a site, or one of the product's that a site worded anew, is shown a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from healthcare_ops.core.language import Language
+from healthcare_ops.pipeline.quality.wording.findings import say
 
 SHIPPED_PT: Mapping[str, str] = {
     # Reasons.
@@ -102,3 +104,18 @@ SHIPPED_PT: Mapping[str, str] = {
 def rule_text(text: str, language: Language) -> str:
     """Return a reason or next step of a rule in a language; what a site wrote itself stays as it is."""
     return SHIPPED_PT.get(text, text) if language == "pt-BR" else text
+
+
+def fault_text(rule: Mapping[str, Any], language: Language = "en") -> str:
+    """Return why a rule of a report could not be judged; without the facts, as the report has it in English."""
+    if "fault_code" not in rule:
+        return str(rule["fault"])
+    key = f"fault_{rule['fault_code']}"
+    return say(key, language, table=rule["table"], line=rule["fault_line"], detail=rule["fault_detail"])
+
+
+def rule_step(rule: Mapping[str, Any], language: Language) -> str:
+    """Return what to do about a rule of a report, as `rule_text` has it."""
+    if "fault" in rule:
+        return say("next_fault", language, table=rule["table"])
+    return rule_text(rule["next_step"], language)

@@ -40,10 +40,10 @@ TEXTS: Mapping[str, Text] = {
         "{longest} é usual).",
     ),
     "silent_feed_now": (
-        "{place} has told of no {rows} for {hours} hours, since {weekday} {start}; {expected} were expected in that "
-        "time (up to {longest} is usual).",
-        "{place} não informa {rows} há {hours} horas, desde {weekday}, {start}; o esperado nesse período era "
-        "{expected} (até {longest} é usual).",
+        "{place} has told of no {rows} for {hours} hours, since {weekday} {start}; {expected} were due in that time "
+        "(up to {longest} is usual){pending}.",
+        "{place} não informa {rows} há {hours} horas, desde {weekday}, {start}; deviam ter chegado {expected} "
+        "nesse período (até {longest} é usual){pending}.",
     ),
     "silent_place_then": (
         "{place} had no {rows} from {weekday} {start} to {end}; {expected} were expected in that time (up to {longest} "
@@ -57,6 +57,7 @@ TEXTS: Mapping[str, Text] = {
         "{place} está sem {rows} há {hours} horas, desde {weekday}, {start}; o esperado nesse período era {expected} "
         "(até {longest} é usual).",
     ),
+    "pending": ("; {count} more may only be late", "; mais {count} podem estar só atrasados"),
     "place_of_sector_id": ("{place}", "Setor {place}"),
     "place_of_feed_id": ("Feed {place}", "Fonte {place}"),
     "place_of_event_type": ("Event type {place}", "Tipo de evento {place}"),
@@ -161,10 +162,25 @@ TEXTS: Mapping[str, Text] = {
         "{table} measures {measured}, which must be {limits}{why}",
         "{table} mede {measured}; deve ser {limits}{why}",
     ),
+    "fault_no_number": (
+        "rules/{table}.dqdl, line {line}: it cannot be judged: its query gives no number.",
+        "rules/{table}.dqdl, linha {line}: não pode ser avaliada: sua consulta não resulta em um número.",
+    ),
+    "fault_stopped": (
+        "rules/{table}.dqdl, line {line}: it cannot be judged: {detail}.",
+        "rules/{table}.dqdl, linha {line}: não pode ser avaliada: {detail}.",
+    ),
+    "next_fault": (
+        "Correct the rule and adopt its file with `hops dq rules adopt`, or let the product's count again with "
+        "`hops dq rules drop {table}`.",
+        "Corrija a regra e adote o arquivo dela com `hops dq rules adopt`, ou faça valer de novo as do produto com "
+        "`hops dq rules drop {table}`.",
+    ),
     "missing_arrivals": (
         "About {arrivals} arrivals are missing, in {hours} h.",
         "Faltam cerca de {arrivals} chegadas, em {hours} h.",
     ),
+    "late_arrivals": ("{arrivals} of them may only be late.", "{arrivals} delas podem estar só atrasadas."),
     "one_follows": ("1 more finding follows from it.", "Mais 1 achado decorre disso."),
     "more_follow": ("{count} more findings follow from it.", "Mais {count} achados decorrem disso."),
     # A feed: how it does.

@@ -24,7 +24,7 @@ GAP = figure(verdict="fail", observed=12.0, expected=40.0)
 
 
 def accepted(section, *, is_over=True):
-    return [Acceptance(section["rule_id"], seen_of(section, is_over=is_over), "Ana Souza", AT, "closed")]
+    return [Acceptance(section["rule_id"], seen_of(section, is_over=is_over), "Ana Souza", AT, "closed", 7)]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_what_is_accepted_warns_and_says_who_answers_for_it_and_how_bad_it_was()
     found = answered(GAP, accepted(GAP))
 
     assert (found["verdict"], found["accepted"]["verdict"]) == ("warn", "fail")
-    assert (found["accepted"]["by"], found["accepted"]["reason"]) == ("Ana Souza", "closed")
+    assert (found["accepted"]["by"], found["accepted"]["entry"]) == ("Ana Souza", 7)
     assert seen_of(found) == seen_of(GAP)
 
 

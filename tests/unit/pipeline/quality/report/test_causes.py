@@ -56,6 +56,17 @@ def told(document, feeds_of=None):
     return {cause["cause_id"]: cause["explains"] for cause in found["causes"]}
 
 
+def test_of_a_feed_of_many_files_a_day_each_can_have_told_of_its_part_of_the_day_that_it_names():
+    # Late after three hours, and a file every quarter of an hour: one is a ninety-sixth of the day.
+    delay = feed()["delay"] | {"late_after_min": 180, "every_min": 15}
+    file = refused() | {"source_file": "visits-2026-03-07.csv", "refused_at": "2026-03-10T07:05:00+00:00"}
+    tenth = odd("volume", "ED", DAY, 90, 100, 91)
+
+    document = report(tenth, feeds=[feed(refused_files=[file], delay=delay)])
+
+    assert told(document)["refused.visits"] == []
+
+
 def test_a_refused_file_explains_the_rows_that_its_feed_and_the_sectors_miss_and_values_that_come_later():
     evening = ("2026-03-06T15:00:00", "2026-03-06T23:00:00")
     late = odd("nulls", "PS", evening, 9, 0.2, 0.0, column="discharge_time", rows=25.0, due_h=24.0)
@@ -479,3 +490,15 @@ def test_two_feeds_disagree_since_the_first_day_that_was_compared():
     (cause,) = with_causes(report(shifts=[shift()]), ZONE)["causes"]
 
     assert cause["since"] == "2026-03-05T00:00:00"
+
+
+def test_what_is_missing_is_told_against_what_was_expected_and_apart_what_may_only_be_late():
+    silence = silent("visits", ("2026-03-07T14:00:00", "2026-03-08T17:00:00"), 18.0) | {
+        "is_over": False,
+        "pending": 182.0,
+    }
+
+    (cause,) = with_causes(report(silence), ZONE)["causes"]
+
+    assert (cause["missing_arrivals"], cause["late_arrivals"]) == (200, 182)
+    assert cause["diagnosis"] == "About 200 arrivals are missing, in 27 h. 182 of them may only be late."

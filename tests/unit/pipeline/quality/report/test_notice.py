@@ -7,7 +7,7 @@ import pytest
 
 from healthcare_ops.pipeline.quality.evaluate import Finding, Place
 from healthcare_ops.pipeline.quality.report.causes import with_causes
-from healthcare_ops.pipeline.quality.report.notice import missing_of, notice, troubles_of
+from healthcare_ops.pipeline.quality.report.notice import missing_of, notice, notice_now, troubles_of
 from healthcare_ops.pipeline.quality.report.report import SourceRecord
 from unit.pipeline.builders import at, encounter_feed
 from unit.pipeline.quality.judging import checks_of
@@ -178,3 +178,37 @@ def test_a_notice_of_two_things_asks_for_both_under_one_greeting():
 )
 def test_of_what_no_supplier_can_mend_or_somebody_accepted_nothing_is_written(report):
     assert written(report) is None
+
+
+CLOSED = {"accepted": {"by": "Ana Souza", "at": "2026-03-08T07:00:00+00:00", "entry": 1, "verdict": "fail"}}
+
+
+def lost(by, place, observed, expected, **different):
+    about = {"rule_id": f"expected.volume.silver.encounters.{place}", "by": by, "place": place, "verdict": "warn"}
+    return figure(**about, observed=observed, expected=expected, sentence="few came", **different)
+
+
+@pytest.mark.parametrize(("of_feed", "is_asked"), [(20.0, False), (60.0, True)], ids=["the sectors'", "more than that"])
+def test_what_a_feed_misses_because_of_sectors_that_were_accepted_is_not_asked_for(of_feed, is_asked):
+    sectors = [lost("sector_id", name, 0.0, 10.0, **CLOSED) for name in ("ED", "OBS")]
+
+    report = report_with(*sectors, lost("feed_id", FEED.feed_id, 100.0 - of_feed, 100.0))
+
+    assert (written(report) is not None) == is_asked
+
+
+def test_a_notice_asks_no_more_for_what_was_accepted_since_and_still_for_what_a_rule_misses():
+    report = report_with(lost("feed_id", FEED.feed_id, 10.0, 100.0)) | {
+        "days": {"first": "2026-03-01", "last": "2026-03-02", "count": 2}
+    }
+    missing = missing_of(FEED, [finding()], {"k1.a": [record("a.csv", 9)]})
+    section = report["feeds"][0] | {"notice": notice(FEED, missing, DAYS, troubles_of(FEED, report))}
+    accepted = report | {"expectations": [report["expectations"][0] | CLOSED]}
+
+    before, now = (notice_now(FEED, section, told) for told in (report, accepted))
+
+    assert before == section["notice"]
+    assert "less has come" in before["text"]["en"]
+    assert "less has come" not in now["text"]["en"]
+    assert "sector ED: 2 of 10 records" in now["text"]["en"]
+    assert "- a.csv, 9" in now["text"]["en"]

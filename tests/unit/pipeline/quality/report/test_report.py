@@ -297,6 +297,7 @@ def test_a_feed_is_late_when_nothing_has_come_for_longer_than_its_file_allows(la
     assert section["delay"] == {
         "last_ingested_at": last,
         "since_min": since_min,
+        "every_min": 60,
         "late_after_min": 180,  # between two deliveries, and the delay besides
         "is_late": is_late,
     }

@@ -10,6 +10,7 @@ from healthcare_ops.pipeline.quality.report.causes import with_causes
 from healthcare_ops.pipeline.quality.rules.checks import read_rules, shipped_rules
 from healthcare_ops.pipeline.quality.wording.feeds import diagnosis, facts_of, next_steps
 from healthcare_ops.pipeline.quality.wording.findings import refusal_reason, say, sentence_of
+from healthcare_ops.pipeline.quality.wording.rules import fault_text
 
 Section = dict[str, Any]
 
@@ -94,6 +95,13 @@ def rule_of(reason: str, next_step: str, number: int) -> Section:
     return about | told | found | {"thresholds": [">= 0.8"], "places": [], "samples": [], "trend": []}
 
 
+def faulty(code: str) -> Section:
+    """Return what a rule of silver.encounters says in addition that could not be judged."""
+    facts = {"fault_code": code, "fault_line": 3, "fault_detail": "Conversion" if code == "stopped" else ""}
+    told = {"table": "silver.encounters", **facts}
+    return {"fault": fault_text(told), **facts, "next_step": say("next_fault", "en", table="silver.encounters")}
+
+
 def report_of_every_kind() -> Section:
     """Return a report with every figure, clock, refused file and feed that there is a text for, and the shipped rules.
 
@@ -108,7 +116,7 @@ def report_of_every_kind() -> Section:
         figure("mean", column="los_min", rows=60.0, observed=9000.0),
         figure(by="feed_id", place="lab"),
         silence(),
-        silence(is_over=False),
+        silence(is_over=False, pending=182.0),
         silence(by="sector_id", place="PS"),
         silence(by="sector_id", place="PS", is_over=False),
     ]
@@ -146,7 +154,14 @@ def report_of_every_kind() -> Section:
         "dq_risk_score": 90.0,
         "contributions": {"clock.visits": 88.0, "quarantine": 2.0},
         "rule_versions": {"silver.encounters": "b05c932e56e4"},
-        "rules": [*rules, number | {"rule_id": "rule.of_a_number", "violations": None}],
+        "rules": [
+            *rules,
+            number | {"rule_id": "rule.of_a_number", "violations": None},
+            *(
+                number | {"rule_id": f"rule.{code}", "violations": None} | faulty(code)
+                for code in ("no_number", "stopped")
+            ),
+        ],
         "feeds": [_of_feed(one, found) for one in feeds],
         "path": "daily-7.json",
         "assignments": [],

@@ -86,9 +86,9 @@ def test_what_a_site_says_in_a_rule_of_its_own_stays_in_its_words():
         ),
         (
             figure("nulls", ACCOUNTS, by="feed_id", place="visits", column="quarantined", rows=60.0),
-            "Feed visits: 12 of 60 records from 14:00 to 20:00 are held; 40 expected (30–1,200) for a Saturday.",
-            "Fonte visits: 12 de 60 registros das 14:00 às 20:00 retidos em quarentena; o esperado era 40 (30–1.200) "
-            "para um sábado.",
+            "Feed visits: 12 of 60 records on 07 March 2026 are held; 40 expected (30–1,200) for a Saturday.",
+            "Fonte visits: 12 de 60 registros em 07/03/2026 retidos em quarentena; o esperado era 40 (30–1.200) para "
+            "um sábado.",
         ),
         (
             figure("mean", column="los_min", rows=60.0, observed=9000.0),
@@ -106,10 +106,17 @@ def test_what_a_site_says_in_a_rule_of_its_own_stays_in_its_words():
         ),
         (
             silence(is_over=False),
-            "Feed visits has told of no arrivals for 6 hours, since Saturday 14:00; 40 were expected in that time (up "
-            "to 1,200 is usual).",
-            "Fonte visits não informa chegadas há 6 horas, desde sábado, 14:00; o esperado nesse período era 40 (até "
-            "1.200 é usual).",
+            "Feed visits has told of no arrivals for 6 hours, since Saturday 14:00; 40 were due in that time (up to "
+            "1,200 is usual).",
+            "Fonte visits não informa chegadas há 6 horas, desde sábado, 14:00; deviam ter chegado 40 nesse período "
+            "(até 1.200 é usual).",
+        ),
+        (
+            silence(is_over=False, pending=182.0),
+            "Feed visits has told of no arrivals for 6 hours, since Saturday 14:00; 40 were due in that time (up to "
+            "1,200 is usual); 182 more may only be late.",
+            "Fonte visits não informa chegadas há 6 horas, desde sábado, 14:00; deviam ter chegado 40 nesse período "
+            "(até 1.200 é usual); mais 182 podem estar só atrasados.",
         ),
         (
             clock(MISTAKES[0], MISTAKES[1], witness="lag"),
@@ -200,7 +207,9 @@ def test_a_report_of_every_kind_uses_every_text():
     told += [section[name] for section in report["feeds"] for name in ("diagnosis", "next_step")]
     told += [cause[name] for cause in report["causes"] for name in ("sentence", "diagnosis", "next_step")]
     told.append(next_step_of({"rule": "refused"}))
-    told.append(diagnosis_of({"missing_arrivals": None, "explains": ["a", "b"]}))
+    told += [rule["fault"] for rule in report["rules"] if "fault" in rule]
+    few = {"missing_arrivals": 200, "late_arrivals": 182, "missing_h": 27.0}
+    told.append(diagnosis_of({**few, "explains": ["a", "b"]}))
 
     parts = {
         key: [part for part in re.split(r"\{[^}]*\}", english) if part.strip()] for key, (english, _) in TEXTS.items()
