@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from healthcare_ops.adapters.local_objects import LocalObjects
-from healthcare_ops.core.errors import ConfigError, NotFoundError
+from healthcare_ops.core.errors import ConfigError, NotFoundError, Reason
 from healthcare_ops.core.faults import scrubbed
 from healthcare_ops.core.runs import RUN_TYPES, RUNS_PREFIX, SUCCEEDED, RunRecord, StateRecord, log_key
 from healthcare_ops.incidents.evidence import FailedRun, GoodRun, LogLine
@@ -15,8 +18,11 @@ from healthcare_ops.jobs import JOB_NAMES
 from healthcare_ops.operations.history import read_log, read_run
 from healthcare_ops.operations.runner import load_orchestrator
 from healthcare_ops.operations.tasks import name_of
+from healthcare_ops.pipeline.quality.report.report import report_key
 
 _TICK = "inference_tick"
+# Of the newest runs of a type that broken rules stopped: those before them mostly failed of what these tell.
+_REPORTS_READ = 3
 
 
 class RunRecords:
@@ -51,11 +57,26 @@ def failed_runs(objects: LocalObjects, ended: Sequence[RunRecord]) -> tuple[Fail
     """
     found: list[FailedRun] = []
     for run_type in RUN_TYPES:
+        reported = 0
         for record in (one for one in ended if one.run_type == run_type):
             if record.status == SUCCEEDED:
                 break
-            found.append(_failed(objects, record))
+            run = _failed(objects, record)
+            if reported < _REPORTS_READ and (report := _report(objects, record)):
+                reported, run = reported + 1, replace(run, report=report)
+            found.append(run)
     return tuple(sorted(found, key=lambda run: run.ended_at))
+
+
+def _report(objects: LocalObjects, record: RunRecord) -> dict[str, Any] | None:
+    """Return the report of data quality of a run that broken rules stopped; None if there is none to be read."""
+    if record.failure is None or record.failure.reason != Reason.DATA_QUALITY:
+        return None
+    try:
+        document = json.loads(objects.read(report_key(date.fromisoformat(record.run_date), record.run_id)))
+    except (NotFoundError, ValueError, RecursionError, OSError):  # who diagnoses goes by the others
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def last_good(ended: Iterable[RunRecord]) -> dict[str, GoodRun]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -36,7 +36,7 @@ def bundle(evidence: Evidence, diagnosis: Diagnosis) -> dict[str, Any]:
     """
     mine = [run for run in evidence.failed_runs if run.run_id in diagnosis.run_ids]
     kept = {
-        "failed_runs": mine[-_RUNS_KEPT:],
+        "failed_runs": [replace(run, report=_part(run.report, _OF_REPORT)) for run in mine[-_RUNS_KEPT:]],
         "symptoms": diagnosis.symptoms,
         "report": _part(evidence.report, _OF_REPORT),
         "drift": _part(evidence.drift, _OF_DRIFT),

@@ -237,7 +237,7 @@ def test_whether_a_rule_is_too_strict_is_asked_of_its_past(trend, check):
 
 
 def test_a_rule_that_was_changed_since_the_last_good_run_may_be_too_strict():
-    changed = Change(AT, "rules", "silver.encounters", who="Ana")
+    changed = Change(AT, "rules", "dq.rules.adopt silver.encounters", who="Ana")
 
     (found,) = diagnose(night(report(rules=[NULLS]), changed=(changed,)))
 
@@ -253,6 +253,32 @@ def test_a_day_is_run_again_unattended_once_the_feed_has_delivered_anew():
     verdicts = [_replay(one) for one in (before, after, refused_again)]
 
     assert verdicts == ["wait", "act", "wait"]
+
+
+def test_runs_of_which_no_report_was_kept_failed_of_what_the_others_tell():
+    told = report(rules=[NULLS])
+    runs = tuple(failed_of_quality(run_id=f"daily-{n}", report=told if n == 2 else None) for n in (1, 2, 3))
+    clean = report(run_id="inference-9", written_at=LATER.isoformat(), verdict="pass", dq_risk_score=0.0)
+
+    (found,) = diagnose(night(clean, runs=runs, symptoms=()))
+
+    assert found.root.code == "nulls"
+    assert found.run_ids == ("daily-1", "daily-2", "daily-3")
+
+
+def test_a_day_waits_while_another_fault_of_the_data_is_left():
+    both = report(rules=[NULLS], clocks=[clock()])
+    left = report(clocks=[clock()], run_id="inference-9", written_at=LATER.isoformat())
+    evidence = replace(night(both), report=left)
+
+    verdicts = {
+        decide(one, again, LATER).verdict
+        for one in diagnose(evidence)
+        for again in one.actions
+        if again.name == "replay"
+    }
+
+    assert verdicts == {"wait"}
 
 
 def test_a_day_is_run_again_unattended_once_a_later_report_finds_the_data_clean():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from healthcare_ops.core.language import LANGUAGES
 from healthcare_ops.incidents.actions import action
@@ -71,9 +70,12 @@ def _runs_of_quality(evidence: Evidence) -> list[FailedRun]:
 
 
 def _report_of(run: FailedRun, evidence: Evidence) -> Section | None:
-    """Return the report that a run wrote, else the newest one, if it tells what stops gold."""
-    report = run.report or evidence.report
-    return report if report and quality_roots(report) else None
+    """Return what tells of what stopped a run: its own report, else the next one, the newest, or one before it."""
+    runs = _runs_of_quality(evidence)
+    at = runs.index(run)
+    others = [*(one.report for one in runs[at + 1 :]), evidence.report, *(one.report for one in reversed(runs[:at]))]
+    known = (report for report in ([run.report] if run.report else others) if report and quality_roots(report))
+    return next(known, None)
 
 
 def _rings(evidence: Evidence) -> Symptom | None:
@@ -177,7 +179,7 @@ def _is_over(found: _Found, evidence: Evidence) -> bool:
 
 def _clean_at(found: _Found, evidence: Evidence) -> datetime | None:
     """Return since when there is reason to run the days again: judged as clean, or delivered anew; None if neither."""
-    if _is_over(found, evidence):
+    if _is_over(found, evidence) and not quality_roots(evidence.report or {}):
         return datetime.fromisoformat((evidence.report or {})["written_at"])
     written_at = datetime.fromisoformat(found.report["written_at"])
     feed_id = found.of.feed_id
@@ -248,7 +250,14 @@ def _without_report(runs: Sequence[FailedRun], evidence: Evidence) -> Diagnosis:
     rings = _rings(evidence)
     begins = [run.ended_at for run in runs] + ([rings.since] if rings else [])
     root = Root("INC-02", "data_quality", "", "no_report")
-    newest: Sequence[Any] = runs[-1:]
+    newest = runs[-1:]
+    report = evidence.report
+    judged_at = datetime.fromisoformat(report["written_at"]) if report and not quality_roots(report) else None
+    again = (
+        replay(root.fault, run, judged_at if judged_at and judged_at > run.ended_at else None)
+        for run in runs
+        if run.run_type != "inference"
+    )
     return Diagnosis(
         root,
         "critical",
@@ -258,6 +267,6 @@ def _without_report(runs: Sequence[FailedRun], evidence: Evidence) -> Diagnosis:
         attempts=newest[0].attempts if newest else 0,
         facts=tuple(fact for run in newest for fact in facts_of(run, understand(run), evidence)),
         unchecked=tuple(one for one in evidence.unchecked if one.what in ("report", "runs")),
-        actions=tuple(action("see_log", root.fault, run.ended_at, run_id=run.run_id) for run in newest),
+        actions=(*(action("see_log", root.fault, run.ended_at, run_id=run.run_id) for run in newest), *again),
         advice=(Phrase("advice_no_report"),),
     )

@@ -119,7 +119,7 @@ def _of_rules(one: QualityRoot, report: Section, evidence: Evidence) -> Iterator
         facts |= {"runs": len(before), "usual": round(median(before), 3) if before else None}
         if "fault" in rule:
             yield judged("hyp_rule_unjudged", 0.8, holds=True, rule=rule["rule_id"])
-        elif changes_of(evidence, "rules"):
+        elif any(rule["table"] in change.name for change in changes_of(evidence, "rules")):
             yield judged("hyp_rule_strict", 0.7, holds=True, **facts)
         elif (is_chronic := _is_chronic(rule)) is None:
             yield unchecked("hyp_rule_strict", 0.4, "absent", **facts)
