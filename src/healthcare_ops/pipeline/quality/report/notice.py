@@ -19,7 +19,7 @@ from healthcare_ops.pipeline.quality.rules.conditions import holds
 from healthcare_ops.pipeline.quality.rules.refusals import NoHistoryError
 from healthcare_ops.pipeline.quality.wording.causes import own_of
 from healthcare_ops.pipeline.quality.wording.feeds import unanswered, without_accepted
-from healthcare_ops.pipeline.quality.wording.findings import Section, kind_of, sentence_of
+from healthcare_ops.pipeline.quality.wording.findings import Section, has_facts, kind_of, sentence_of
 
 _SAMPLES = 10
 
@@ -114,7 +114,8 @@ def _lines(sections: Sequence[Section]) -> Mapping[Language, tuple[str, ...]]:
 
 def _line(section: Section, language: Language) -> str:
     """Return a finding with its day, and of a clock what the lag of its records says."""
-    sentence = sentence_of(section, language).rstrip(".")
+    told = sentence_of(section, language) if has_facts(section) else str(section["sentence"])
+    sentence = told.rstrip(".")
     if kind_of(section) == "refused":
         return sentence
     said = f"{day_in(date.fromisoformat(section['day']), language)}: {sentence}"
