@@ -38,6 +38,7 @@ from healthcare_ops.incidents.evidence import (
     Training,
     Unchecked,
 )
+from healthcare_ops.incidents.playbooks.alone import EVALUATOR
 from healthcare_ops.jobs.drift import drift_key
 from healthcare_ops.jobs.newest import FORECAST, delivery_of, newest
 from healthcare_ops.jobs.refusals import refused_files
@@ -78,6 +79,13 @@ def ringing_alarms(changes: Sequence[Transition]) -> dict[tuple[str, Dimensions]
         elif change.state == "OK":
             found.pop(key, None)
     return found
+
+
+def back_at(changes: Sequence[Transition]) -> datetime | None:
+    """Return when somebody watched again after nobody did; None if that never was, or nobody does."""
+    last = next((one for one in reversed(changes) if one.alarm == EVALUATOR), None)
+    is_back = last is not None and (last.was, last.state) == ("ALARM", "OK")
+    return datetime.fromisoformat(last.at) if last and is_back else None
 
 
 @dataclass(frozen=True)
@@ -135,6 +143,7 @@ class Gatherer:
             complaints=tuple(one.complaint for one in complaints),
             predictions=tuple(shown for one in complaints for shown in one.predictions),
             unchecked=tuple(looking.unchecked),
+            back_at=back_at(self._alarms.read()),
         )
 
 

@@ -51,7 +51,7 @@ def test_every_text_is_said_somewhere():
     made |= {f"fact_drift_{verdict}" for verdict in ("real_change", "data_fault", "season", "none")}
     made |= {f"finding_{kind}" for kind in ("arrivals", "peak", "spread", "wait", "occupancy")}
     made |= {f"{part}_{name}" for part in ("cause", "advice") for name in ("disk_full", "out_of_memory")}
-    made |= {f"cause_training_{code}" for code in ("missed", "failed", "late", "unknown")}
+    made |= {f"cause_training_{code}" for code in ("missed", "failed", "unknown")}
     made |= {f"cause_{code}" for code in NAMED}
 
     assert set(TEXTS) - made - _codes() == set()

@@ -54,7 +54,7 @@ def _of_training(evidence: Evidence, others: Sequence[Diagnosis]) -> Iterator[Di
     if not rings or any(failed & set(one.run_ids) for one in others):
         return
     status = evidence.training.status if evidence.training else "unknown"
-    code = status if status in _NOT_TRAINED else "unknown"
+    code = status if status in ("missed", "failed") else "unknown"
     root = Root("INC-03", "missed", TRAINING, code, TRAINING)
     yield Diagnosis(
         root,
@@ -90,7 +90,6 @@ def _may_train(evidence: Evidence, others: Sequence[Diagnosis]) -> bool:
 def _why_not_trained(evidence: Evidence, code: str) -> Iterator[Hypothesis]:
     yield unchecked("hyp_platform_was_down", 0.6)
     yield by_change("hyp_schedule_changed", 0.6, evidence, "settings")
-    yield judged("hyp_training_at_work", 0.5, holds=code == "late")
     yield judged("hyp_training_failed", 0.5, holds=code == "failed", reason=_reason(evidence))
 
 

@@ -118,10 +118,6 @@ CAUSES: Mapping[str, Text] = {
         "O weekly_train de domingo não começou.",
     ),
     "cause_training_failed": ("Sunday's weekly_train failed.", "O weekly_train de domingo falhou."),
-    "cause_training_late": (
-        "Sunday's weekly_train is still at work.",
-        "O weekly_train de domingo ainda está em andamento.",
-    ),
     "cause_training_unknown": (
         "Sunday's weekly_train has not succeeded; what became of it could not be read.",
         "O weekly_train de domingo não teve êxito; não foi possível ler o que houve com ele.",
