@@ -164,7 +164,11 @@ class RawStore(Protocol):
         ...
 
     def open(self, delivery: Delivery) -> AbstractContextManager[Path]:
-        """Yield a local path of the delivered file, with its name as delivered."""
+        """Yield a local path of the delivered file, with its name as delivered; `DataError` if it was damaged since."""
+        ...
+
+    def put_back(self, delivery: Delivery, file: Path) -> bool:
+        """Put a file of the delivery's bytes in the place of a copy that was damaged; return whether it was."""
         ...
 
 

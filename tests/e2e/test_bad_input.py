@@ -324,6 +324,22 @@ def test_a_file_with_a_header_and_no_record_is_taken_and_said_to_have_none(hops,
     assert again.document["tables"] == []
 
 
+def test_a_delivery_that_was_damaged_in_raw_stops_the_feed_until_the_file_is_ingested_again(hops, desk):
+    hops("load", desk.visits, "--feed", desk.feed, "--site", desk.site, "--state", desk.state)
+    later = desk.write("later.csv", desk.visits.read_text().replace("V-", "W-"))
+    (kept,) = (desk.state / "raw").glob("visits/dt=*/000001/*")
+    sound = kept.read_bytes()
+    kept.write_bytes(sound[:-7])
+    options = ("--feed", "visits", "--state", desk.state)
+
+    again = hops("backfill", "--from", "2026-03-01", "--to", "2026-03-31", "--from-raw", "--state", desk.state)
+    mended = hops("ingest", desk.visits, later, *options, "--json")
+
+    assert (again.exit_code, "is not in raw as it was delivered" in again.message) == (DATA, True)
+    assert [file["fate"] for file in mended.document["files"]] == ["put back", "taken"]
+    assert kept.read_bytes() == sound
+
+
 def test_a_file_name_of_impossible_length_is_refused(assert_refused, desk):
     assert_refused(desk.folder / f"{'x' * 300}.csv", exit_code=CONFIG, says="File name too long")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from healthcare_ops.adapters.local_files import copy_file, write_bytes
+from healthcare_ops.core.errors import DataError
 from healthcare_ops.ports import Delivery
 
 
@@ -39,12 +41,39 @@ class LocalRaw:
         return sorted(found, key=lambda delivery: delivery.delivery_seq)
 
     def _facts(self, feed_id: str) -> Iterator[Path]:
-        return (self._root / feed_id).glob("dt=*/*.json")
+        # Not by a pattern: it would pass over folders that may not be read, as if nothing had been delivered.
+        feed = self._root / feed_id
+        for day in feed.iterdir() if feed.exists() else ():
+            if day.name.startswith("dt="):
+                yield from (path for path in day.iterdir() if path.suffix == ".json")
 
     @contextmanager
     def open(self, delivery: Delivery) -> Iterator[Path]:
-        """Yield the path of the delivered file."""
-        yield self._folder(delivery) / delivery.source_file
+        """Yield the path of the delivered file; `DataError` if it is gone, or its bytes are others by now."""
+        if self._is_damaged(delivery):
+            raise DataError(
+                f"{delivery.source_file} of feed {delivery.feed_id} (delivery {delivery.delivery_seq}) is not in raw "
+                "as it was delivered: its hash is another one.",
+                next_step=f"Have the supplier deliver it again: `hops ingest --feed {delivery.feed_id}` puts it back.",
+            )
+        yield self._path(delivery)
+
+    def put_back(self, delivery: Delivery, file: Path) -> bool:
+        """Put a file of the delivery's bytes in the place of a copy that was damaged; return whether it was."""
+        is_damaged = self._is_damaged(delivery)
+        if is_damaged:
+            copy_file(file, self._path(delivery), delivery.source_sha256)
+        return is_damaged
+
+    def _is_damaged(self, delivery: Delivery) -> bool:
+        try:
+            with self._path(delivery).open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest() != delivery.source_sha256
+        except FileNotFoundError:
+            return True
+
+    def _path(self, delivery: Delivery) -> Path:
+        return self._folder(delivery) / delivery.source_file
 
     def _folder(self, delivery: Delivery) -> Path:
         day = f"dt={delivery.delivered_on.isoformat()}"

@@ -12,6 +12,8 @@ from healthcare_ops.core.errors import ConfigError, OpsError, Reason, TransientE
 
 _AGAIN = "It is tried again by itself; if this goes on, look at the network and at the service."
 _MAKE_ROOM = "Make room and run it again: what was committed stands."
+_CHECK_PATH = "Check the path and its permissions."
+_DENIED_SAYS = "Permission denied"
 _OF_THE_NETWORK = {
     errno.ECONNABORTED,
     errno.ECONNREFUSED,
@@ -26,6 +28,8 @@ _OF_ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS}
 _OF_ROOM = {errno.ENOSPC, errno.EDQUOT}
 # As SQLite, DuckDB and Arrow say it.
 _IS_FULL = re.compile(r"database or disk is full|No space left on device|\"errno\":\s*\"28\"")
+# Of DuckDB and Arrow, which tell neither the number nor the file of a refusal but in their text.
+_IS_DENIED = re.compile(r"[\"'](?P<path>/[^\"'\n]+)[\"'].{0,40}[Pp]ermission denied", re.DOTALL)
 _IS_LOCKED = re.compile(r"database (table )?is locked")
 # Of boto3 and its kin, told by their names: the product runs without them.
 _LOST_CONNECTIONS = {
@@ -134,12 +138,16 @@ def _of_the_system(error: BaseException) -> OpsError | None:
         return None
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror) or error.errno in _OF_THE_NETWORK:
         return TransientError(f"the connection failed: {_said(error)}.", next_step=_AGAIN, reason=Reason.NETWORK)
-    place = f"{error.filename}: " if error.filename else ""
+    named = _IS_DENIED.search(str(error))
+    told = error.filename or (named["path"] if named else "")
+    place = f"{told}: " if told else ""
     if error.errno in _OF_ROOM:
         return ConfigError(f"{place}{error.strerror}.", next_step=_MAKE_ROOM, reason=Reason.DISK_FULL)
     if error.errno in _OF_ACCESS:
         return ConfigError(
-            f"{place}{error.strerror}.", next_step="Check the path and its permissions.", reason=Reason.ACCESS_DENIED
+            f"{place}{_DENIED_SAYS if named else error.strerror}.",
+            next_step=_CHECK_PATH,
+            reason=Reason.ACCESS_DENIED,
         )
     return None
 
@@ -148,6 +156,9 @@ def _of_storage(error: BaseException) -> OpsError | None:
     text = str(error)
     if _IS_FULL.search(text):
         return ConfigError("the disk is full.", next_step=_MAKE_ROOM, reason=Reason.DISK_FULL)
+    if denied := _IS_DENIED.search(text):
+        place = denied["path"]
+        return ConfigError(f"{place}: {_DENIED_SAYS}.", next_step=_CHECK_PATH, reason=Reason.ACCESS_DENIED)
     if _IS_LOCKED.search(text):
         return TransientError("the catalog is in use.", next_step=_AGAIN, reason=Reason.LOCKED)
     if type(error).__name__ in _LOST_CONNECTIONS:

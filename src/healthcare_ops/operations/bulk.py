@@ -138,8 +138,9 @@ def keep_refused(platform: Platform, feed: Feed, verified: Verified) -> None:
 def land(platform: Platform, feed: Feed, files: Mapping[Path, str]) -> list[dict[str, Any]]:
     """Keep the files, given with their SHA-256, in raw; one whose bytes were delivered before is not kept twice.
 
-    Of such a one it is told how many deliveries came after it, but for those that come after it here as well. That
-    one of these files was refused before, by its name or its bytes, is told no more.
+    If raw holds its bytes no more, it is put back. Of such a one it is told how many deliveries came after it, but for
+    those that come after it here as well. That one of these files was refused before, by its name or its bytes, is told
+    no more.
 
     Raises
     ------
@@ -158,6 +159,7 @@ def land(platform: Platform, feed: Feed, files: Mapping[Path, str]) -> list[dict
         if is_new:
             today = civil_day(clock.now(), platform.context.site.tz)
             known[digest] = raw.land(feed.feed_id, path, digest, today)
+        fate = "taken" if is_new else "put back" if raw.put_back(known[digest], path) else "delivered before"
         number = known[digest].delivery_seq
         later = len(settled) - bisect_right(settled, number)
         if not still_to_come[digest]:
@@ -165,7 +167,7 @@ def land(platform: Platform, feed: Feed, files: Mapping[Path, str]) -> list[dict
         landed.append(
             {
                 "file": str(path),
-                "fate": "taken" if is_new else "delivered before",
+                "fate": fate,
                 "source_file": path.name,
                 "batch_id": known[digest].batch_id,
                 "later_deliveries": later,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from datetime import date
 
 import pytest
@@ -85,3 +86,42 @@ def test_a_feed_whose_name_begins_like_another_s_is_another(raw, visits):
 
     assert raw.deliveries("ed2") == []
     assert raw.deliveries("e") == []
+
+
+def test_a_delivery_that_was_damaged_since_is_not_read(raw, root, visits):
+    landed = raw.land("ed", visits, ABC, DAY)
+    (root / "ed" / "dt=2026-03-01" / "000001" / "visits.csv").write_bytes(b"visit\n")
+
+    with (
+        pytest.raises(DataError, match=r"visits.csv of feed ed \(delivery 1\) is not in raw as it was delivered"),
+        raw.open(landed),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_delivery_that_was_damaged_is_put_back_by_the_same_file(raw, root, visits, is_gone):
+    landed = raw.land("ed", visits, ABC, DAY)
+    kept = root / "ed" / "dt=2026-03-01" / "000001" / "visits.csv"
+    kept.unlink() if is_gone else kept.write_bytes(b"visit\n")
+
+    assert raw.put_back(landed, visits)
+
+    with raw.open(landed) as path:
+        assert path.read_bytes() == b"visit\n1\n"
+
+
+def test_a_delivery_that_is_as_it_was_is_left_alone(raw, visits):
+    assert not raw.put_back(raw.land("ed", visits, ABC, DAY), visits)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="rights of folders do not bind an administrator")
+def test_a_folder_that_may_not_be_read_is_not_one_without_deliveries(raw, root, visits):
+    raw.land("ed", visits, ABC, DAY)
+    (root / "ed").chmod(0)
+
+    try:
+        with pytest.raises(PermissionError):
+            raw.deliveries("ed")
+    finally:
+        (root / "ed").chmod(0o755)

@@ -105,6 +105,20 @@ def test_a_disk_or_a_folder_at_fault_is_named():
     assert closed.message == "/var/lake/x: Permission denied."
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.IOException('IO Error: Cannot open file "/var/lake/x": Permission denied'),
+        PermissionError(13, "Failed stat()ing path '/var/lake/x'. Detail: [errno 13] Permission denied"),
+    ],
+    ids=["DuckDB", "Arrow"],
+)
+def test_a_refusal_that_names_its_file_in_its_text_is_one_of_access_to_that_file(error):
+    found = understood(error)
+
+    assert (found.reason, found.message) == (Reason.ACCESS_DENIED, "/var/lake/x: Permission denied.")
+
+
 def test_what_the_product_says_itself_stays_as_it_is():
     said = DataError("12 of 40 rows have no arrival.", next_step="Ask the supplier.")
 
