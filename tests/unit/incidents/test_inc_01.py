@@ -7,8 +7,10 @@ from importlib.resources import files
 
 import pytest
 
+from healthcare_ops.core.errors import Reason
 from healthcare_ops.core.language import LANGUAGES
 from healthcare_ops.incidents.evidence import Ages, Change, Evidence, GoodRun, LogLine, Unchecked
+from healthcare_ops.incidents.playbooks.failures import understand
 from healthcare_ops.incidents.policy import decide
 from healthcare_ops.incidents.triage import diagnose
 from healthcare_ops.incidents.wording.say import say, say_hypothesis, say_unchecked
@@ -224,3 +226,19 @@ def test_the_evidence_hash_is_the_same_while_only_time_goes_by_and_more_runs_fai
 
     assert hashes[0] == hashes[1]
     assert hashes[0] != hashes[2]
+
+
+def test_every_reason_code_has_a_class_but_those_that_say_nothing():
+    unknown = {reason for reason in Reason if understand(failed(reason, "it failed.")).fault == "unknown"}
+
+    assert unknown == {Reason.STEP_FAILED, Reason.UNEXPECTED}
+
+
+RETRIED = sorted(
+    {name for state in MACHINE["States"].values() for one in state.get("Retry", ()) for name in one["ErrorEquals"]}
+)
+
+
+@pytest.mark.parametrize("error", RETRIED)
+def test_what_the_machine_itself_retries_passes(error):
+    assert understand(failed(error=error)).fault in ("transient", "timeout")

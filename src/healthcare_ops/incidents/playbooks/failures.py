@@ -31,7 +31,7 @@ _OF_THE_MACHINE = {Reason.DISK_FULL: "disk", Reason.OUT_OF_MEMORY: "memory"}
 # Of services that no job speaks for, as Step Functions names them.
 _TRANSIENT_ERROR = re.compile(
     r"^TransientError$|(ServiceException|SdkClientException|AWSLambdaException|TooManyRequestsException"
-    r"|ConcurrentRunsExceededException|InternalServiceException|OperationTimeoutException)$"
+    r"|ConcurrentRunsExceededException|InternalServiceException|OperationTimeoutException|ThrottlingException)$"
 )
 _TIMEOUTS = {"States.Timeout", "States.HeartbeatTimeout"}
 _REFUSED = re.compile(r"access ?denied|not authorized|permission denied|operation not permitted|read-only", re.I)
