@@ -107,6 +107,61 @@ def test_what_cannot_be_done_to_an_incident_is_refused_and_changes_nothing(hops,
     assert incidents_of(hops, desk) == [before]
 
 
+def test_what_a_person_approves_is_carried_out_once_and_written_down(hops, failed):
+    desk, run_id = failed
+    state = ("--state", desk.state)
+    incidents_of(hops, desk)
+
+    done = hops("incidents", "approve", "last", "redrive", *BY, *state)
+
+    document = hops("incidents", "show", "last", *state, "--json").document
+    audited = hops("audit", "show", *state, "--json").document["entries"][::-1]
+    assert (done.exit_code, f"done ({run_id})" in done.out) == (0, True)
+    assert hops("runs", "show", run_id, *state, "--json").document["status"] == "SUCCEEDED"
+    assert [one["event"] for one in document["timeline"]][3:] == ["approved", "action", "action"]
+    assert [(one["who"], one["action"]) for one in audited] == [("Ana", "incidents.approve"), ("hops", "incidents.act")]
+    assert audited[1]["reason"] == "approved by Ana: on-call"
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [("see_log", "see_log is for people to do."), ("fly", "the incident has no action 'fly'.")],
+)
+def test_what_is_no_action_of_the_platform_is_not_approved(hops, failed, action, message):
+    desk, _ = failed
+    incidents_of(hops, desk)
+
+    refused = hops("incidents", "approve", "last", action, *BY, "--state", desk.state)
+
+    assert (refused.exit_code, refused.message) == (4, message)
+    assert hops("audit", "show", "--state", desk.state, "--json").document["entries"] == []
+
+
+def test_a_complaint_opens_one_incident_and_is_told_once(hops, watched):
+    words = ("complaint", "--sector", "PS", "--at", "2026-03-03T08:00:00-03:00", "--by", "Ana", "--reason", "too-low")
+    state = ("--state", watched.state, "--json")
+
+    first, second = hops(*words, *state).document, hops(*words, *state).document
+
+    document = hops("incidents", "show", "last", *state).document
+    assert first == second
+    assert (first["runbook"], first["root"]["place"]) == ("INC-03", "PS")
+    assert [one["event"] for one in document["timeline"]] == ["opened", "complaint", "diagnosed"]
+    unchecked = [(one["what"], one["why"]) for one in document["diagnosis"]["unchecked"]]
+    assert ("predictions", "absent") in unchecked
+
+
+@pytest.mark.parametrize(
+    ("sector", "at", "exit_code"),
+    [("MOON", "2026-03-03T08:00:00-03:00", 3), ("PS", "2099-03-03T08:00:00-03:00", 4), ("PS", "yesterday", 2)],
+)
+def test_a_complaint_of_nothing_that_was_is_refused(hops, watched, sector, at, exit_code):
+    words = ("complaint", "--sector", sector, "--at", at, "--by", "Ana", "--reason", "too-low")
+
+    assert hops(*words, "--state", watched.state).exit_code == exit_code
+    assert incidents_of(hops, watched) == []
+
+
 def test_a_hospital_where_nothing_rings_has_no_incidents(hops, watched, tmp_path):
     assert hops("incidents", "list", "--state", watched.state).out == "no open incidents\n"
     assert hops("incidents", "list", "--all", "--state", watched.state).out == "no incidents\n"

@@ -12,20 +12,44 @@ import pytest
 from healthcare_ops.adapters.local_incidents import INCIDENTS_FOLDER
 from healthcare_ops.adapters.local_metrics import METRICS_FOLDER, LocalMetrics
 from healthcare_ops.adapters.local_objects import LocalObjects
-from healthcare_ops.adapters.state_lock import NO_PATIENCE
+from healthcare_ops.adapters.state_lock import NO_PATIENCE, lock_state
 from healthcare_ops.core.clock import VirtualClock
 from healthcare_ops.core.config import SITE_FILE
 from healthcare_ops.core.emf import Measured, emf_line
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.runs import SUCCEEDED, AttemptRecord, Failure, RunRecord, StateRecord
+from healthcare_ops.jobs.audit_log import entries
 from healthcare_ops.operations.alarms import Alarms
 from healthcare_ops.operations.incidents import Incidents
+from healthcare_ops.operations.remedies import Remedies, begin, decision_of
 from hospital import SITE
 
 MONDAY = datetime(2026, 3, 2, 7, tzinfo=UTC)
 BY = {"by": "Ana", "reason": "on call", "patience": NO_PATIENCE}
 NETWORK = Failure("TransientError", "Network", "the connection failed.", error_class="transient")
 DENIED = Failure("ConfigError", "AccessDenied", "/srv/raw: Permission denied.")
+
+
+@dataclass
+class AskedEngine:
+    """An engine that notes what it is asked for, and does none of it."""
+
+    clock: VirtualClock
+    asked: list = field(default_factory=list)
+    at_work: str = ""
+
+    def now(self):
+        return self.clock.now()
+
+    def running(self, run_type):
+        return self.at_work
+
+    def redrive(self, run_id):
+        self.asked.append(("redrive", run_id))
+
+    def start(self, run_type, run_date=None, **more):
+        self.asked.append(("start", run_type))
+        return f"{run_type}-of-the-test"
 
 
 @dataclass
@@ -39,6 +63,8 @@ class House:
         (self.state / SITE_FILE).write_text(SITE)
         self.incidents = Incidents(self.state, self.clock)
         self.alarms = Alarms(self.state)
+        self.engine = AskedEngine(self.clock)
+        self.remedies = Remedies(self.state, self.incidents, self.engine)
 
     def run_ends(self, failure=None, state="RunBronzeIngest", run_type="daily"):
         """Keep the record of a run that ended just now, and have its end counted."""
@@ -69,6 +95,18 @@ class House:
         self.measure(Measured(self.clock.now() - timedelta(seconds=1), {}, {"EvaluatorBeat": 1}))
         self.alarms.judge(self.clock.now())
         return [(told["what"], told["incident"]) for told in self.incidents.look()]
+
+    def acts_after(self, **time):
+        """Let time go by with the platform acting; return what it asked of its engine."""
+        asked = len(self.engine.asked)
+        for _ in range(int(timedelta(**time) / timedelta(minutes=1))):
+            self._look_after(1)
+            list(self.remedies(self.clock.now(), {}))
+        return self.engine.asked[asked:]
+
+    @property
+    def audited(self):
+        return [(one.who, one.action, one.details.get("action")) for one in entries(LocalObjects(self.state))]
 
     @property
     def all(self):
@@ -234,3 +272,83 @@ def test_while_nothing_rings_nothing_is_gathered(house):
     (house.state / SITE_FILE).unlink()  # to gather, it would be read
 
     assert house.after(minutes=1) == []
+
+
+# What the platform does by itself
+
+
+def test_what_passes_is_tried_again_ever_more_rarely_and_no_more_than_three_times(house):
+    run_id = house.run_ends(NETWORK)
+
+    first, second, third, later = (house.acts_after(minutes=minutes) for minutes in (9, 10, 25, 24 * 60))
+
+    again = [("redrive", run_id)]
+    assert (first, second, third, later) == (again, again, again, [])
+    assert house.audited == [("hops", "incidents.act", "redrive")] * 3
+    (incident,) = house.all.values()
+    assert [(one.by, one.outcome) for one in incident.taken] == [("hops", "begun"), ("hops", "done")] * 3
+
+
+def test_what_only_people_can_mend_is_left_to_them(house):
+    house.run_ends(DENIED)
+
+    assert house.acts_after(hours=3) == []
+    assert house.audited == []
+
+
+def test_nothing_is_done_while_a_run_of_its_type_is_at_work(house):
+    house.run_ends(NETWORK)
+    house.engine.at_work = "daily-20260302T080000Z"
+
+    assert house.acts_after(minutes=20) == []
+
+
+def test_nothing_is_done_that_cannot_be_written_down_and_it_is_done_as_soon_as_it_can(house):
+    run_id = house.run_ends(NETWORK)
+    with lock_state(house.state):
+        held = house.acts_after(minutes=9)
+
+    assert held == []
+    assert house.acts_after(minutes=1) == [("redrive", run_id)]
+
+
+def test_an_action_that_fails_is_told_with_its_reason(house):
+    house.run_ends(NETWORK)
+
+    def refuse(run_id):
+        raise ConfigError("its steps are not kept any more.")
+
+    house.engine.redrive = refuse
+    house.acts_after(minutes=9)
+
+    (incident,) = house.all.values()
+    assert [(one.outcome, one.detail) for one in incident.taken] == [("begun", ""), ("failed", "Config")]
+
+
+# What a person approves
+
+
+def test_an_approval_of_evidence_that_has_changed_is_refused_until_somebody_looked_again(house):
+    house.run_ends(NETWORK)
+    house.after(minutes=1)
+    (name,) = house.all
+    house.clock.sleep(60)
+    newest = house.run_ends(NETWORK)
+
+    with pytest.raises(ConfigError, match="has changed since it was diagnosed"):
+        house.incidents.approve(name, "redrive", newest, **BY)
+    incident, diagnosis, action = house.incidents.approve(name, "redrive", newest, **BY)
+
+    assert action.parameters == {"run_id": newest}
+    assert decision_of(incident, diagnosis, action, house.clock.now()).verdict == "act"
+
+
+def test_an_approval_is_used_up_by_the_action_that_it_allowed(house):
+    run_id = house.run_ends(DENIED)
+    house.after(minutes=1)
+    (name,) = house.all
+    incident, diagnosis, action = house.incidents.approve(name, "redrive", run_id, **BY)
+
+    begin(house.state, house.incidents, incident, action, decision_of(incident, diagnosis, action, house.clock.now()))
+
+    assert decision_of(house.all[name], diagnosis, action, house.clock.now()).verdict == "ask"

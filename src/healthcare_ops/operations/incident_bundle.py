@@ -50,6 +50,11 @@ def complained_of(incidents: Iterable[Incident]) -> list[Complained]:
     return [_complained(facts) for one in incidents if not one.is_resolved for facts in one.complaints]
 
 
+def complaint_ids(incident: Incident) -> set[str]:
+    """Return the complaints that an incident was told of."""
+    return {one["complaint"]["complaint_id"] for one in incident.complaints}
+
+
 def complaint_facts(complained: Complained) -> dict[str, Any]:
     """Return a complaint as an incident keeps it."""
     facts: dict[str, Any] = plain(asdict(complained))

@@ -127,8 +127,11 @@ class Gatherer:
         failed = failed_runs(self._objects, ended)
         report = looking.report()
         symptoms = [_symptom(key[0], one) for key, one in sorted(self.ringing().items())]
-        # A run that succeeded makes good what failed at once; the alarm tells so some minutes later.
-        made_good = {record.run_type for record in ended} - {run.run_type for run in failed}
+        for one in complaints:
+            if not one.predictions:
+                looking.lacks("predictions", "absent", one.complaint.complaint_id)
+        # A run that succeeds, or is being redriven, makes good what failed; the alarm tells so some minutes later.
+        made_good = {record.run_type for record in runs} - {run.run_type for run in failed}
         return Evidence(
             at=now,
             symptoms=tuple(one for one in symptoms if one.of.get("RunType") not in made_good),
@@ -177,7 +180,7 @@ class _Looking:
         good = {one.run_type: one for one in reversed(self.ended) if one.status == "SUCCEEDED"}
         ends = [_ended(good[name]) for name in types if name in good]
         if not ends:
-            self._lacks("changes", "absent")
+            self.lacks("changes", "absent")
             return ()
         bad = {run.run_type: run.run_id for run in failed}
         found = [
@@ -189,7 +192,7 @@ class _Looking:
         try:
             found += changed_within(self.state, self.secrets, Span(min(ends), self.now))
         except ConfigError:
-            self._lacks("changes", "unreadable")
+            self.lacks("changes", "unreadable")
         return tuple(sorted(found, key=lambda one: one.at, reverse=True))
 
     def training(self, runs: Sequence[RunRecord]) -> Training:
@@ -237,7 +240,7 @@ class _Looking:
             trained_until = read_manifest(self.objects, champion.version)["trained_until"]
             return datetime.fromisoformat(champion.since), datetime.fromisoformat(trained_until)
         except (ConfigError, NotFoundError, KeyError, ValueError):
-            self._lacks("training", "unreadable", "model")
+            self.lacks("training", "unreadable", "model")
             return None, None
 
     def _dated(self) -> Iterator[tuple[RunRecord, Any]]:
@@ -254,12 +257,13 @@ class _Looking:
             try:
                 return {"path": key, **json.loads(self.objects.read(key))}
             except (ValueError, TypeError, RecursionError):
-                self._lacks(what, "unreadable", key)
+                self.lacks(what, "unreadable", key)
                 return None
-        self._lacks(what, "absent")
+        self.lacks(what, "absent")
         return None
 
-    def _lacks(self, what: Asked, why: Lacking, of: str = "") -> None:
+    def lacks(self, what: Asked, why: Lacking, of: str = "") -> None:
+        """Note what could not be looked at."""
         self.unchecked.append(Unchecked(what, why, of))
 
 

@@ -1,47 +1,21 @@
-"""What is said of an incident, in English and Brazilian Portuguese: its phrases, states and timeline."""
+"""What is said of an incident as it is kept, in English and Brazilian Portuguese: its phrases and its timeline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import tzinfo
 from typing import Any
 
 from healthcare_ops.core.incident import PLATFORM, IncidentEvent
 from healthcare_ops.core.language import Language, Text, text_in
+from healthcare_ops.incidents.diagnosis import Hypothesis, Phrase
+from healthcare_ops.incidents.evidence import Unchecked
+from healthcare_ops.incidents.wording.say import say, say_hypothesis, say_unchecked
 
-STATES: Mapping[str, Text] = {
-    "open": ("open", "aberto"),
-    "acknowledged": ("acknowledged", "reconhecido"),
-    "mitigated": ("mitigated", "mitigado"),
-    "resolved": ("resolved", "resolvido"),
-    "reopened": ("reopened", "reaberto"),
-}
 SEVERITIES: Mapping[str, Text] = {
     "critical": ("critical", "crítico"),
     "warning": ("warning", "aviso"),
     "info": ("info", "informação"),
-}
-CHECKS: Mapping[str, Text] = {
-    "supported": ("evidence for it", "há evidência a favor"),
-    "refuted": ("evidence against it", "há evidência contra"),
-    "unchecked": ("not checked", "não verificado"),
-}
-WHATS: Mapping[str, Text] = {
-    "runs": ("the records of runs", "os registros de execuções"),
-    "log": ("the log of the run", "o registro da execução"),
-    "report": ("the report of data quality", "o relatório de qualidade de dados"),
-    "drift": ("the verdict on drift", "o veredito sobre deriva"),
-    "training": ("the training", "o treino"),
-    "changes": ("what changed since the last good run", "o que mudou desde a última execução boa"),
-    "ages": ("how old data are", "a idade dos dados"),
-    "predictions": ("the forecasts that were shown", "as previsões mostradas"),
-    "access": ("what access is granted", "os acessos concedidos"),
-    "deliveries": ("deliveries since", "as entregas desde então"),
-}
-LACKING: Mapping[str, Text] = {
-    "absent": ("there is none", "não há"),
-    "unreadable": ("it cannot be read", "não pode ser lido"),
-    "outdated": ("it is older than the incident", "é anterior ao incidente"),
-    "out_of_reach": ("it is not to be seen from here", "não pode ser visto daqui"),
 }
 _EVENTS: Mapping[str, Text] = {
     "opened": ("opened as {root_key}", "aberto como {root_key}"),
@@ -72,10 +46,24 @@ _REASONS: Mapping[str, str] = {
 }
 
 
-def said(phrase: Mapping[str, Any], language: Language) -> str:
-    """Return a phrase of a diagnosis, as an incident keeps it, in a language."""
-    facts = ", ".join(f"{name} {value}" for name, value in phrase.get("facts", {}).items() if value not in (None, ""))
-    return f"{phrase.get('code', '')}{f' ({facts})' if facts else ''}"
+def said(phrase: Mapping[str, Any], language: Language, zone: tzinfo) -> str:
+    """Return a phrase of a diagnosis, as an incident keeps it, in a language; instants are of the zone."""
+    return say(_phrase(phrase), language, zone)
+
+
+def hypothesis_said(kept: Mapping[str, Any], language: Language, zone: tzinfo) -> str:
+    """Return a hypothesis, as an incident keeps it, with what speaks for or against it."""
+    one = Hypothesis(_phrase(kept["says"]), kept["weight"], kept["check"], kept.get("lacking"))
+    return say_hypothesis(one, language, zone)
+
+
+def unchecked_said(kept: Mapping[str, Any], language: Language) -> str:
+    """Return what could not be looked at, as an incident keeps it."""
+    return say_unchecked(Unchecked(kept["what"], kept["why"], kept["of"]), language)
+
+
+def _phrase(kept: Mapping[str, Any]) -> Phrase:
+    return Phrase(kept["code"], kept["facts"])
 
 
 def who_in(by: str, language: Language) -> str:
@@ -83,16 +71,17 @@ def who_in(by: str, language: Language) -> str:
     return text_in(_PLATFORM, language) if by == PLATFORM else by
 
 
-def told(event: IncidentEvent, language: Language) -> str:
+def told(event: IncidentEvent, language: Language, zone: tzinfo) -> str:
     """Return what happened, in one line without who did it."""
     facts = event.facts
+    cause = facts.get("diagnosis", {}).get("cause")
     reason = str(facts.get("reason", ""))
     outcome = _OUTCOMES.get(str(facts.get("outcome", "")), ("", ""))
     words = {
         "root_key": facts.get("root_key", ""),
         "alarm": facts.get("alarm", ""),
         "of": of_text(facts.get("of", {})),
-        "cause": said(facts.get("diagnosis", {}).get("cause", {}), language),
+        "cause": said(cause, language, zone) if cause else "",
         "runs": ", ".join(facts.get("run_ids", ())),
         "sector": facts.get("complaint", {}).get("sector_id", ""),
         "reason": _REASONS.get(reason, reason) if language == "pt-BR" and event.by == PLATFORM else reason,

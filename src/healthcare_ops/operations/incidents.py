@@ -21,12 +21,13 @@ from healthcare_ops.core.incident import (
     IncidentEvent,
     new_incident_id,
 )
-from healthcare_ops.incidents.diagnosis import Diagnosis
+from healthcare_ops.incidents.actions import action_rules
+from healthcare_ops.incidents.diagnosis import Action, Diagnosis
 from healthcare_ops.incidents.evidence import Evidence, Symptom
 from healthcare_ops.incidents.triage import diagnose
 from healthcare_ops.operations import audit
-from healthcare_ops.operations.incident_bundle import bundle, complained_of, plain
-from healthcare_ops.operations.incident_evidence import Gatherer
+from healthcare_ops.operations.incident_bundle import bundle, complained_of, complaint_facts, complaint_ids, plain
+from healthcare_ops.operations.incident_evidence import Complained, Gatherer
 from healthcare_ops.operations.incident_words import CURED, FOUND_AGAIN
 from healthcare_ops.operations.schedules import Tally
 
@@ -47,6 +48,8 @@ class Incidents:
         self._clock = clock or SystemClock()
         self._store = LocalIncidents(state / INCIDENTS_FOLDER)
         self._gatherer = Gatherer(state, self._clock)
+        # What was found at the last look of incidents that are not settled, by their ids.
+        self.found: dict[str, Diagnosis] = {}
 
     def __call__(self, now: datetime, tallies: Mapping[str, Tally]) -> Iterable[Told]:
         """Look, and return an event for each incident that changed."""
@@ -82,7 +85,7 @@ class Incidents:
         LockedError
             If another process looks, and does not come to an end.
         """
-        ringing = self._gatherer.ringing()
+        ringing, self.found = self._gatherer.ringing(), {}
         if not ringing and all(one.is_resolved for one in self.read()):
             return []
         with lock_state(self._state, Lock.INCIDENTS, wait_s=_PATIENCE_S):
@@ -116,8 +119,69 @@ class Incidents:
             raise ConfigError(f"{incident.incident_id} is {incident.state}.", next_step="There is nothing to reopen.")
         return self._decided(incident, "reopened", by=by, reason=reason, patience=patience)
 
+    def approve(
+        self, name: str, wanted: str, of: str = "", *, by: str, reason: str, patience: Patience
+    ) -> tuple[Incident, Diagnosis, Action]:
+        """Let a person answer for one action, as long as the evidence is as it was shown.
+
+        `of` is a value of its parameters, where several actions have the name. What is allowed is carried out by the
+        caller.
+
+        Raises
+        ------
+        ConfigError
+            If the incident is settled, its root is found no more, or the evidence is another than was shown; if the
+            action is none of it, or one that people do themselves; if nobody is named, or no reason.
+        """
+        incident = self.find(name)
+        if incident.is_resolved:
+            raise ConfigError(f"{incident.incident_id} is resolved.", next_step="`hops incidents list` has the others.")
+        diagnosis, _ = self.diagnosis_of(incident)
+        if diagnosis is None or diagnosis.evidence_hash != incident.evidence_hash:
+            self.look()
+            raise ConfigError(
+                f"the evidence of {incident.incident_id} has changed since it was diagnosed.",
+                next_step=f"Look at it again: `hops incidents show {incident.incident_id}`.",
+            )
+        action = chosen(diagnosis, wanted, of)
+        facts = {
+            "action": action.name,
+            "parameters": action.parameters,
+            "evidence_hash": diagnosis.evidence_hash,
+        }
+        incident = self._decided(incident, "approved", by=by, reason=reason, patience=patience, **facts)
+        return incident, diagnosis, action
+
+    def complain(self, complained: Complained, *, by: str, reason: str, patience: Patience) -> Incident:
+        """Attach what somebody complains of to the incident that explains it, or open one; told again, nothing changes.
+
+        `ConfigError` if nobody is named, or no reason.
+        """
+        audit.require_said("--by", by)
+        audit.require_said("--reason", reason)
+        told_id = complained.complaint.complaint_id
+        with (
+            lock_state(self._state, wait_s=patience.wait_s, tell=patience.tell),
+            lock_state(self._state, Lock.INCIDENTS, wait_s=_PATIENCE_S),
+        ):
+            incidents = self.read()
+            known = [*complained_of(incidents)]
+            if any(one.complaint.complaint_id == told_id for one in known):
+                return next(one for one in incidents if told_id in complaint_ids(one))
+            evidence = self._gatherer.gather([*known, complained])
+            diagnosis = next(one for one in diagnose(evidence) if told_id in one.complaint_ids)
+            name, events = self._matched(diagnosis, incidents, evidence)
+            before = next((one.state for one in incidents if one.incident_id == name), "")
+            details = {"incident": name, "sector": complained.complaint.sector_id, "before": before, "after": "open"}
+            self.write_audit("incidents.complain", details, by=by.strip(), reason=reason.strip())
+            complaint = self.event("complaint", by=by.strip(), reason=reason.strip(), **complaint_facts(complained))
+            opened = [one for one in events if one.event in ("opened", "reopened")]
+            rest = [one for one in events if one not in opened]
+            self._store.append(name, [*opened, complaint, *rest])
+        return self.find(name)
+
     def _decided(
-        self, incident: Incident, kind: EventKind, *, by: str, reason: str, patience: Patience, audited: str = ""
+        self, incident: Incident, kind: EventKind, *, by: str, reason: str, patience: Patience, **facts: Any
     ) -> Incident:
         """Note what somebody decided, in the audit log first; return the incident as it is then."""
         audit.require_said("--by", by)
@@ -128,8 +192,8 @@ class Incidents:
             lock_state(self._state, Lock.INCIDENTS, wait_s=_PATIENCE_S),
         ):
             before = self.find(name).state
-            event = self.event(kind, by=by, reason=reason)
-            details = {"incident": name, "before": before, "after": audited or _AFTER[kind](before)}
+            event = self.event(kind, by=by, reason=reason, **facts)
+            details = {"incident": name, **_flat(facts), "before": before, "after": _AFTER[kind](before)}
             self.write_audit(f"incidents.{_ACTIONS[kind]}", details, by=by, reason=reason)
             self._store.append(name, [event])
         return self.find(name)
@@ -158,6 +222,8 @@ class Incidents:
         told: list[Told] = []
         for diagnosis in diagnoses:
             name, events = self._matched(diagnosis, incidents, evidence)
+            if events or any(one.incident_id == name and not one.is_resolved for one in incidents):
+                self.found[name] = diagnosis
             if events:
                 self._store.append(name, events)
                 told += _told(name, events, diagnosis.root.section)
@@ -173,7 +239,7 @@ class Incidents:
             return standing.incident_id, self._additions(standing, diagnosis, evidence)
         settled = mine[0] if mine else None
         # There is none until an alarm rings or somebody complains; one that is settled rests until there is news.
-        if not _is_news(diagnosis, settled) if settled else not diagnosis.symptoms:
+        if not _is_news(diagnosis, settled) if settled else not (diagnosis.symptoms or diagnosis.complaint_ids):
             return "", []
         others = {one.incident_id for one in incidents if one.root_key != root.key}
         name = new_incident_id(root.section, root.key, diagnosis.began_at, others)
@@ -252,19 +318,47 @@ class Incidents:
         return True
 
 
-_ACTIONS: Mapping[str, str] = {"acknowledged": "acknowledge", "resolved": "resolve", "reopened": "reopen"}
+_ACTIONS: Mapping[str, str] = {
+    "acknowledged": "acknowledge",
+    "approved": "approve",
+    "resolved": "resolve",
+    "reopened": "reopen",
+}
 _AFTER: Mapping[str, Any] = {
     "acknowledged": lambda before: before if before == "mitigated" else "acknowledged",
+    "approved": lambda before: before,
     "resolved": lambda before: "resolved",
     "reopened": lambda before: "reopened",
 }
+
+
+def chosen(diagnosis: Diagnosis, wanted: str, of: str) -> Action:
+    """Return the action of a diagnosis that a person means; `ConfigError` if it is none, or one for people."""
+    values = {number: one.parameters.values() for number, one in enumerate(diagnosis.actions) if one.name == wanted}
+    meant = [number for number, told in values.items() if not of or any(value.startswith(of) for value in told)]
+    named = [diagnosis.actions[number] for number in meant]
+    if len(named) != 1:
+        there = ", ".join(dict.fromkeys(one.name for one in diagnosis.actions)) or "nothing"
+        which = "; ".join(", ".join(one.parameters.values()) for one in named)
+        what = f"{len(named)} actions {wanted}, of {which}" if named else f"no action {wanted!r}{of and f' of {of}'}"
+        raise ConfigError(f"the incident has {what}.", next_step=f"It has: {there}; `--of` says which one.")
+    if action_rules()[wanted].by == "people":
+        raise ConfigError(f"{wanted} is for people to do.", next_step=f"Run `{named[0].command}`.")
+    return named[0]
+
+
+def _flat(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return facts as the audit log has them: one value a name."""
+    told = {**facts, **facts.get("parameters", {})}
+    return {name: str(value) for name, value in told.items() if name != "parameters"}
 
 
 def _is_news(diagnosis: Diagnosis, settled: Incident) -> bool:
     """Tell whether a root shows itself anew after its incident was settled: a symptom began, or another run failed."""
     resolved_at = settled.resolved_at
     began = resolved_at is None or any(one.since > resolved_at for one in diagnosis.symptoms)
-    return began or bool(set(diagnosis.run_ids) - set(settled.run_ids))
+    fresh = set(diagnosis.run_ids) - set(settled.run_ids) | set(diagnosis.complaint_ids) - complaint_ids(settled)
+    return began or bool(fresh)
 
 
 def _key(symptom: Symptom) -> Key:

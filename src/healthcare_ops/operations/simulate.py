@@ -21,6 +21,7 @@ from healthcare_ops.core.validated import read_toml
 from healthcare_ops.operations import bulk
 from healthcare_ops.operations.engine import open_engine, type_of
 from healthcare_ops.operations.incidents import Incidents
+from healthcare_ops.operations.remedies import Remedies
 from healthcare_ops.operations.schedules import schedules_of
 from healthcare_ops.operations.service import Look, Service
 from healthcare_ops.operations.watch import Watch
@@ -139,7 +140,7 @@ class _Simulation:
         schedules = schedules_of(settings, site.tz)
         looks: dict[str, Look] = {
             "watching": Watch(self.state, self.clock),
-            "incidents": Incidents(self.state, self.clock),
+            "incidents": Remedies(self.state, Incidents(self.state, self.clock), engine, is_replay=True),
         }
         return Service(engine, schedules, keep, self.simulated.tell, is_replay=True, looks=looks)
 

@@ -61,6 +61,7 @@ for _command in (
     drift.drift,
     metrics.metrics,
     alarms.alarms,
+    incidents.complaint,
     report.report,
     lake.export,
     setup.version,

@@ -49,31 +49,32 @@ _MOST_CHANGES = 12
 
 def print_incident(incident: Incident, zone: ZoneInfo, language: Language) -> None:
     """Print all that is known of an incident; instants are of the zone."""
-    from healthcare_ops.operations.incident_words import SEVERITIES, STATES
+    from healthcare_ops.incidents.wording.names import STATES
+    from healthcare_ops.operations.incident_words import SEVERITIES
 
     found, out = incident.diagnosis, console()
     state, severity = text_in(STATES[incident.state], language), text_in(SEVERITIES[incident.severity], language)
     since = text_in(("since", "desde"), language)
     head = f"{incident.incident_id}: {state}, {severity}, {since} {_local(incident.began_at, zone)} ({zone.key})"
     out.print(head, style="bold", markup=False, soft_wrap=True)
-    _cause(found, language)
+    _cause(found, zone, language)
     _symptoms(incident, zone, language)
-    _sentences("facts", found.get("facts", ()), language)
-    _hypotheses(found, language)
+    _sentences("facts", found.get("facts", ()), zone, language)
+    _hypotheses(found, zone, language)
     _unchecked(incident, language)
     _changed(incident, zone, language)
     _actions(incident, language)
-    _sentences("advice", found.get("advice", ()), language)
+    _sentences("advice", found.get("advice", ()), zone, language)
     out.print(text_in(_RUNBOOK, language).format(section=incident.section), markup=False, soft_wrap=True)
     out.print()
     _timeline(incident, zone, language)
 
 
-def _cause(found: Mapping[str, Any], language: Language) -> None:
+def _cause(found: Mapping[str, Any], zone: ZoneInfo, language: Language) -> None:
     from healthcare_ops.operations.incident_words import said
 
     if found:
-        print_hanging(said(found["cause"], language))
+        print_hanging(said(found["cause"], language, zone))
         console().print()
 
 
@@ -90,31 +91,28 @@ def _symptoms(incident: Incident, zone: ZoneInfo, language: Language) -> None:
     _table("symptoms", rows, language)
 
 
-def _hypotheses(found: Mapping[str, Any], language: Language) -> None:
-    from healthcare_ops.operations.incident_words import CHECKS, LACKING, said
+def _hypotheses(found: Mapping[str, Any], zone: ZoneInfo, language: Language) -> None:
+    from healthcare_ops.operations.incident_words import hypothesis_said
 
     hypotheses = found.get("hypotheses", ())
     if not hypotheses:
         return
     _heading("hypotheses", language)
     for one in hypotheses:
-        lacking = f": {text_in(LACKING[one['lacking']], language)}" if one.get("lacking") else ""
-        check = text_in(CHECKS[one["check"]], language)
         weight = as_written(f"{one['weight']:.2f}", language)
-        print_hanging(f"{weight}  {said(one['says'], language)} [{check}{lacking}]", inset=2)
+        print_hanging(f"{weight}  {hypothesis_said(one, language, zone)}", inset=2)
     console().print()
 
 
 def _unchecked(incident: Incident, language: Language) -> None:
-    from healthcare_ops.operations.incident_words import LACKING, WHATS
+    from healthcare_ops.operations.incident_words import unchecked_said
 
     told = incident.diagnosis.get("unchecked", ())
     if not told:
         return
     _heading("unchecked", language)
     for one in told:
-        of = f" ({one['of']})" if one["of"] else ""
-        print_hanging(f"{text_in(WHATS[one['what']], language)}{of}: {text_in(LACKING[one['why']], language)}", inset=2)
+        print_hanging(unchecked_said(one, language), inset=2)
     console().print()
 
 
@@ -159,21 +157,21 @@ def _command(incident: Incident, action: Mapping[str, Any], by: str) -> str:
     )
 
 
-def _sentences(name: str, phrases: Any, language: Language) -> None:
+def _sentences(name: str, phrases: Any, zone: ZoneInfo, language: Language) -> None:
     from healthcare_ops.operations.incident_words import said
 
     if not phrases:
         return
     _heading(name, language)
     for one in phrases:
-        print_hanging(said(one, language), inset=2)
+        print_hanging(said(one, language, zone), inset=2)
     console().print()
 
 
 def _timeline(incident: Incident, zone: ZoneInfo, language: Language) -> None:
     from healthcare_ops.operations.incident_words import told, who_in
 
-    rows = [[_local(one.instant, zone), who_in(one.by, language), told(one, language)] for one in incident.events]
+    rows = [[_local(one.instant, zone), who_in(one.by, language), told(one, language, zone)] for one in incident.events]
     _table("timeline", rows, language)
 
 

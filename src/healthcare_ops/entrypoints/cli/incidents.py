@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from healthcare_ops.entrypoints.cli.incident_report import print_incident
-from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, By, Json, Lang, State, Why, objects_of
-from healthcare_ops.entrypoints.cli.output import console, emit_json, table
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, By, Json, Lang, State, Why, instant, objects_of
+from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
 from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from healthcare_ops.core.incident import Incident
+    from healthcare_ops.incidents.diagnosis import Action
     from healthcare_ops.operations.incidents import Incidents
+    from healthcare_ops.operations.remedies import Given
 
 Named = Annotated[
     str,
@@ -134,6 +136,100 @@ def reopen(
     """
     found = _incidents_of(state).reopen(incident, by=by, reason=reason, patience=patience_of(wait))
     _tell(found, f"{found.incident_id} is {found.state}.", as_json=as_json)
+
+
+@app.command("approve")
+def approve(
+    incident: Named,
+    action: Annotated[str, typer.Argument(help="One of the actions that `hops incidents show` lists.")],
+    by: By,
+    reason: Why,
+    of: Annotated[
+        str, typer.Option("--of", metavar="VALUE", help="A run, a rule or a day, where several actions have that name.")
+    ] = "",
+    version: Annotated[str, typer.Option("--version", help="Of `promote`: the version to put to use.")] = "",
+    batch: Annotated[str, typer.Option("--batch", help="Of `release`: the delivery.")] = "",
+    state: State = DEFAULT_STATE,
+    wait: Wait = DEFAULT_WAIT,
+    as_json: Json = False,
+) -> None:
+    """Answer for one action of an incident, and have it carried out as its command would do it.
+
+    It holds for this action alone, and for the evidence as it was shown: if that has changed, look at it again.
+
+    Example: hops incidents approve last retrain --by Ana --reason demand-has-moved
+    """
+    from healthcare_ops.core.errors import ConfigError, OpsError
+    from healthcare_ops.operations.remedies import Given, begin, decision_of, end
+
+    incidents, patience = _incidents_of(state), patience_of(wait)
+    found, diagnosis, allowed = incidents.approve(incident, action, of, by=by, reason=reason, patience=patience)
+    decision = decision_of(found, diagnosis, allowed, _now())
+    if decision.verdict != "act" or not begin(state, incidents, found, allowed, decision, patience=patience):
+        raise ConfigError(f"{action} of {found.incident_id} may not be carried out now.", next_step="Approve it again.")
+    try:
+        done = _carried_out(state, allowed, Given(version, batch), by=by, reason=reason, wait=wait)
+    except OpsError as error:
+        end(state, incidents, found, allowed, failure=error)
+        raise
+    end(state, incidents, found, allowed, detail=done)
+    _tell(incidents.find(found.incident_id), f"{action} of {found.incident_id}: done ({done}).", as_json=as_json)
+
+
+def _carried_out(state: Path, action: Action, given: Given, *, by: str, reason: str, wait: float) -> str:
+    """Take an action that was approved, through what its command uses; return what came of it."""
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.entrypoints.cli.runs import carried_out
+    from healthcare_ops.operations.remedies import carry_out, request_of
+    from healthcare_ops.operations.runner import failure_of
+
+    request = request_of(action)
+    if request is None:
+        with open_platform(state, patience=patience_of(wait)) as platform:
+            return carry_out(platform, action, given, by=by, reason=reason)
+    with steps(action.name) as progress:
+        record, _ = carried_out(state, request, progress)
+    if failure := failure_of(record):
+        raise failure
+    return record.run_id
+
+
+def complaint(
+    sector: Annotated[str, typer.Option("--sector", help="Of which sector.", show_default=False)],
+    at: Annotated[
+        str,
+        typer.Option(
+            "--at", metavar="INSTANT", help="When the forecast was seen (ISO 8601 with offset).", show_default=False
+        ),
+    ],
+    by: By,
+    reason: Why,
+    metric: Annotated[
+        Literal["arrivals", "occupancy", "queue", "wait"] | None,
+        typer.Option("--metric", help="Of what; default: all."),
+    ] = None,
+    state: State = DEFAULT_STATE,
+    wait: Wait = DEFAULT_WAIT,
+    as_json: Json = False,
+) -> None:
+    """Say that forecasts are wrong: opens an incident (INC-03) with what was shown then, by which model, and what came.
+
+    One that is open already is told of it, if its root explains the complaint.
+
+    Example: hops complaint --sector ED --at 2026-03-12T08:00:00-03:00 --by Ana --reason too-low-all-morning
+    """
+    from healthcare_ops.bootstrap.platform import open_platform
+    from healthcare_ops.operations.complaints import complaint_of
+
+    moment = instant(at, "--at")
+    if moment is None:
+        raise typer.BadParameter("say when the forecast was seen.", param_hint="--at")
+    incidents = _incidents_of(state)
+    with open_platform(state, exclusive=False) as platform:
+        complained = complaint_of(platform, sector, moment, metric=metric or "", by=by)
+    found = incidents.complain(complained, by=by, reason=reason, patience=patience_of(wait))
+    shown = len(complained.predictions)
+    _tell(found, f"{found.incident_id} is {found.state}; {shown} forecasts were shown then.", as_json=as_json)
 
 
 def summary_of(incident: Incident) -> dict[str, Any]:

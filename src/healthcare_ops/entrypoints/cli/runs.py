@@ -58,7 +58,7 @@ def run(
         "run_id": new_run_id(run_type, present or datetime.now(UTC)),
     }
     with steps(run_type, len(states_of(run_type))) as progress:
-        record, cautions = _carried_out(state, request, progress)
+        record, cautions = carried_out(state, request, progress)
     _show(state, record, cautions, as_json=as_json)
 
 
@@ -75,12 +75,12 @@ def redrive(run: Run, state: State = DEFAULT_STATE, as_json: Json = False) -> No
 
     before = find_run(objects_of(state), run)
     with steps(before.run_id, len(states_of(before.run_type))) as progress:
-        record, cautions = _carried_out(state, {"do": "redrive", "run_id": before.run_id}, progress)
+        record, cautions = carried_out(state, {"do": "redrive", "run_id": before.run_id}, progress)
     _show(state, record, cautions, as_json=as_json)
 
 
-def _carried_out(
-    state: Path, request: dict[str, str], progress: Callable[[str], None]
+def carried_out(
+    state: Path, request: Mapping[str, Any], progress: Callable[[str], None]
 ) -> tuple[RunRecord, list[dict[str, str]]]:
     """Have the request done by the `hops up` that serves the state directory, or else in this process.
 
@@ -90,12 +90,12 @@ def _carried_out(
     from healthcare_ops.operations.requests import grant, is_served
 
     if is_served(state):
-        return _followed(state, request, progress)
+        return _followed(state, dict(request), progress)
     with open_engine(state, progress=lambda run_id, name: progress(name)) as engine:
         for left in sorted(engine.durable.live()):
             say(f"run {left} was left unfinished; it goes on first.")
             engine.finish(left)
-        run_id = grant(engine, request)
+        run_id = grant(engine, dict(request))
         try:
             record = engine.finish(run_id)
         except KeyboardInterrupt:
@@ -105,7 +105,7 @@ def _carried_out(
 
 
 def _followed(
-    state: Path, request: dict[str, str], progress: Callable[[str], None]
+    state: Path, request: dict[str, Any], progress: Callable[[str], None]
 ) -> tuple[RunRecord, list[dict[str, str]]]:
     from healthcare_ops.operations.cautions import cautions_of_run
     from healthcare_ops.operations.history import follow_run

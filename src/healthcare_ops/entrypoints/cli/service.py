@@ -46,6 +46,7 @@ def up(
     from healthcare_ops.operations.engine import open_engine
     from healthcare_ops.operations.incidents import Incidents
     from healthcare_ops.operations.notify import Post, Postman
+    from healthcare_ops.operations.remedies import Remedies
     from healthcare_ops.operations.requests import SERVING
     from healthcare_ops.operations.schedules import schedules_of
     from healthcare_ops.operations.service import Look, Service
@@ -65,7 +66,11 @@ def up(
     with open_engine(state, role=SERVING) as engine:
         keep = timedelta(days=settings.keep_runs_days)
         postman = Postman(Post(state))
-        looks: dict[str, Look] = {"watching": Watch(state), "incidents": Incidents(state), "notifications": postman}
+        looks: dict[str, Look] = {
+            "watching": Watch(state),
+            "incidents": Remedies(state, Incidents(state), engine),
+            "notifications": postman,
+        }
         service = Service(engine, schedules_of(settings, site.tz), keep, tell, looks=looks)
         tell({"event": "up", "facility": site.name, "next_due": service.next_due().isoformat()})
         while not ending.is_set():
