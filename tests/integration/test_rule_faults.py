@@ -80,6 +80,26 @@ def test_a_query_that_gives_no_number_of_rows_that_are_there_breaks_its_rule(tmp
     assert fault_text(told, "pt-BR").endswith("linha 1: não pode ser avaliada: sua consulta não resulta em um número.")
 
 
+@pytest.mark.parametrize(
+    ("table", "rule"),
+    [
+        (ENCOUNTERS, 'ColumnValues "triage_level" > 0 where "triage_level * 9223372036854775807 > 1"'),
+        (ENCOUNTERS_RAW, 'ColumnValues "sector" != "X" where "length(sector) * 9223372036854775807 > 1"'),
+    ],
+    ids=lambda value: getattr(value, "id", "rule"),
+)
+def test_a_rule_that_holds_rows_and_fails_on_them_holds_none_and_is_told(tmp_path, table, rule):
+    held = f'{rule} labels=["id"="too.large", "severity"="warn", "on_failure"="quarantine"]'
+    with open_hospital(tmp_path, NOW) as hospital:
+        report, failure = judged_by(hospital, table, f"Rules = [ {held}, {SOUND} ]")
+        encounters = hospital.rows(ENCOUNTERS)
+
+    told = {one["rule_id"]: one for one in report["rules"]}["too.large"]
+    assert failure is None
+    assert len(encounters) == 1  # of the other the sector is unknown
+    assert (told["verdict"], told["fault_code"]) == ("warn", "stopped")
+
+
 def overflowing(*ids):
     def judge(checks):
         if any(check.rule_id in ids for check in checks):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -15,7 +16,7 @@ import ibis.expr.types as ir
 from healthcare_ops.core.civil_time import OffsetSpan, offset_spans
 from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.errors import ConfigError
-from healthcare_ops.core.feed import delivered_columns
+from healthcare_ops.core.feed import Feed, delivered_columns
 from healthcare_ops.core.tables import (
     BATCH_ACCOUNTS,
     ENCOUNTERS,
@@ -28,6 +29,7 @@ from healthcare_ops.core.tables import (
 )
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.quality_rules import checks_of, kept_decisions, read_decisions
+from healthcare_ops.jobs.rule_faults import enter_held
 from healthcare_ops.pipeline import records, silver
 from healthcare_ops.pipeline.bronze import bronze_table
 from healthcare_ops.pipeline.quality.quarantine import (
@@ -43,6 +45,7 @@ from healthcare_ops.pipeline.quality.rules.checks import Check
 
 _BRONZE = (ENCOUNTERS_RAW, EVENTS_RAW)
 _Stage = Callable[..., ir.Table]
+_Judge = Callable[[Sequence[Check]], ir.Table]
 _Restriction = Callable[[ir.Table], ir.Table]
 
 
@@ -143,8 +146,10 @@ def _silver(context: Context, days: Collection[date]) -> Iterator[silver.Silver]
     kept = None if _days_told(context) <= set(days) else partial(_of_encounters_on, _records_near(context, days), runs)
     with _assembled(context, runs, decisions, kept) as found, ExitStack() as stack:
         checks = _judged_checks(context, ENCOUNTERS)
-        rows = with_held(found.encounters, [rows for _, rows in found.judged], checks, decisions)
-        encounters = stack.enter_context(context.engine.stage(rows))
+        told = [rows for _, rows in found.judged]
+        encounters = enter_held(
+            stack, context.engine, checks, lambda able: with_held(found.encounters, told, able, decisions)
+        )
         tables = silver.silver(found.judged, found.events, found.placed, encounters, runs)
         yield replace(tables, quarantine=with_rejections(tables.quarantine, decisions))
 
@@ -213,8 +218,8 @@ def _assembled(
             return stack.enter_context(context.engine.stage(rows))
 
         judged, parts = [], []
-        for table, typed, events_of in _typed_records(context, window, reach, decisions, kept):
-            rows = stage(records.judge(typed))
+        for table, judge_by, events_of in _records(context, window, reach, decisions, kept):
+            rows = enter_held(stack, context.engine, _judged_checks(context, table), judge_by)
             _require_own_days(context, rows)
             judged.append((table.id, rows))
             parts.append(events_of(rows))
@@ -248,14 +253,14 @@ def _judged_checks(context: Context, table: Table) -> list[Check]:
     return [check for check in checks_of(context, table) if not check.needs or check.needs in delivered]
 
 
-def _typed_records(
+def _records(
     context: Context,
     window: _Window,
     reach: timedelta,
     decisions: Sequence[Decision],
     kept: _Restriction | None,
-) -> Iterator[tuple[Table, ir.Table, _Stage]]:
-    """Yield per bronze table that has a feed: the table, its typed records, and how they become events.
+) -> Iterator[tuple[Table, _Judge, _Stage]]:
+    """Yield per bronze table that has a feed: the table, its records judged by given checks, how they become events.
 
     `kept` returns those of the records that are read; null: all.
     """
@@ -265,7 +270,8 @@ def _typed_records(
     )
     for table, typer, events_of in shapes:
         feeds = [feed for feed in context.feeds.values() if bronze_table(feed) == table]
-        if not feeds:
+        spans = [(feed, window.spans(feed.zone, reach)) for feed in feeds]
+        if not spans:
             continue
         raw = context.lake.read(table, window.first, window.last)
         raw = raw.filter(silver.within(raw.dt, window.runs))
@@ -273,15 +279,23 @@ def _typed_records(
             rule: raw.content_hash.isin(let_in(raw, "content_hash", decided))
             for rule, decided in released_rules(decisions).items()
         }
-        raw = hold(raw, _judged_checks(context, table), released)
-        raw = kept(raw) if kept else raw
-        parts = [
-            typer(
-                raw.filter(raw.feed_id == feed.feed_id),
-                feed,
-                window.spans(feed.zone, reach),
-                context.site.sector_ids,
-            )
-            for feed in feeds
-        ]
-        yield table, ibis.union(*parts), events_of
+        typed = partial(_typed, typer=typer, spans=spans, sectors=context.site.sector_ids)
+        yield table, partial(_judged, raw=raw, released=released, kept=kept, typed=typed), events_of
+
+
+def _judged(
+    checks: Sequence[Check],
+    *,
+    raw: ir.Table,
+    released: Mapping[str, Any],
+    kept: _Restriction | None,
+    typed: Callable[[ir.Table], ir.Table],
+) -> ir.Table:
+    held = hold(raw, checks, released)
+    return records.judge(typed(kept(held) if kept else held))
+
+
+def _typed(
+    raw: ir.Table, *, typer: _Stage, spans: Sequence[tuple[Feed, Sequence[OffsetSpan]]], sectors: Sequence[str]
+) -> ir.Table:
+    return ibis.union(*(typer(raw.filter(raw.feed_id == feed.feed_id), feed, of_it, sectors) for feed, of_it in spans))

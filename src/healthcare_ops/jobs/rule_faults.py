@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
+import ibis.expr.types as ir
 import pyarrow as pa
 
 from healthcare_ops.core.errors import ConfigError, OpsError
@@ -11,6 +13,7 @@ from healthcare_ops.core.faults import understood
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
 from healthcare_ops.pipeline.quality.evaluate import Ask, Fault, Finding, unjudged
 from healthcare_ops.pipeline.quality.rules.checks import Check
+from healthcare_ops.ports import Engine
 
 Judge = Callable[[Sequence[Check]], Sequence[Finding]]
 
@@ -68,3 +71,41 @@ def ask_once(ask: Ask) -> Ask:
         return answer
 
     return asked
+
+
+def enter_held(
+    stack: ExitStack, engine: Engine, checks: Sequence[Check], held: Callable[[Sequence[Check]], ir.Table]
+) -> ir.Table:
+    """Return the rows that checks hold back or let pass, staged; a check that fails on the rows holds none back.
+
+    That it cannot be judged is told, with its severity, where the rows are judged afterwards.
+
+    Parameters
+    ----------
+    held
+        Gives the rows as some of the checks hold them.
+
+    Raises
+    ------
+    Exception
+        What no check is to blame for, as the engine says it.
+    """
+    try:
+        return stack.enter_context(engine.stage(held(checks)))
+    except DqdlError:
+        raise
+    except Exception as error:  # whatever the rows make a rule raise is that rule's
+        known = understood(error)
+        holding = [check for check in checks if check.is_quarantining]
+        if not holding or (known is not None and known.reason is not ConfigError.code):
+            raise
+    able = [check for check in holding if _is_judged(engine, held([check]))]
+    return stack.enter_context(engine.stage(held(able)))
+
+
+def _is_judged(engine: Engine, rows: ir.Table) -> bool:
+    try:
+        with engine.stage(rows):
+            return True
+    except Exception:  # noqa: BLE001  # as above; what is no check's fault is raised when the others are judged
+        return False

@@ -16,6 +16,7 @@ from healthcare_ops.core.feed import ENCOUNTER_COLUMNS, EVENT_COLUMNS
 from healthcare_ops.core.reasons import Reason
 from healthcare_ops.core.tables import Table
 from healthcare_ops.pipeline.quality.dqdl.fault import DqdlError
+from healthcare_ops.pipeline.quality.dqdl.recovery import without_rule
 from healthcare_ops.pipeline.quality.dqdl.syntax import Rule, leaves
 from healthcare_ops.pipeline.quality.evaluate import evaluate
 from healthcare_ops.pipeline.quality.rules import lint as language
@@ -24,6 +25,8 @@ from healthcare_ops.pipeline.quality.rules.lint import Verdict
 from healthcare_ops.pipeline.quality.rules.measures import Scope
 from healthcare_ops.pipeline.quality.rules.where import PRIMARY
 
+# A file of which more is wrong is no file of rules.
+_MOST_FAULTS = 20
 _REASONS = frozenset(reason.value for reason in Reason)
 
 
@@ -59,6 +62,22 @@ def table_of_id(table_id: str) -> Table:
 def lint(text: str, table: Table | None, case_id: object = None) -> Verdict:
     """Return what there is to say of a text: by itself, or of the table of which its rules are to be."""
     return language.lint(text, case_id, fits=partial(fitted, table=table) if table else None)
+
+
+def faults_of(text: str, table: Table | None) -> list[Verdict]:
+    """Return what there is to say of each rule of a text that is at fault, in the order of their places; none if none.
+
+    Each is told as if the ones before it were not there; what ends the text early hides the rest of it.
+    """
+    found: list[Verdict] = []
+    left: str | None = text
+    while left is not None and len(found) < _MOST_FAULTS:
+        verdict = lint(left, table)
+        if verdict.compiles:
+            break
+        found.append(verdict)
+        left = without_rule(left, verdict.line, verdict.column) if verdict.line and verdict.column else None
+    return sorted(found, key=lambda one: (one.line or 0, one.column or 0))
 
 
 def lint_line(line: str, number: int, table: Table | None) -> Verdict:

@@ -9,8 +9,9 @@ import pytest
 from healthcare_ops.adapters.local_objects import LocalObjects
 from healthcare_ops.core.errors import NotFoundError
 from healthcare_ops.core.language import LANGUAGES
+from healthcare_ops.core.reasons import Reason
 from healthcare_ops.entrypoints.cli.quality import explain, history
-from healthcare_ops.entrypoints.cli.quality_findings import explanation, print_explanation
+from healthcare_ops.entrypoints.cli.quality_findings import code_explained, explanation, print_explanation
 from healthcare_ops.entrypoints.cli.quality_report import print_report
 from healthcare_ops.entrypoints.page.texts import Words
 from healthcare_ops.operations.reading import findings_of
@@ -135,3 +136,23 @@ def test_with_all_each_finding_is_shown_once_whether_it_is_told_by_a_cause_or_no
     shown = capsys.readouterr().out
     assert [f"{section['rule_id']} {day}: " in " ".join(shown.split()) for day in days] == [True, True, True]
     assert shown.count(f"▲ {section['rule_id']} 2026-03-05") == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "meaning", "step"),
+    [
+        ("en", "a time fits none of the declared formats", "compare times.formats in the feed file"),
+        ("pt-BR", "um horário não segue nenhum", "confira times.formats na configuração da fonte"),
+    ],
+)
+def test_a_reason_code_is_explained_in_both_languages(language, meaning, step):
+    told = code_explained("TIME_UNREADABLE", language)
+
+    assert told["meaning"].startswith(meaning)
+    assert told["next_step"] == step
+
+
+def test_every_reason_code_says_what_to_compare_and_another_name_is_none():
+    assert [code for code in Reason if "next_step" not in code_explained(code, "en")] == []
+    assert code_explained("FILE_EMPTY", "en")["meaning"] == "it is empty"
+    assert code_explained("stay.short", "en") == {}

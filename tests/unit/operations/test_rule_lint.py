@@ -6,7 +6,7 @@ import os
 import pytest
 
 from healthcare_ops.core.errors import ConfigError, NotFoundError
-from healthcare_ops.operations.rule_lint import lint, lint_line, rules_text, table_of_id
+from healthcare_ops.operations.rule_lint import faults_of, lint, lint_line, rules_text, table_of_id
 from healthcare_ops.operations.rules import adopt
 from healthcare_ops.pipeline.quality.rules.checks import judged_tables, shipped_rules
 from hospital import open_hospital
@@ -112,3 +112,24 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, kind):
         rules_text(path)
 
     assert "pipe or device" in refused.value.next_step
+
+
+def test_every_rule_of_a_file_that_is_at_fault_is_told_in_its_place():
+    text = """Rules = [
+    IsComplete "bed",
+    RowCount => 5 labels=["id"="a", "reason"="one, two [three]"],  # not this, comma
+    IsComplete "bed_id",
+    Completeness "bed_id" >= 95,
+    RowCount >"""
+
+    found = [(one.line, one.parses) for one in faults_of(f"{text} 0,5\n]", STAYS)]
+    cut = [one.line for one in faults_of(text, STAYS)]
+
+    assert found == [(2, True), (3, False), (5, True), (6, False)]
+    assert cut[0] == 3
+
+
+def test_a_text_without_a_fault_has_none_and_one_that_is_no_list_of_rules_one():
+    assert faults_of(SOUND, STAYS) == []
+    assert len(faults_of("Rules = ", STAYS)) == 1
+    assert len(faults_of('Rules = [ IsComplete "bed ]', STAYS)) == 1

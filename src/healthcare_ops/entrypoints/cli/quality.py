@@ -71,10 +71,19 @@ def explain(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Explain a finding: what the rule says, what it measured, where, since when, and what to do.
+    """Explain a finding: what the rule says, what it measured, where, since when, and what to do; or a reason code.
 
     Example: hops dq explain encounters.triage_level.complete
     """
+    from healthcare_ops.entrypoints.cli.quality_findings import code_explained
+
+    if told := code_explained(rule, "en" if as_json else language):
+        if as_json:
+            emit_json(told)
+        else:
+            for line in told.values():
+                console().print(line, markup=False, soft_wrap=True)
+        return
     from healthcare_ops.bootstrap.platform import open_platform
     from healthcare_ops.core.errors import NotFoundError
     from healthcare_ops.entrypoints.page.texts import Words

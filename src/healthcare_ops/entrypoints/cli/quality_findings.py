@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from healthcare_ops.core.language import as_written
+from healthcare_ops.core.language import Language, as_written
 from healthcare_ops.entrypoints.cli.output import console, display, table
 
 if TYPE_CHECKING:
@@ -27,6 +27,19 @@ def explanation(report: Mapping[str, Any], section: Mapping[str, Any], words: Wo
     cause = next((one for one in report["causes"] if one["cause_id"] == section["rule_id"]), None)
     told = {name: cause[name] for name in ("explains", "points")} if cause else {}
     return {**section, **told, "next_step": next_step(found, words), "findings": findings}
+
+
+def code_explained(code: str, language: Language) -> Mapping[str, str]:
+    """Return what a reason code of held records, or of refused files, means, and what to compare; empty of another."""
+    from healthcare_ops.core.language import text_in
+    from healthcare_ops.pipeline.quality.wording.texts import FAULTS, REASON_STEPS, REASONS
+
+    known = {str(name): text for texts in (REASONS, FAULTS) for name, text in texts.items()}
+    if code not in known:
+        return {}
+    steps = {str(name): text for name, text in REASON_STEPS.items()}
+    told = {"reason_code": code, "meaning": text_in(known[code], language)}
+    return told | ({"next_step": text_in(steps[code], language)} if code in steps else {})
 
 
 def print_explanation(

@@ -239,17 +239,19 @@ def lint(
 
 
 def _lint_files(files: Sequence[Path], named: Table | None, *, as_json: bool) -> None:
-    from healthcare_ops.operations.rule_lint import lint as verdict_of
-    from healthcare_ops.operations.rule_lint import rules_text, table_named
+    from healthcare_ops.operations.rule_lint import faults_of, rules_text, table_named
+    from healthcare_ops.pipeline.quality.rules.lint import Verdict
 
     fields, told = [], []
     for file in files:
         of, text = named or table_named(file), rules_text(file)
-        verdict = verdict_of(text, of)
-        found = verdict.to_json()
+        faults = faults_of(text, of)
+        first = faults[0] if faults else Verdict(None, True, True)
+        found = first.to_json()
         del found["id"]
-        fields.append({"file": str(file), "table": of.id if of else None, **found})
-        told.append(_told(file, text, of, verdict))
+        places = [{name: one.to_json()[name] for name in ("line", "column", "message")} for one in faults]
+        fields.append({"file": str(file), "table": of.id if of else None, **found, "faults": places})
+        told.append([line for one in faults or [first] for line in _told(file, text, of, one)])
     bad = sum(not one["compiles"] for one in fields)
 
     def show_verdicts(_: object) -> None:

@@ -27,6 +27,7 @@ from healthcare_ops.pipeline.quality.report.refusals import RefusedFile, refusal
 from healthcare_ops.pipeline.quality.report.score import Scored, risk_score
 from healthcare_ops.pipeline.quality.rules.checks import Check
 from healthcare_ops.pipeline.quality.wording.rules import fault_text
+from healthcare_ops.pipeline.quality.wording.texts import REASON_STEPS
 
 SCHEMA_VERSION = 2
 TREND_RUNS = 10
@@ -41,25 +42,7 @@ _RECORDS: Mapping[str, str] = {
     "ignored": "DQRecordsIgnored",
 }
 # What to hold beside the records of a reason.
-COMPARE: Mapping[Reason, str] = {
-    Reason.ENCOUNTER_ID_MISSING: "compare columns.encounter_id in the feed file",
-    Reason.TIME_UNREADABLE: "compare times.formats in the feed file",
-    Reason.TIME_OUT_OF_RANGE: "compare plausible, times.formats and zone in the feed file",
-    Reason.TIME_IN_SKIPPED_HOUR: "compare zone and times.skipped_hour in the feed file",
-    Reason.TIME_IN_REPEATED_HOUR: "compare zone and times.repeated_hour in the feed file",
-    Reason.EVENT_TIME_MISSING: "compare columns.event_time in the feed file",
-    Reason.ARRIVAL_MISSING: "compare columns and values.event_type in the feed file",
-    Reason.SECTOR_UNKNOWN: "compare values.sector in the feed file with the sectors of site.toml",
-    Reason.SECTOR_MISSING: "compare columns.sector in the feed file",
-    Reason.TRIAGE_UNKNOWN: "compare values.triage_level in the feed file",
-    Reason.DISPOSITION_UNKNOWN: "compare values.disposition in the feed file",
-    Reason.EVENT_TYPE_UNKNOWN: "compare values.event_type in the feed file",
-    Reason.IDENTIFIER_MISPLACED: "compare which column is which in the feed file; codes that look like it are "
-    "declared there (values, bed_pattern), and read again with `hops backfill --from-raw`",
-    Reason.EVENTS_REVERSED: "compare which column is which time in the feed file",
-    Reason.STAY_TOO_LONG: "compare max_stay_days in site.toml",
-    Reason.RULE_BROKEN: "compare the rules by which rows are held, in `rules/`",
-}
+COMPARE: Mapping[Reason, str] = {reason: english for reason, (english, _) in REASON_STEPS.items()}
 
 
 @dataclass(frozen=True)

@@ -273,3 +273,69 @@ _FILE_FAULTS_PT: Mapping[FileFault, str] = {
 }
 REASONS: Mapping[Reason, Text] = {reason: (EXPLANATIONS[reason], _REASONS_PT[reason]) for reason in Reason}
 FAULTS: Mapping[FileFault, Text] = {fault: (FILE_FAULTS[fault], _FILE_FAULTS_PT[fault]) for fault in FileFault}
+# What to hold beside the records that are held for it.
+REASON_STEPS: Mapping[Reason, Text] = {
+    Reason.ENCOUNTER_ID_MISSING: (
+        "compare columns.encounter_id in the feed file",
+        "confira columns.encounter_id na configuração da fonte",
+    ),
+    Reason.TIME_UNREADABLE: (
+        "compare times.formats in the feed file",
+        "confira times.formats na configuração da fonte",
+    ),
+    Reason.TIME_OUT_OF_RANGE: (
+        "compare plausible, times.formats and zone in the feed file",
+        "confira plausible, times.formats e zone na configuração da fonte",
+    ),
+    Reason.TIME_IN_SKIPPED_HOUR: (
+        "compare zone and times.skipped_hour in the feed file",
+        "confira zone e times.skipped_hour na configuração da fonte",
+    ),
+    Reason.TIME_IN_REPEATED_HOUR: (
+        "compare zone and times.repeated_hour in the feed file",
+        "confira zone e times.repeated_hour na configuração da fonte",
+    ),
+    Reason.EVENT_TIME_MISSING: (
+        "compare columns.event_time in the feed file",
+        "confira columns.event_time na configuração da fonte",
+    ),
+    Reason.ARRIVAL_MISSING: (
+        "compare columns and values.event_type in the feed file",
+        "confira columns e values.event_type na configuração da fonte",
+    ),
+    Reason.SECTOR_UNKNOWN: (
+        "compare values.sector in the feed file with the sectors of site.toml",
+        "confira values.sector na configuração da fonte com os setores de site.toml",
+    ),
+    Reason.SECTOR_MISSING: (
+        "compare columns.sector in the feed file",
+        "confira columns.sector na configuração da fonte",
+    ),
+    Reason.TRIAGE_UNKNOWN: (
+        "compare values.triage_level in the feed file",
+        "confira values.triage_level na configuração da fonte",
+    ),
+    Reason.DISPOSITION_UNKNOWN: (
+        "compare values.disposition in the feed file",
+        "confira values.disposition na configuração da fonte",
+    ),
+    Reason.EVENT_TYPE_UNKNOWN: (
+        "compare values.event_type in the feed file",
+        "confira values.event_type na configuração da fonte",
+    ),
+    Reason.IDENTIFIER_MISPLACED: (
+        "compare which column is which in the feed file; codes that look like it are declared there (values, "
+        "bed_pattern), and read again with `hops backfill --from-raw`",
+        "confira na configuração da fonte qual coluna é qual; códigos parecidos são declarados ali (values, "
+        "bed_pattern) e lidos de novo com `hops backfill --from-raw`",
+    ),
+    Reason.EVENTS_REVERSED: (
+        "compare which column is which time in the feed file",
+        "confira na configuração da fonte qual coluna é qual horário",
+    ),
+    Reason.STAY_TOO_LONG: ("compare max_stay_days in site.toml", "confira max_stay_days em site.toml"),
+    Reason.RULE_BROKEN: (
+        "compare the rules by which rows are held, in `rules/`",
+        "confira as regras que retêm linhas, em `rules/`",
+    ),
+}
