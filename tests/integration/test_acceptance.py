@@ -100,6 +100,17 @@ def test_a_day_that_waits_for_weeks_fails_as_it_did_when_it_was_due(hospital):
     assert LAST not in days_in_gold(hospital)
 
 
+def test_of_a_history_that_was_loaded_at_once_the_report_says_that_its_past_judges_nothing(hospital):
+    at_once = newest_report(hospital.platform)["unjudged"]
+    deliver(hospital, 1.0)
+
+    assert at_once == [
+        {"by": "feed_id", "place": "visits", "weeks": 0},
+        {"by": "sector_id", "place": "ED", "weeks": 0},
+    ]
+    assert newest_report(hospital.platform)["unjudged"] == []
+
+
 def test_what_fails_says_by_which_command_a_person_accepts_it(gap):
     with pytest.raises(QualityError) as error:
         gap.refine()

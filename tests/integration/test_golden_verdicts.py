@@ -17,7 +17,7 @@ from healthcare_ops.core.errors import QualityError
 from healthcare_ops.core.tables import QUARANTINE
 from healthcare_ops.jobs import bronze_to_silver, dq_check
 from healthcare_ops.jobs.context import Request
-from healthcare_ops.jobs.quality_history import clocks, deviations
+from healthcare_ops.jobs.quality_history import clocks, figures
 from healthcare_ops.jobs.quality_shifts import shifts
 from healthcare_ops.pipeline.quality.report.report import Report, report_key
 
@@ -63,7 +63,7 @@ def judge_odd_day(engine: StageEngine) -> Json:
         "daily-2026-03-14",
         odd_day.JUDGED_AT,
         days,
-        deviations=deviations(context, days),
+        deviations=figures(context, days).deviations,
         clocks=clocks(context, days),
         shifts=shifts(context, days),
     )

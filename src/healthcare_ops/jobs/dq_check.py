@@ -29,7 +29,7 @@ from healthcare_ops.jobs.acceptances import acceptances
 from healthcare_ops.jobs.approval import approve, silver_markers
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.metric_lines import write_metrics
-from healthcare_ops.jobs.quality_history import clocks, deviations
+from healthcare_ops.jobs.quality_history import clocks, figures
 from healthcare_ops.jobs.quality_reports import past_reports, source_records, write_report
 from healthcare_ops.jobs.quality_rules import read_decisions, rule_files
 from healthcare_ops.jobs.quality_shifts import shifts
@@ -72,7 +72,7 @@ def run(context: Context, request: Request) -> Outcome:
         for rules in _rule_files(context):
             report.versions[rules.table] = rules.version
             report.findings += _findings(context, rules, days, tables, report.history(rules.checks))
-        report.deviations = deviations(context, days)
+        report.deviations, report.unjudged = figures(context, days)
         report.clocks = clocks(context, days)
         report.shifts = shifts(context, days)
         report.records = source_records(context, report.sampled, days)

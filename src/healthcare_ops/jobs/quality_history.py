@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -21,7 +22,7 @@ from healthcare_ops.pipeline.quality.clocks.clock import Diagnosis, FeedClock, F
 from healthcare_ops.pipeline.quality.clocks.hour_profile import learn_profile
 from healthcare_ops.pipeline.quality.history.deviations import Deviation
 from healthcare_ops.pipeline.quality.history.deviations import judge as judge_figures
-from healthcare_ops.pipeline.quality.history.expectations import learn
+from healthcare_ops.pipeline.quality.history.expectations import Unjudged, learn
 from healthcare_ops.pipeline.quality.history.observations import Days, observe, tabulate
 from healthcare_ops.pipeline.quality.history.rhythm import Rhythm, learn_rhythm
 
@@ -34,7 +35,14 @@ _CLOCK_DAYS = 31
 _SILENCE = timedelta(days=7)
 
 
-def deviations(context: Context, days: Sequence[date]) -> tuple[Deviation, ...]:
+class Figures(NamedTuple):
+    """Figures that are too far off, and the places that are not judged, because too little of their past is known."""
+
+    deviations: tuple[Deviation, ...]
+    unjudged: tuple[Unjudged, ...]
+
+
+def figures(context: Context, days: Sequence[date]) -> Figures:
     """Return the figures of the days that are too far from what the days before and around them let expect."""
     judged = [day for day in days if day > days[-1] - _JUDGED_DAYS * _DAY]
     now = context.latest_plausible()
@@ -52,7 +60,8 @@ def deviations(context: Context, days: Sequence[date]) -> tuple[Deviation, ...]:
     rhythms = _rhythms(context, last) if waited_for else {}
     observed = tabulate(summaries, calendar, now=now, cadences=cadences, rhythms=rhythms)
     expected = learn(observed, judged=judged)
-    return judge_figures(observed, expected, judged, now=now, cadences=waited_for, rhythms=rhythms)
+    found = judge_figures(observed, expected, judged, now=now, cadences=waited_for, rhythms=rhythms)
+    return Figures(found, expected.unjudged)
 
 
 def _rhythms(context: Context, last: date) -> dict[str, Rhythm]:

@@ -156,3 +156,18 @@ def test_every_reason_code_says_what_to_compare_and_another_name_is_none():
     assert [code for code in Reason if "next_step" not in code_explained(code, "en")] == []
     assert code_explained("FILE_EMPTY", "en")["meaning"] == "it is empty"
     assert code_explained("stay.short", "en") == {}
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "which takes 4 weeks besides the judged days: ED (0), OBS (3)."),
+        ("pt-BR", "o que exige 4 semanas além dos dias avaliados: ED (0), OBS (3)."),
+    ],
+)
+def test_all_of_a_report_names_the_places_that_no_past_judges(capsys, language, told):
+    places = [{"by": "sector_id", "place": name, "weeks": weeks} for name, weeks in (("ED", 0), ("OBS", 3))]
+    report = report_of_every_kind() | {"unjudged": places}
+
+    assert told in printed(capsys, language, partial(print_report, report, every=True))
+    assert told not in printed(capsys, language, partial(print_report, report))

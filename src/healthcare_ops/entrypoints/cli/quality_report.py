@@ -123,12 +123,15 @@ def _others(report: Mapping[str, Any], words: Words) -> Iterator[str]:
     """Yield what could not be judged, and each finding by which no cause is told, with what explains it."""
     from healthcare_ops.entrypoints.page.quality_views import finding_told
     from healthcare_ops.operations.reading import told_in_words
+    from healthcare_ops.pipeline.quality.history.expectations import MIN_WEEKS
     from healthcare_ops.pipeline.quality.wording.causes import lead_of
     from healthcare_ops.pipeline.quality.wording.rules import fault_text
 
     for rule in report["rules"]:
         if "fault" in rule:
             yield f"{_MARKS[rule['verdict']]} {rule['rule_id']}: {fault_text(rule, words.language)}"
+    if places := [f"{one['place']} ({words.number(one['weeks'])})" for one in report.get("unjudged", ())]:
+        yield words("unjudged", needed=words.number(MIN_WEEKS), places=", ".join(places))
     leads = {_identity(lead_of(cause, report)) for cause in report["causes"] if cause["kind"] != "rule"}
     for told in told_in_words(report):
         if _identity(told) in leads:

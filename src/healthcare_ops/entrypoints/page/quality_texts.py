@@ -123,6 +123,10 @@ TERMINAL_PAIRS: Mapping[str, Text] = {
     "follow_are": ("with it: {names}", "com isso: {names}"),
     "and_more": ("{names} and {count} more", "{names} e mais {count}"),
     "cause_step": ("next: {step}", "a seguir: {step}"),
+    "unjudged": (
+        "Too little is known to judge by the past, which takes {needed} weeks besides the judged days: {places}.",
+        "Pouco se sabe para avaliar pelo passado, o que exige {needed} semanas além dos dias avaliados: {places}.",
+    ),
     "passed": ("{passed} rules passed; --all shows them.", "Regras aprovadas: {passed}; --all as mostra."),
     "passed_and_idle": (
         "{passed} rules passed, {idle} had nothing to judge; --all shows them.",

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from healthcare_ops.core.tables import ENCOUNTERS
 from healthcare_ops.pipeline.quality.history.observations import (
     Block,
     Days,
@@ -72,6 +73,18 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class Unjudged:
+    """A place of which so few weeks are known besides the judged days that its past says nothing of them.
+
+    `by` is the column that names it. None is known of a history that was loaded, and is judged, all at once.
+    """
+
+    by: str
+    place: str
+    weeks: int
+
+
+@dataclass(frozen=True)
 class Expectations:
     """What the history expects of each day; `weeks` of it were complete enough to learn from, by series."""
 
@@ -79,6 +92,12 @@ class Expectations:
     learned: Mapping[Kind, Learned]
     silence_limit: Mapping[Series, float]
     weeks: Mapping[Series, int]
+
+    @property
+    def unjudged(self) -> tuple[Unjudged, ...]:
+        """Return the places whose arrivals are not judged, because too little of their past is known."""
+        places = (one for one in self.too_short if (one.kind, one.table) == ("volume", ENCOUNTERS.id))
+        return tuple(Unjudged(one.by, one.place, int(self.weeks[one])) for one in places)
 
     @property
     def too_short(self) -> tuple[Series, ...]:

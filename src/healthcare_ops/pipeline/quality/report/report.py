@@ -18,6 +18,7 @@ from healthcare_ops.pipeline.quality.clocks.clock import Diagnosis
 from healthcare_ops.pipeline.quality.clocks.shift import FeedShift
 from healthcare_ops.pipeline.quality.evaluate import Finding, Verdict
 from healthcare_ops.pipeline.quality.history.deviations import Deviation
+from healthcare_ops.pipeline.quality.history.expectations import Unjudged
 from healthcare_ops.pipeline.quality.report.acceptance import Acceptance, acceptance_of, answered
 from healthcare_ops.pipeline.quality.report.causes import FeedsOfSectors, with_causes
 from healthcare_ops.pipeline.quality.report.feed_section import FeedAccount, feed_section, in_words
@@ -60,9 +61,9 @@ class Report:
     """What is known so far of the judged days.
 
     `past` are the reports of the runs before, the newest first: they are there before anything is asked of them, and
-    stay. `versions` are of the rules by table, `records` the delivered records of sampled encounters, `acceptances` the
-    findings that people answer for, `error` what ended the job before all rules were judged. `zone` is the site's,
-    `feeds_of` which feeds tell of its sectors.
+    stay. `versions` are of the rules by table, `records` the delivered records of sampled encounters, `unjudged` the
+    places of whose past too little is known, `acceptances` the findings that people answer for, `error` what ended the
+    job before all rules were judged. `zone` is the site's, `feeds_of` which feeds tell of its sectors.
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class Report:
     versions: dict[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     deviations: Sequence[Deviation] = ()
+    unjudged: Sequence[Unjudged] = ()
     clocks: Sequence[Diagnosis] = ()
     shifts: Sequence[FeedShift] = ()
     accounts: Sequence[FeedAccount] = ()
@@ -153,6 +155,7 @@ class Report:
             "rule_versions": dict(self.versions),
             "rules": [self._rule_section(finding) for finding in self.findings],
             **self.of_the_past,
+            "unjudged": [asdict(one) for one in self.unjudged],
             "feeds": [feed_section(account, self.as_of) for account in self._accounts],
         }
         told = self._with_causes(document)

@@ -14,7 +14,7 @@ from healthcare_ops.core.civil_time import day_start
 from healthcare_ops.core.feed import Cadence
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, ENCOUNTERS, EVENTS, STAYS
 from healthcare_ops.pipeline.quality.history.deviations import Deviation, judge
-from healthcare_ops.pipeline.quality.history.expectations import Expectations, learn
+from healthcare_ops.pipeline.quality.history.expectations import Expectations, Unjudged, learn
 from healthcare_ops.pipeline.quality.history.observations import Days, Observed, Series, observe, tabulate
 from healthcare_ops.pipeline.quality.history.rhythm import Rhythm
 from unit.pipeline.builders import at, encounters, rows_of, stays
@@ -268,6 +268,7 @@ def test_fewer_than_four_weeks_are_no_history(collect, weeks, is_judged):
     expectations = learn(observed, set(days(weeks).dates[-7:]))
 
     assert (ED not in expectations.too_short) == is_judged
+    assert (Unjudged("sector_id", ED.place, weeks) not in expectations.unjudged) == is_judged
     assert bool(judge(observed, expectations, {last}, now=day_start(last, ZONE), cadences={})) == is_judged
 
 
