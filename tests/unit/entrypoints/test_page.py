@@ -385,3 +385,14 @@ def test_a_line_breaks_where_a_day_has_no_value():
 @pytest.mark.parametrize(("highest", "top"), [(0.0, 1.0), (1.0, 1.0), (13.0, 15.0), (96.0, 100.0), (101.0, 150.0)])
 def test_an_axis_ends_at_a_round_number_above_every_value(highest, top):
     assert svg.nice_top([highest, None]) == top
+
+
+def test_a_caution_writes_days_and_hours_as_its_language_does():
+    held = Caution(CautionCode.DAYS_HELD, {"days": "2026-03-11 to 2026-03-12, 2026-03-14, 2 more", "age": "3 h"})
+    clock = {"feed_id": "visits", "rule_id": "clock.visits", "day": "2026-03-11", "offset": "-3.5", "age": "3 h"}
+
+    said = [Words("pt-BR").caution(one) for one in (held, Caution(CautionCode.CLOCK_IN_DOUBT, clock))]
+
+    assert "retém 11/03/2026 a 12/03/2026, 14/03/2026, mais 2 antes" in said[0]
+    assert "as chegadas de 11/03/2026 parecem deslocadas em −3,5 h" in said[1]
+    assert "2026-03-11 to 2026-03-12" in Words("en").caution(held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
@@ -211,6 +212,21 @@ _CAUTIONS_PT: Mapping[CautionCode, tuple[str, str]] = {
         "Veja `hops runs show {run_id}`; depois execute `hops run --type weekly_train`.",
     ),
 }
+# Values of cautions that name days: in digits, as runs, or with a time.
+_OF_DAYS = frozenset({"day", "days", "due", "began", "learnt", "until", "made_at"})
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _in_portuguese(name: str, text: str) -> str:
+    """Return a value of a caution as Portuguese writes it."""
+    if name == "offset":
+        return as_written(text.replace("-", "−"), "pt-BR")
+    if name not in _OF_DAYS or not _DAY.search(text):
+        return text
+    told = _DAY.sub(lambda found: day_in(date.fromisoformat(found[0]), "pt-BR"), text)
+    return re.sub(r"(\d+) more$", r"mais \1", told.replace(" to ", " a "))
+
+
 _WEEKDAYS = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
     "pt-BR": ("seg", "ter", "qua", "qui", "sex", "sáb", "dom"),
@@ -233,8 +249,10 @@ class Words:
 
     def caution(self, caution: Caution) -> str:
         """Return what there is to know and what to do, as two sentences."""
-        words = CAUTIONS if self.language == "en" else _CAUTIONS_PT
-        message, next_step = (text.format(**caution.values) for text in words[caution.code])
+        words, values = CAUTIONS, dict(caution.values)
+        if self.language == "pt-BR":
+            words, values = _CAUTIONS_PT, {name: _in_portuguese(name, text) for name, text in values.items()}
+        message, next_step = (text.format(**values) for text in words[caution.code])
         return f"{message[0].upper()}{message[1:]} {next_step}"
 
     def number(self, value: float | None, digits: int = 0) -> str:
