@@ -277,8 +277,8 @@ class World:
         trouble = self.on(at, "ticks") or self.on(at, "quality")
         if not (trouble and trouble.kind == "ticks"):
             fault = trouble if trouble and trouble.kind == "quality" else None
-            # Warnings come near to what fails.
-            score = self.luck.uniform(62, 95) if fault else min(abs(self.luck.gauss(8, 14)), 58.0)
+            # Small oddities come near to what rings.
+            score = self.luck.uniform(62, 95) if fault else min(abs(self.luck.gauss(3, 5)), 14.9)
             self.report = _report(at, fault, score)
             self.measure(at, "DQRiskScore", score)
         self._run(at, "inference", trouble)

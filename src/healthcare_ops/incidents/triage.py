@@ -94,7 +94,7 @@ def _types(found: Diagnosis, evidence: Evidence) -> set[str]:
 
 _BEHIND: Mapping[str, Callable[[Diagnosis, Symptom, Evidence], bool]] = {
     "PipelineFailure": _failed_run,
-    inc_02.ALARM: _bad_data,
+    **dict.fromkeys(inc_02.ALARMS, _bad_data),
     inc_03.MISSED: _failed_training,
     alone.STALE: _newest_tick,
     alone.FEED: _silent_feed,

@@ -31,6 +31,8 @@ PORTUGUESE: Mapping[str, str] = {
     "então.",
     "DQRiskScoreHigh": "Uma regra de qualidade de dados de severidade fail foi violada: gold mantém o seu último "
     "estado bom.",
+    "DQRiskScoreRaised": "A qualidade de dados avisa de uma falha que não impede dias de chegar a gold: valores que "
+    "faltam num setor, um relógio que parece errado, registros de menos.",
     "InferenceStale": "Nenhuma previsão foi feita por dois ciclos além do que pode demorar.",
     "FeatureDrift": "O hospital, ou os seus dados, já não são aqueles com que o modelo em uso aprendeu.",
     "WeeklyTrainMissed": "O weekly_train de domingo não teve êxito, e já deveria ter tido.",

@@ -105,7 +105,7 @@ def test_an_alarm_whose_cause_was_over_and_came_again_is_an_incident():
 
 
 # These are of runs and reports, and stand alone only where none can be read.
-_NEVER_ALONE = {"PipelineFailure", "DQRiskScoreHigh"}
+_NEVER_ALONE = {"PipelineFailure", "DQRiskScoreHigh", "DQRiskScoreRaised"}
 
 
 @pytest.mark.parametrize("alarm", load_alarms().metric_alarms + load_alarms().composite_alarms)

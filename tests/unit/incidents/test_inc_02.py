@@ -323,9 +323,10 @@ def test_a_score_that_alarms_without_a_failed_rule_is_of_its_gravest_causes():
         dq_risk_score=47.0,
     )
 
-    (found,) = diagnose(night(told, runs=(), symptoms=(rings("DQRiskScoreHigh", threshold=40.0),)))
+    (found,) = diagnose(night(told, runs=(), symptoms=(rings("DQRiskScoreRaised", threshold=15.0),)))
 
     assert found.root.key == "INC-02/data_quality/visits/triage_level/nulls"
+    assert found.severity == "warning"
 
 
 _OLD = report(clocks=[clock()])

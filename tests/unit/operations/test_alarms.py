@@ -131,6 +131,7 @@ def test_nobody_who_judges_is_noticed_after_a_quarter_of_an_hour(site):
         ("TrainOverdueHours", {}, "WeeklyTrainMissed", 6.0),
         ("FeedLateMin", {"FeedId": "visits"}, "FeedSilent", 0.0),
         ("DQRiskScore", {}, "DQRiskScoreHigh", 59.99),
+        ("DQRiskScore", {}, "DQRiskScoreRaised", 14.99),
         ("FeatureDriftScore", {}, "FeatureDrift", 0.99),
         ("SecretAgeDays", {"SecretName": "openai"}, "SecretAgeHigh", 89.99),
     ],
@@ -149,7 +150,7 @@ def test_what_changed_is_kept_with_its_instant_its_reason_and_its_datapoints(sit
     site.measure({}, DQRiskScore=72.5)
     site.judge()
 
-    change = site.alarms.log.read()[-1]
+    change = next(one for one in site.alarms.log.read() if one.alarm == "DQRiskScoreHigh")
     assert (change.at, change.alarm, change.was, change.state) == (
         "2026-03-31T23:00:00+00:00",
         "DQRiskScoreHigh",
@@ -183,7 +184,7 @@ def test_a_change_that_a_crash_cut_short_is_told_with_the_next_judgement_and_onc
     after = Site(site.folder).judge()
     again = Site(site.folder).judge()
 
-    assert after == [("DQRiskScoreHigh", "INSUFFICIENT_DATA", "ALARM")]
+    assert after == [("DQRiskScoreRaised", "INSUFFICIENT_DATA", "ALARM")]
     assert again == []
     assert path.read_bytes().startswith(before)
 
@@ -233,7 +234,7 @@ def test_two_who_judge_at_once_do_so_one_after_the_other(site, tmp_path):
     first, second = site.judge(), other.judge()
 
     assert seen == "ALARM"
-    assert (len(first), second) == (1, [])
+    assert (len(first), second) == (2, [])
 
 
 def test_a_log_line_is_one_document_that_anybody_can_read(site):
@@ -243,4 +244,4 @@ def test_a_log_line_is_one_document_that_anybody_can_read(site):
 
     lines = (site.folder / ALARMS_FOLDER / "2026-03.jsonl").read_text().splitlines()
 
-    assert [json.loads(line)["alarm"] for line in lines] == ["EvaluatorSilent", "DQRiskScoreHigh"]
+    assert [json.loads(line)["alarm"] for line in lines] == ["EvaluatorSilent", "DQRiskScoreHigh", "DQRiskScoreRaised"]

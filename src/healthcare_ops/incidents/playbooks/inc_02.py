@@ -24,7 +24,7 @@ from healthcare_ops.incidents.playbooks.quality_roots import (
 from healthcare_ops.pipeline.quality.report.causes import advice_of
 from healthcare_ops.pipeline.quality.wording.causes import lead_of
 
-ALARM = "DQRiskScoreHigh"
+ALARMS = ("DQRiskScoreHigh", "DQRiskScoreRaised")
 _TO_SUPPLIER = {"nulls", "clock", "shift", "refused", "silent", "loss", "excess", "time_order", "keys", "mean", "range"}
 _TO_FEED_FILE = {"clock", "shift", "range", "time_range", "refused", "mean"}
 _RELEASABLE = "RULE_BROKEN"
@@ -79,7 +79,7 @@ def _report_of(run: FailedRun, evidence: Evidence) -> Section | None:
 
 
 def _rings(evidence: Evidence) -> Symptom | None:
-    return next((one for one in evidence.symptoms if one.alarm == ALARM), None)
+    return next((one for one in evidence.symptoms if one.alarm in ALARMS), None)
 
 
 def _diagnosis(found: _Found, evidence: Evidence) -> Diagnosis:
@@ -88,7 +88,7 @@ def _diagnosis(found: _Found, evidence: Evidence) -> Diagnosis:
     facts: dict[str, Fact] = {"share": None, "sectors": "", "column": "", **one.facts}
     return Diagnosis(
         one.root,
-        "critical",
+        "critical" if report["verdict"] in ("fail", "error") else "warning",
         _began_at(found, evidence),
         Phrase(_cause_code(code), facts | {"code": code}),
         run_ids=tuple(run.run_id for run in found.runs),
@@ -260,7 +260,7 @@ def _without_report(runs: Sequence[FailedRun], evidence: Evidence) -> Diagnosis:
     )
     return Diagnosis(
         root,
-        "critical",
+        "critical" if runs or not rings else rings.severity,
         min(begins),
         Phrase("cause_no_report"),
         run_ids=tuple(run.run_id for run in runs),

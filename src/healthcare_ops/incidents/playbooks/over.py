@@ -77,6 +77,7 @@ def _is_rotated(symptom: Symptom, evidence: Evidence) -> bool:
 _OVER: Mapping[str, Callable[[Symptom, Evidence], bool]] = {
     "PipelineFailure": _succeeded,
     "DQRiskScoreHigh": _is_judged_clean,
+    "DQRiskScoreRaised": _is_judged_clean,
     "InferenceStale": _is_forecast,
     "FeedSilent": _is_delivered,
     "WeeklyTrainMissed": _is_trained,
