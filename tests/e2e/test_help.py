@@ -146,7 +146,9 @@ MODELS = {("models", name) for name in ("promote", "rollback")}
 # What a channel is needed for, or the standard input.
 NOTIFICATIONS = {("notify", "test"), ("secrets", "set")}
 # What something that is wrong is needed for.
-INCIDENTS = {("incidents", name) for name in ("ack", "approve", "reopen", "resolve", "show")} | {("complaint",)}
+INCIDENTS = {("incidents", name) for name in ("ack", "approve", "postmortem", "reopen", "resolve", "show")} | {
+    ("complaint",)
+}
 REGRESSORS = {("regressors", name) for name in ("add", "drop")}
 TESTED_ELSEWHERE = {("backfill",), ("demo",), ("generate", "calibrate"), ("generate", "run")} | RUNS | QUALITY | MODELS
 TESTED_ELSEWHERE |= NOTIFICATIONS | REGRESSORS | INCIDENTS

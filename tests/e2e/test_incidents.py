@@ -162,6 +162,27 @@ def test_a_complaint_of_nothing_that_was_is_refused(hops, watched, sector, at, e
     assert incidents_of(hops, watched) == []
 
 
+@pytest.mark.parametrize(
+    ("language", "headings", "who"),
+    [
+        ("en", ("What happened", "Timeline", "What could not be checked"), "the platform"),
+        ("pt-BR", ("Como foi notado", "Linha do tempo", "O que não pôde ser verificado"), "a plataforma"),
+    ],
+)
+def test_a_post_mortem_begins_with_what_is_known_in_the_language_of_the_people(hops, failed, language, headings, who):
+    desk, run_id = failed
+    incidents_of(hops, desk)
+    hops("incidents", "approve", "last", "redrive", *BY, "--state", desk.state)
+
+    draft = hops("incidents", "postmortem", "last", "--lang", language, "--state", desk.state).out
+
+    assert draft.startswith("# Post-mortem ")
+    assert all(f"\n## {heading}\n" in draft for heading in headings)
+    assert run_id in draft
+    assert f"{who}: redrive ({run_id})" in draft
+    assert "{" not in draft
+
+
 def test_a_hospital_where_nothing_rings_has_no_incidents(hops, watched, tmp_path):
     assert hops("incidents", "list", "--state", watched.state).out == "no open incidents\n"
     assert hops("incidents", "list", "--all", "--state", watched.state).out == "no incidents\n"

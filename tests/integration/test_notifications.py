@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from healthcare_ops.adapters.local_alarms import ALARMS_FOLDER, AlarmLog, Transition
+from healthcare_ops.adapters.local_incidents import INCIDENTS_FOLDER, LocalIncidents
 from healthcare_ops.adapters.local_outbox import DEAD_LETTERS, NOTIFICATIONS_FOLDER, LocalOutbox
 from healthcare_ops.adapters.local_secrets import LocalSecrets
 from healthcare_ops.adapters.state_lock import Lock, lock_state
@@ -21,6 +22,7 @@ from healthcare_ops.adapters.webhook import SIGNATURE, TIMESTAMP, signature
 from healthcare_ops.core.clock import VirtualClock
 from healthcare_ops.core.config import SITE_FILE
 from healthcare_ops.core.errors import ConfigError, LockedError, NotFoundError, OpsError, TransientError
+from healthcare_ops.core.incident import IncidentEvent
 from healthcare_ops.core.notification_file import NOTIFICATIONS_FILE
 from healthcare_ops.operations.notify import Post, Postman
 from hospital import SITE
@@ -65,6 +67,18 @@ class House:
     def ring(self, alarm="PipelineFailure", **keys):
         self.change(alarm, "ALARM", **keys)
 
+    def happens(self, incident, event, **facts):
+        told = IncidentEvent(self.clock.now().isoformat(), event, facts=facts)
+        LocalIncidents(self.state / INCIDENTS_FOLDER).append(incident, [told])
+
+    def explain(self, incident, *alarms, since=None):
+        """Open an incident that explains alarms which began to ring just now, or at another instant."""
+        at = (since or self.clock.now()).isoformat()
+        self.happens(incident, "opened", section=incident[:6], root_key=incident, began_at=at)
+        for alarm in alarms:
+            severity = "warning" if alarm == "FeedSilent" else "critical"
+            self.happens(incident, "symptom", alarm=alarm, of={}, since=at, severity=severity)
+
     def after(self, **time):
         self.clock.sleep(timedelta(**time).total_seconds())
         return self.post.deliver()
@@ -89,6 +103,52 @@ def tls(tmp_path_factory):
 def told(receiver):
     """Return what each post told of: alarm and state."""
     return [[(one["alarm"], one["state"]) for one in json.loads(body)["notices"]] for _, body in receiver.posts]
+
+
+# Incidents
+
+
+def test_what_an_incident_makes_ring_is_one_letter_that_names_it_and_one_when_all_of_it_is_over(house, receiver):
+    house.channel("webhook", url=receiver.url)
+    for alarm in ("FeedSilent", "PipelineFailure"):
+        house.ring(alarm)
+    house.explain("INC-02-20260302-1a2b", "FeedSilent", "PipelineFailure")
+    house.after(minutes=1)
+    house.change("FeedSilent", "OK")
+    house.after(minutes=1)
+    house.change("PipelineFailure", "OK")
+    house.happens("INC-02-20260302-1a2b", "mitigated")
+
+    house.after(minutes=1)
+
+    assert told(receiver) == [[("PipelineFailure", "ALARM")], [("PipelineFailure", "OK")]]
+    first = json.loads(receiver.posts[0][1])
+    assert (first["notices"][0]["incident"], first["notices"][0]["runbook"]) == ("INC-02-20260302-1a2b", "INC-02")
+    assert "hops incidents show INC-02-20260302-1a2b" in first["text"]
+
+
+def test_two_incidents_behind_one_alarm_are_both_told(house, receiver):
+    house.channel("webhook", url=receiver.url)
+    house.ring()
+    house.explain("INC-01-20260302-1a2b", "PipelineFailure")
+    house.after(minutes=1)
+    house.explain("INC-01-20260302-3c4d", "PipelineFailure", since=NOON)
+
+    house.after(minutes=1)
+
+    incidents = [one["incident"] for _, body in receiver.posts for one in json.loads(body)["notices"]]
+    assert incidents == ["INC-01-20260302-1a2b", "INC-01-20260302-3c4d"]
+
+
+def test_an_alarm_that_no_incident_explains_is_told_by_itself(house, receiver):
+    house.channel("webhook", url=receiver.url)
+    house.ring()
+    house.ring("FeedSilent")
+    house.explain("INC-02-20260302-1a2b", "FeedSilent")
+
+    house.after(minutes=1)
+
+    assert sorted(told(receiver)[0]) == [("FeedSilent", "ALARM"), ("PipelineFailure", "ALARM")]
 
 
 # Webhooks

@@ -16,7 +16,10 @@ from healthcare_ops.core.notification_file import SEVERITIES
 
 @dataclass(frozen=True)
 class Notice:
-    """One piece of news: `state` is ALARM, or OK again; `value` None where nothing was measured."""
+    """One piece of news: `state` is ALARM, or OK again; `value` None where nothing was measured.
+
+    `incident` is the one that explains the alarm, if there is one: it is told of once, whatever else it makes ring.
+    """
 
     at: str
     alarm: str
@@ -27,16 +30,18 @@ class Notice:
     metric: str | None
     value: float | None
     limit: str
+    incident: str = ""
 
     @property
     def notice_id(self) -> str:
         """Return what the same change is always known by."""
-        return digest([self.at, self.alarm, sorted(self.of.items()), self.state])
+        about = [self.at, self.alarm, sorted(self.of.items()), self.state]
+        return digest([*about, self.incident] if self.incident else about)
 
     @property
     def key(self) -> tuple[str, Dimensions]:
-        """Return the alarm that it is of, with the value of each dimension."""
-        return self.alarm, tuple(sorted(self.of.items()))
+        """Return what it is of: the incident, or else the alarm with the value of each dimension."""
+        return (self.incident, ()) if self.incident else (self.alarm, tuple(sorted(self.of.items())))
 
     @classmethod
     def of_document(cls, document: Any) -> Self:

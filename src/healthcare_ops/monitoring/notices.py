@@ -1,4 +1,4 @@
-"""What people are told of alarms: which changes are news, and how they are worded.
+"""What people are told of incidents and alarms: which changes are news, and how they are worded.
 
 Only names of the product and of the configuration, instants and numbers are told: no text that came from elsewhere, so
 that nothing of a patient can stand in a message.
@@ -7,18 +7,22 @@ that nothing of a patient can stand in a message.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Protocol
 
 from healthcare_ops.core.alarm_file import AlarmFile, CompositeAlarm, MetricAlarm
 from healthcare_ops.core.emf import Dimensions
+from healthcare_ops.core.incident import Incident, IncidentEvent
 from healthcare_ops.core.language import Language, Text, as_written, text_in
 from healthcare_ops.core.notices import Message, Notice, digest
 from healthcare_ops.core.notification_file import SEVERITIES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _UNKNOWN = "…"
+# An alarm, of what, and since when it rings.
+_Ring = tuple[str, Dimensions, datetime]
 _SIGNS = {
     "GreaterThanThreshold": ">",
     "GreaterThanOrEqualToThreshold": "≥",
@@ -50,7 +54,10 @@ _TEST: Text = (
     "This is a test: notifications arrive here. No alarm rings because of it.",
     "Isto é um teste: as notificações chegam aqui. Nenhum alarme soa por causa dele.",
 )
-_LOOK: Text = ("All alarms: hops alarms", "Todos os alarmes: hops alarms")
+_LOOK: Text = (
+    "All incidents: hops incidents list. All alarms: hops alarms",
+    "Todos os incidentes: hops incidents list. Todos os alarmes: hops alarms",
+)
 _WORDS: Mapping[str, Text] = {
     "critical": ("critical", "crítico"),
     "warning": ("warning", "aviso"),
@@ -87,28 +94,76 @@ class Change(Protocol):
         ...
 
 
-def news(file: AlarmFile, changes: Iterable[Change]) -> list[Notice]:
+def news(file: AlarmFile, changes: Sequence[Change], incidents: Iterable[Incident] = ()) -> list[Notice]:
     """Return what of the changes, the oldest first, is news: an alarm that rings, and one that is OK again.
 
-    One that rings, lacks data and rings again is told once; so is a composite alarm, and none of its parts.
+    One that rings, lacks data and rings again is told once; so is a composite alarm, and none of its parts. What an
+    incident explains is told as that incident, when it begins and when all of it is over.
     """
-    alarms: dict[str, MetricAlarm | CompositeAlarm] = {one.alarm_name: one for one in file.metric_alarms}
-    alarms |= {one.alarm_name: one for one in file.composite_alarms}
+    incidents = list(incidents)
+    explained = {key for one in incidents for key in _explained(one)}
+    found = [
+        *_of_alarms(file, changes, explained),
+        *(one for it in incidents for one in _of_incident(it, file, changes)),
+    ]
+    return sorted(found, key=lambda notice: notice.at)
+
+
+def _of_alarms(file: AlarmFile, changes: Iterable[Change], explained: Container[_Ring]) -> Iterator[Notice]:
+    alarms = {one.alarm_name: one for one in _all_alarms(file)}
     parts = {child for one in file.composite_alarms for child in one.children}
-    ringing: set[tuple[str, Dimensions]] = set()
-    found = []
+    ringing: dict[tuple[str, Dimensions], bool] = {}
     for change in changes:
         alarm = alarms.get(change.alarm)
         if alarm is None or change.alarm in parts:
             continue
         notice = _notice(alarm, change)
         if change.state == "ALARM" and notice.key not in ringing:
-            ringing.add(notice.key)
-            found.append(notice)
-        elif change.state == "OK" and notice.key in ringing:
-            ringing.remove(notice.key)
-            found.append(notice)
-    return found
+            ringing[notice.key] = _ring(change.alarm, change.of, change.at) not in explained
+            if ringing[notice.key]:
+                yield notice
+        elif change.state == "OK" and ringing.pop(notice.key, False):
+            yield notice
+
+
+def _explained(incident: Incident) -> Iterator[_Ring]:
+    """Yield the alarms that an incident explains, each with the instant since which it rings."""
+    for event in incident.events:
+        if event.event == "symptom":
+            yield _ring(event.facts["alarm"], event.facts["of"], event.facts["since"])
+
+
+def _of_incident(incident: Incident, file: AlarmFile, changes: Sequence[Change]) -> Iterator[Notice]:
+    """Yield when an incident began to ring, and when all of it was over; nothing of one that rang never."""
+    rings: Notice | None = None
+    for event in incident.events:
+        if event.event == "symptom" and rings is None:
+            rings = _first_ring(event, incident, file, changes)
+            if rings:
+                yield rings
+        elif event.event in ("mitigated", "resolved") and rings:
+            yield replace(rings, at=event.at, state="OK", value=None)
+            rings = None
+
+
+def _first_ring(event: IncidentEvent, incident: Incident, file: AlarmFile, changes: Sequence[Change]) -> Notice | None:
+    """Return the gravest alarm with which an incident began; None if no alarm is known by that name any more."""
+    together = [one for one in incident.events if one.event == "symptom" and one.at == event.at]
+    first = min(together, key=lambda one: SEVERITIES.index(one.facts["severity"]))
+    ring = _ring(first.facts["alarm"], first.facts["of"], first.facts["since"])
+    change = next((one for one in changes if _ring(one.alarm, one.of, one.at) == ring), None)
+    alarm = next((one for one in _all_alarms(file) if one.alarm_name == first.facts["alarm"]), None)
+    if change is None or alarm is None:
+        return None
+    return replace(_notice(alarm, change), at=event.at, runbook=incident.section, incident=incident.incident_id)
+
+
+def _ring(alarm: str, of: Mapping[str, str], at: str) -> _Ring:
+    return alarm, tuple(sorted(of.items())), datetime.fromisoformat(at)
+
+
+def _all_alarms(file: AlarmFile) -> tuple[MetricAlarm | CompositeAlarm, ...]:
+    return (*file.metric_alarms, *file.composite_alarms)
 
 
 def message(
@@ -118,7 +173,7 @@ def message(
     severity = min((one.severity for one in notices), key=SEVERITIES.index)
     first = notices[0]
     what = f"{_what(first)}: {first.state}" if len(notices) == 1 else f"{len(notices)} {text_in(_ALARMS, language)}"
-    meanings = {one.alarm_name: one.alarm_description for one in (*file.metric_alarms, *file.composite_alarms)}
+    meanings = {one.alarm_name: one.alarm_description for one in _all_alarms(file)}
     if language == "pt-BR":
         meanings |= PORTUGUESE
     parts = [_paragraph(one, meanings.get(one.alarm, ""), language, zone) for one in notices]
@@ -158,7 +213,8 @@ def _safe(name: str) -> str:
 
 def _what(notice: Notice) -> str:
     of = ", ".join(notice.of.values())
-    return f"{notice.alarm} ({of})" if of else notice.alarm
+    alarm = f"{notice.alarm} ({of})" if of else notice.alarm
+    return f"{notice.incident} {alarm}" if notice.incident else alarm
 
 
 def _paragraph(notice: Notice, meaning: str, language: Language, zone: tzinfo) -> str:
@@ -175,4 +231,6 @@ def _paragraph(notice: Notice, meaning: str, language: Language, zone: tzinfo) -
         limit = as_written(notice.limit, language)
         lines.append(f"{notice.metric} = {value} ({text_in(_RINGS, language)} {limit})")
     lines.append(f"runbook: {notice.runbook}")
+    if notice.incident:
+        lines.append(f"hops incidents show {notice.incident}")
     return "\n".join(lines)

@@ -137,4 +137,5 @@ def _causing_line(objects: LocalObjects, record: RunRecord, state: StateRecord |
     if not errors:
         return None
     line = errors[-1]
-    return LogLine(log_key(record.run_id), line["number"], scrubbed(str(line["message"])), str(line.get("place", "")))
+    text = scrubbed(str(line["message"]).partition(" Next: ")[0])
+    return LogLine(log_key(record.run_id), line["number"], text, str(line.get("place", "")))

@@ -88,9 +88,15 @@ def told(event: IncidentEvent, language: Language, zone: tzinfo) -> str:
         "action": facts.get("action", ""),
         "parameters": of_text(facts.get("parameters", {})),
         "outcome": text_in(outcome, language),
-        "detail": f", {facts['detail']}" if facts.get("detail") else "",
+        "detail": _detail(facts),
     }
     return text_in(_EVENTS[event.event], language).format(**words)
+
+
+def _detail(facts: Mapping[str, Any]) -> str:
+    """Return what came of an action, unless that is what it was about."""
+    detail = facts.get("detail", "")
+    return f", {detail}" if detail and detail not in facts["parameters"].values() else ""
 
 
 def of_text(of: Mapping[str, str]) -> str:

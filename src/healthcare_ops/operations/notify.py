@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from healthcare_ops.adapters.local_alarms import ALARMS_FOLDER, AlarmLog
+from healthcare_ops.adapters.local_incidents import INCIDENTS_FOLDER, LocalIncidents
 from healthcare_ops.adapters.local_outbox import NOTIFICATIONS_FOLDER, LocalOutbox
 from healthcare_ops.adapters.local_secrets import LocalSecrets
 from healthcare_ops.adapters.state_lock import Lock, lock_state
@@ -94,7 +95,8 @@ class Post:
 
     def _queue(self, outbox: Outbox, file: NotificationFile) -> None:
         changes = AlarmLog(self._state / ALARMS_FOLDER).read()
-        entries = outbox.queue(file.channels, news(load_alarms(), changes), self._clock.now())
+        incidents = LocalIncidents(self._state / INCIDENTS_FOLDER).read()
+        entries = outbox.queue(file.channels, news(load_alarms(), changes, incidents), self._clock.now())
         self._store.append(entries)
         for entry in entries:
             outbox.take(entry)

@@ -70,7 +70,7 @@ def test_a_message_says_what_rings_since_when_by_the_sites_clock_and_what_to_rea
         "ForecastLateMin = 45.5 (rings if > 30)\n"
         "runbook: INC-01\n"
         "\n"
-        "All alarms: hops alarms\n"
+        "All incidents: hops incidents list. All alarms: hops alarms\n"
     )
 
 

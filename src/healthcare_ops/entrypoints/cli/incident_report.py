@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from healthcare_ops.core.language import Language, Text, as_written, text_in
+from healthcare_ops.core.language import Language, Text, as_written, day_in, text_in
 from healthcare_ops.entrypoints.cli.output import console, print_hanging, table
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ _BY: Mapping[str, Text] = {
     "people": ("for people", "para pessoas"),
 }
 _RUNBOOK: Text = ("runbook: docs/runbook.md, section {section}", "runbook: docs/runbook.pt-BR.md, seção {section}")
+_OR: Text = ("or", "ou")
 _MOST_CHANGES = 12
 
 
@@ -55,7 +56,9 @@ def print_incident(incident: Incident, zone: ZoneInfo, language: Language) -> No
     found, out = incident.diagnosis, console()
     state, severity = text_in(STATES[incident.state], language), text_in(SEVERITIES[incident.severity], language)
     since = text_in(("since", "desde"), language)
-    head = f"{incident.incident_id}: {state}, {severity}, {since} {_local(incident.began_at, zone)} ({zone.key})"
+    head = (
+        f"{incident.incident_id}: {state}, {severity}, {since} {_local(incident.began_at, zone, language)} ({zone.key})"
+    )
     out.print(head, style="bold", markup=False, soft_wrap=True)
     _cause(found, zone, language)
     _symptoms(incident, zone, language)
@@ -83,8 +86,8 @@ def _symptoms(incident: Incident, zone: ZoneInfo, language: Language) -> None:
         [
             one.alarm,
             ", ".join(one.of.values()),
-            _local(one.since, zone),
-            _local(one.over_at, zone) if one.over_at else "–",
+            _local(one.since, zone, language),
+            _local(one.over_at, zone, language) if one.over_at else "–",
         ]
         for one in incident.symptoms.values()
     ]
@@ -120,7 +123,7 @@ def _changed(incident: Incident, zone: ZoneInfo, language: Language) -> None:
     changes = incident.evidence.get("changed", ())[:_MOST_CHANGES]
     rows = [
         [
-            _local(datetime.fromisoformat(one["at"]), zone),
+            _local(datetime.fromisoformat(one["at"]), zone, language),
             one["what"],
             one["name"],
             one["who"],
@@ -144,17 +147,11 @@ def _actions(incident: Incident, language: Language) -> None:
         by = "automatic" if one["is_automatic"] else "people" if rule is None or rule.by == "people" else "approval"
         what = f"{rule.text(language)} " if rule else ""
         print_hanging(f"{number}. {what}[{one['name']}, {text_in(_BY[by], language)}]", inset=2)
-        print_hanging(_command(incident, one, by), inset=5)
+        print_hanging(one["command"], inset=5)
+        if by == "approval":
+            approve = f"hops incidents approve {incident.incident_id} {one['name']} --by NAME --reason WHY"
+            print_hanging(f"{text_in(_OR, language)}: {approve}", inset=5)
     console().print()
-
-
-def _command(incident: Incident, action: Mapping[str, Any], by: str) -> str:
-    """Return the exact command: of what an approval allows, the one that approves and does it."""
-    if by != "approval":
-        return str(action["command"])
-    return (
-        f"{action['command']}   (hops incidents approve {incident.incident_id} {action['name']} --by NAME --reason WHY)"
-    )
 
 
 def _sentences(name: str, phrases: Any, zone: ZoneInfo, language: Language) -> None:
@@ -171,7 +168,10 @@ def _sentences(name: str, phrases: Any, zone: ZoneInfo, language: Language) -> N
 def _timeline(incident: Incident, zone: ZoneInfo, language: Language) -> None:
     from healthcare_ops.operations.incident_words import told, who_in
 
-    rows = [[_local(one.instant, zone), who_in(one.by, language), told(one, language, zone)] for one in incident.events]
+    rows = [
+        [_local(one.instant, zone, language), who_in(one.by, language), told(one, language, zone)]
+        for one in incident.events
+    ]
     _table("timeline", rows, language)
 
 
@@ -185,5 +185,6 @@ def _heading(name: str, language: Language) -> None:
     console().print(text_in(_HEADINGS[name], language), style="bold", markup=False)
 
 
-def _local(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
+def _local(at: datetime, zone: ZoneInfo, language: Language) -> str:
+    shown = at.astimezone(zone)
+    return f"{day_in(shown.date(), language)} {shown:%H:%M}"

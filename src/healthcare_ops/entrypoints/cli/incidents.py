@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from healthcare_ops.entrypoints.cli.incident_report import print_incident
 from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, By, Json, Lang, State, Why, instant, objects_of
-from healthcare_ops.entrypoints.cli.output import console, emit_json, steps, table
+from healthcare_ops.entrypoints.cli.output import console, emit_json, inert, steps, table
 from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
 if TYPE_CHECKING:
@@ -192,6 +193,24 @@ def _carried_out(state: Path, action: Action, given: Given, *, by: str, reason: 
     if failure := failure_of(record):
         raise failure
     return record.run_id
+
+
+@app.command("postmortem")
+def draft_post_mortem(
+    incident: Named, state: State = DEFAULT_STATE, language: Lang = "en", as_json: Json = False
+) -> None:
+    """Print a first draft of a post-mortem as Markdown: what is known stands in it, people complete it.
+
+    Example: hops incidents postmortem last --lang pt-BR
+    """
+    from healthcare_ops.operations.post_mortem import post_mortem
+
+    found = _incidents_of(state).find(incident)
+    text = post_mortem(found, _zone(state), language)
+    if as_json:
+        emit_json({"incident": found.incident_id, "language": language, "markdown": text})
+        return
+    sys.stdout.write(inert(text, keep="\n"))
 
 
 def complaint(
