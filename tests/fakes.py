@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -120,9 +120,15 @@ class FlakyLake:
         self._errors = list(errors)
 
     def read(
-        self, table: Table, first: date | None = None, last: date | None = None, *, columns: Sequence[str] = ()
+        self,
+        table: Table,
+        first: date | None = None,
+        last: date | None = None,
+        *,
+        days: Collection[date] | None = None,
+        columns: Sequence[str] = (),
     ) -> ir.Table:
-        return self._lake.read(table, first, last, columns=columns)
+        return self._lake.read(table, first, last, days=days, columns=columns)
 
     def append(self, table: Table, rows: ir.Table, notes: Mapping[str, str]) -> int:
         self._fail()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 
 from engines import StageEngine
 from healthcare_ops.core.civil_time import OffsetSpan, offset_spans
+from healthcare_ops.core.days import days_between
 from healthcare_ops.core.feed import Feed
 from healthcare_ops.core.site import Site
 from healthcare_ops.core.tables import ENCOUNTERS_RAW, EVENTS_RAW
@@ -39,7 +41,13 @@ def refine(
     events = engine.stage(ibis.union(*parts))
     placed = engine.stage(silver.places(events))
     encounters = engine.stage(silver.assemble(events, placed, site, _spans(site.zone, first, last)))
-    return silver.silver(judged, events, placed, encounters, [(first, last)])
+    return silver.silver(judged, events, placed, encounters, table_of_days(engine, [(first, last)]))
+
+
+def table_of_days(engine: StageEngine, runs: Iterable[tuple[date, date]]) -> ir.Table:
+    """Return all days of some runs, as stages take them."""
+    days = [day for first, last in runs for day in days_between(first, last)]
+    return engine.table(pa.table({"dt": pa.array(days, pa.date32())}))
 
 
 def _spans(zone: str, first: date, last: date) -> tuple[OffsetSpan, ...]:

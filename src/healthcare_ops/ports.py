@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -49,10 +49,17 @@ class Lake(Protocol):
     """Tables of `core.tables`, stored by day; every write is one atomic commit."""
 
     def read(
-        self, table: Table, first: date | None = None, last: date | None = None, *, columns: Sequence[str] = ()
+        self,
+        table: Table,
+        first: date | None = None,
+        last: date | None = None,
+        *,
+        days: Collection[date] | None = None,
+        columns: Sequence[str] = (),
     ) -> ir.Table:
         """Return the rows of the days `first`…`last` (open ends allowed), instants as naive UTC.
 
+        Of them only those of `days`, if given: an expression that does not name its days is the same the next time.
         All columns, or those named, in the contract's order: few of many small days are kept in memory, so that a tick
         reads no day again that did not change.
         """

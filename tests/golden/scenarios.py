@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -163,12 +163,19 @@ class StagedLake:
         self._write(table, pa.concat_tables([self._stored(table), rows]), {})
 
     def read(
-        self, table: Table, first: date | None = None, last: date | None = None, *, columns: Sequence[str] = ()
+        self,
+        table: Table,
+        first: date | None = None,
+        last: date | None = None,
+        *,
+        days: Collection[date] | None = None,
+        columns: Sequence[str] = (),
     ) -> ir.Table:
         if table.id not in self._read:
             self._read[table.id] = self.engine.table(self._stored(table))
         rows = self._read[table.id]
         bounds = [*([rows.dt >= first] if first else []), *([rows.dt <= last] if last else [])]
+        bounds += [] if days is None else [rows.dt.isin(sorted(days))]
         rows = rows.filter(bounds) if bounds else rows
         return rows.select(*columns) if columns else rows
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -82,11 +82,15 @@ class IcebergLake:
         first: date | None = None,
         last: date | None = None,
         *,
+        days: Collection[date] | None = None,
         columns: Sequence[str] = (),
     ) -> ir.Table:
         """Return the rows of the days `first`…`last`, instants as naive UTC."""
         iceberg = self._load(table)
+        if days:
+            first, last = max(min(days), first or min(days)), min(max(days), last or max(days))
         files = self._snapshots.files(iceberg, first, last) if iceberg else []
+        files = files if days is None else [file for file in files if day_of(file) in days]
         if columns and files and sum(file.record_count for file in files) <= _MOST_ROWS:
             return self._remembered(table, files, columns)
         rows = self._rows(table, iceberg, files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,22 +69,7 @@ class Calendar:
 
     def hours(self, start: datetime, count: int) -> CivilHours:
         """Return the calendar of `count` hours from `start` (aware)."""
-        first = start.astimezone(UTC).replace(tzinfo=None)
-        last = first + timedelta(hours=count)
-        spans = offset_spans(load_zone(self.zone), first.date(), last.date())
-        instants = np.datetime64(first, "m") + np.arange(count) * np.timedelta64(60, "m")
-        changes = np.array([np.datetime64(span.from_utc, "m") for span in spans])
-        offsets = np.array([span.offset_min for span in spans], dtype="timedelta64[m]")
-        civil = instants + offsets[np.searchsorted(changes, instants, side="right") - 1]
-        minutes: Ints = civil.astype("int64")
-        day = minutes // 1440
-        special = _day_numbers(holiday_dates(self.holidays, range(first.year - 1, last.year + 2)))
-        is_holiday = np.isin(day, special)
-        near = np.where(np.isin(day + 1, special), 1, np.where(np.isin(day - 1, special), 2, 0))
-        # 1970-01-01 was a Thursday.
-        return CivilHours(
-            minutes // 60 % 24, np.where(is_holiday, 7, (day + 3) % 7), np.where(is_holiday, 0, near), day
-        )
+        return _civil_hours(self.zone, self.holidays, start.astimezone(UTC).replace(tzinfo=None), count)
 
     def special_days(self, first: int, last: int) -> dict[str, Mapping[int, float]]:
         """Return holidays by name and events, each with its value by day number, from day `first` to day `last`.
@@ -104,6 +89,29 @@ class Calendar:
 def waves(angle: NDArray[np.floating], harmonics: Iterable[int]) -> list[Floats]:
     """Return sine and cosine of the angle (radians), harmonic by harmonic."""
     return [np.asarray(wave(k * angle), dtype=np.float64) for k in harmonics for wave in (np.sin, np.cos)]
+
+
+# Every sector of a hospital asks for the same hours, a few times each.
+@lru_cache(16)
+def _civil_hours(zone: str, calendar: Holidays | None, first: datetime, count: int) -> CivilHours:
+    """Return the calendar of hours from `first` (naive UTC) on, which is for all and not to be written to."""
+    last = first + timedelta(hours=count)
+    spans = offset_spans(load_zone(zone), first.date(), last.date())
+    instants = np.datetime64(first, "m") + np.arange(count) * np.timedelta64(60, "m")
+    changes = np.array([np.datetime64(span.from_utc, "m") for span in spans])
+    offsets = np.array([span.offset_min for span in spans], dtype="timedelta64[m]")
+    civil = instants + offsets[np.searchsorted(changes, instants, side="right") - 1]
+    minutes: Ints = civil.astype("int64")
+    day = minutes // 1440
+    special = _day_numbers(holiday_dates(calendar, range(first.year - 1, last.year + 2)))
+    is_holiday = np.isin(day, special)
+    near = np.where(np.isin(day + 1, special), 1, np.where(np.isin(day - 1, special), 2, 0))
+    # 1970-01-01 was a Thursday.
+    day_type = np.where(is_holiday, 7, (day + 3) % 7)
+    hours = CivilHours(minutes // 60 % 24, day_type, np.where(is_holiday, 0, near), day)
+    for column in (hours.hour, hours.day_type, hours.near_holiday, hours.day_number):
+        column.flags.writeable = False
+    return hours
 
 
 @cache

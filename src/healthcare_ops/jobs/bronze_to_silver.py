@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 from healthcare_ops.core.civil_time import OffsetSpan, offset_spans
-from healthcare_ops.core.days import day_runs
+from healthcare_ops.core.days import day_runs, days_between
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.feed import Feed, delivered_columns
 from healthcare_ops.core.tables import (
@@ -135,6 +136,10 @@ class _Window:
     def last(self) -> date:
         return self.runs[-1][1]
 
+    @property
+    def days(self) -> set[date]:
+        return {day for first, last in self.runs for day in days_between(first, last)}
+
     def spans(self, zone: str, reach: timedelta) -> tuple[OffsetSpan, ...]:
         return offset_spans(ZoneInfo(zone), self.first - reach, self.last + reach)
 
@@ -143,28 +148,28 @@ class _Window:
 def _silver(context: Context, days: Collection[date]) -> Iterator[silver.Silver]:
     decisions, runs = read_decisions(context), list(day_runs(days))
     # Of a load, every record is one of the days.
-    kept = None if _days_told(context) <= set(days) else partial(_of_encounters_on, _records_near(context, days), runs)
+    kept = None if _days_told(context) <= set(days) else partial(_of_encounters_near, _records_near(context, days))
     with _assembled(context, runs, decisions, kept) as found, ExitStack() as stack:
         checks = _judged_checks(context, ENCOUNTERS)
         told = [rows for _, rows in found.judged]
         encounters = enter_held(
             stack, context.engine, checks, lambda able: with_held(found.encounters, told, able, decisions)
         )
-        tables = silver.silver(found.judged, found.events, found.placed, encounters, runs)
+        rebuilt = pa.table({"dt": pa.array(sorted(days), pa.date32())})
+        of_days = stack.enter_context(context.engine.from_arrow(rebuilt))
+        tables = silver.silver(found.judged, found.events, found.placed, encounters, of_days)
         yield replace(tables, quarantine=with_rejections(tables.quarantine, decisions))
 
 
 def _records_near(context: Context, days: Collection[date]) -> ir.Table:
     """Return the records of bronze of which an encounter can be one of the days, by its arrival or by a record."""
-    near = list(day_runs(_and_beside(days)))
-    parts = [context.lake.read(table, near[0][0], near[-1][1], columns=("encounter_id", "dt")) for table in _BRONZE]
-    rows = ibis.union(*parts)
-    return rows.filter(silver.within(rows.dt, near))
+    near = _and_beside(days)
+    return ibis.union(*(context.lake.read(table, days=near, columns=("encounter_id", "dt")) for table in _BRONZE))
 
 
-def _of_encounters_on(near: ir.Table, runs: Sequence[tuple[date, date]], raw: ir.Table) -> ir.Table:
-    """Return the records of the days, and all others of the encounters of which one is near."""
-    return raw.filter(silver.within(raw.dt, runs) | raw.encounter_id.isin(near.encounter_id))
+def _of_encounters_near(near: ir.Table, raw: ir.Table) -> ir.Table:
+    """Return the records of the encounters of which one is near, and those that name no encounter."""
+    return raw.filter(raw.encounter_id.isnull() | raw.encounter_id.isin(near.encounter_id))
 
 
 @contextmanager
@@ -273,8 +278,7 @@ def _records(
         spans = [(feed, window.spans(feed.zone, reach)) for feed in feeds]
         if not spans:
             continue
-        raw = context.lake.read(table, window.first, window.last)
-        raw = raw.filter(silver.within(raw.dt, window.runs))
+        raw = context.lake.read(table, days=window.days)
         released = {
             rule: raw.content_hash.isin(let_in(raw, "content_hash", decided))
             for rule, decided in released_rules(decisions).items()

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 from healthcare_ops.core.clock import SystemClock
-from healthcare_ops.core.days import day_runs
 from healthcare_ops.core.errors import ConfigError, QualityError
 from healthcare_ops.core.feed import delivered_columns
 from healthcare_ops.core.reasons import Reason
@@ -45,7 +44,6 @@ from healthcare_ops.pipeline.quality.rules.checks import Check, RuleFile
 from healthcare_ops.pipeline.quality.rules.measures import Scope
 from healthcare_ops.pipeline.quality.rules.where import PRIMARY
 from healthcare_ops.pipeline.quality.wording.causes import lead_of
-from healthcare_ops.pipeline.silver import within
 
 _LOOK_BACK = timedelta(days=7)
 # The days by which is told which feed a sector is of.
@@ -169,8 +167,8 @@ def _findings(
         judged,
         references=tables,
         now=context.latest_plausible().replace(tzinfo=None),
-        # An encounter of these days may stand on another day as well.
-        standing=context.lake.read(ENCOUNTERS, columns=ENCOUNTERS.column_names)
+        # An encounter of these days may stand on another day as well. Of no rows at all both would be one table.
+        standing=context.lake.read(ENCOUNTERS, columns=ENCOUNTERS.column_names).view()
         if rules.table == ENCOUNTERS.id
         else None,
     )
@@ -228,8 +226,7 @@ def _held_by(context: Context, rules: RuleFile, days: list[date]) -> dict[str, i
 def _on(context: Context, table: Table, days: list[date]) -> Any:
     # Of bronze, only the rules look at all that was delivered.
     columns = () if table.layer == "bronze" else table.column_names
-    rows = context.lake.read(table, days[0], days[-1], columns=columns)
-    return rows.filter(within(rows.dt, list(day_runs(days))))
+    return context.lake.read(table, days=days, columns=columns)
 
 
 def _held(context: Context, days: list[date]) -> Any:

@@ -163,11 +163,17 @@ def silver(
     events: ir.Table,
     placed: ir.Table,
     encounters: ir.Table,
-    days: Sequence[tuple[date, date]],
+    days: ir.Table,
 ) -> Silver:
-    """Return the silver tables for runs of `days` from (bronze table id, judged records) pairs and what they give."""
-    sound = encounters.filter(encounters.reason_code.isnull() & within(encounters.dt, days))
-    fates = [(table, with_encounter_fate(rows.filter(within(rows.dt, days)), encounters)) for table, rows in judged]
+    """Return the silver tables of some days from (bronze table id, judged records) pairs and what they give.
+
+    Parameters
+    ----------
+    days
+        `dt` of each of them, once.
+    """
+    sound = encounters.filter(encounters.reason_code.isnull()).semi_join(days, "dt")
+    fates = [(table, with_encounter_fate(rows.semi_join(days, "dt"), encounters)) for table, rows in judged]
     return Silver(
         encounters=sound.select(*ENCOUNTERS.column_names),
         stays=_stays(placed, sound),

@@ -202,6 +202,19 @@ def test_reading_begins_and_ends_with_the_days_asked_for(writer):
 # Atomic
 
 
+@pytest.mark.parametrize(
+    ("first", "days", "expected"),
+    [(None, (1, 3), {"a": 1, "c": 3}), (2, (1, 3), {"c": 3}), (None, (), {}), (None, (9,), {})],
+)
+@pytest.mark.parametrize("columns", [(), ("visit", "dt")])
+def test_of_days_that_lie_apart_those_between_them_are_not_read(writer, first, days, expected, columns):
+    writer.append({"a": 1, "b": 2, "c": 3})
+
+    rows = writer.lake.read(VISITS, first and day(first), days=[day(number) for number in days], columns=columns)
+
+    assert {row["visit"]: row["dt"].day for row in writer.engine.collect(rows).to_pylist()} == expected
+
+
 def test_notes_are_committed_with_the_rows(writer):
     writer.append({"a": 1}, ingested="1", other="x")
     writer.append({"b": 1}, ingested="2")

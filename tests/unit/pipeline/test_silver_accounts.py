@@ -11,7 +11,7 @@ from engines import PROPERTY
 from healthcare_ops.core.civil_time import offset_spans
 from healthcare_ops.core.tables import BATCH_ACCOUNTS, EVENTS_RAW, QUARANTINE
 from healthcare_ops.pipeline import silver
-from stages import refine
+from stages import refine, table_of_days
 from unit.pipeline.builders import at, encounter_feed, encounters_raw, event_feed, events, events_raw, judged, site
 
 FIRST, LAST = at("2026-03-01").date(), at("2026-03-31").date()
@@ -25,7 +25,8 @@ def silver_of(engine, *delivered, happened=SOUND, days=((FIRST, LAST),)):
     table = engine.table(events(*happened))
     placed = silver.places(table)
     encounters = silver.assemble(table, placed, site(), offset_spans(ZoneInfo("UTC"), FIRST, LAST))
-    return silver.silver([(EVENTS_RAW.id, engine.table(judged(*delivered)))], table, placed, encounters, list(days))
+    told = [(EVENTS_RAW.id, engine.table(judged(*delivered)))]
+    return silver.silver(told, table, placed, encounters, table_of_days(engine, days))
 
 
 def quarantine(engine, *delivered, **keys):

@@ -11,6 +11,7 @@ from healthcare_ops.core.civil_time import offset_spans
 from healthcare_ops.core.tables import EVENTS_RAW, MILESTONES, STAYS
 from healthcare_ops.pipeline import silver
 from oracles.stays import Stay, walk
+from stages import table_of_days
 from unit.pipeline.builders import at, events, judged, site
 
 DAYS = [(at("2026-03-01").date(), at("2026-03-31").date())]
@@ -26,7 +27,9 @@ def silver_of(engine, *rows, days=DAYS):
     table = engine.table(events(*rows))
     placed = engine.stage(silver.places(table))
     encounters = engine.stage(silver.assemble(table, placed, site(), spans))
-    return silver.silver([(EVENTS_RAW.id, engine.table(judged()))], table, placed, encounters, days)
+    return silver.silver(
+        [(EVENTS_RAW.id, engine.table(judged()))], table, placed, encounters, table_of_days(engine, days)
+    )
 
 
 def stays(engine, *rows, **keys):
