@@ -18,28 +18,28 @@ def faulty():
     """Return a file in which every record but the last is held, each for another reason."""
     return csv_text(
         [
-            visit(9001, START, place=f"PATIENT-9001 {HOSTILE}"),
+            visit(9001, START, place=f"Sala-9001 {HOSTILE}"),
             visit(9002, START, level="7"),
             visit(9003, START) | {"arrival": "2026-03-15 25:99"},
             visit(9004, START, care=(START - timedelta(minutes=20)).isoformat()),
             visit(9005, START, left=(START + timedelta(days=9)).isoformat()),
             visit(9006, START, left=(START + timedelta(hours=19)).isoformat()),
             visit(9007, START) | {"visit": ""},
-            visit(9008, START) | {"arrival": "PATIENT-9008"},
+            visit(9008, START) | {"arrival": "Maria-9008"},
             visit(9009, START),
         ]
     )
 
 
 AT_FAULT = {
-    1: ("SECTOR_UNKNOWN", ["sector like aaaaaaa-####"]),
+    1: ("SECTOR_UNKNOWN", ["sector like aaaa-####"]),
     2: ("TRIAGE_UNKNOWN", ["triage_level 7"]),
     3: ("TIME_UNREADABLE", ["arrival_time 2026-03-15 25:99"]),
     4: ("EVENTS_REVERSED", ["arrival_time 2026-03-15 00:05:00", "care_start 2026-03-14 23:45:00"]),
     5: ("STAY_TOO_LONG", ["los_min 12,960"]),
     6: (SHORT, ["los_min 1,140"]),
     7: ("ENCOUNTER_ID_MISSING", ["encounter_id is missing"]),
-    8: ("TIME_UNREADABLE", ["arrival_time like aaaaaaa-####"]),
+    8: ("TIME_UNREADABLE", ["arrival_time like aaaaa-####"]),
 }
 
 
@@ -111,11 +111,17 @@ def test_rules_and_deliveries_are_counted_by_what_became_of_their_records(faults
         (("--feed", "visits", "--limit", "1"), [(LAST_DELIVERY, 21)]),
         (("--feed", "flow"), []),
         (("--only", "rejected"), []),
-        (("--rule", "stay"), []),
     ],
 )
 def test_the_list_can_be_narrowed(faults, words, found):
     assert records(faults("quarantine", *words, "--json")) == found
+
+
+def test_a_rule_that_there_is_not_is_not_found(faults):
+    outcome = faults("quarantine", "--rule", "stay.shorter")
+
+    assert (outcome.exit_code, outcome.out) == (3, "")
+    assert f"Did you mean {SHORT}?" in outcome.message
 
 
 def test_of_a_long_list_the_first_records_are_shown_and_how_many_more_there_are(faults):

@@ -482,6 +482,7 @@ def test_an_identifier_where_a_bed_or_sector_belongs_reaches_no_table_and_every_
         2: ("IDENTIFIER_MISPLACED", "sector"),
         3: ("IDENTIFIER_MISPLACED", "bed"),
     }
+    assert {row["rule_ids"] for row in kept[QUARANTINE.id]} == {"IDENTIFIER_MISPLACED"}
     assert found == [{"delivered": 4, "applied": 1, "quarantined": 3}]
     assert not [name for name in (*planted, "F-4711") for rows in kept.values() if name in str(rows)]
 

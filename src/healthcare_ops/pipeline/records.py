@@ -110,7 +110,7 @@ def type_events(raw: ir.Table, feed: Feed, spans: Sequence[OffsetSpan], sectors:
     kind = rows["event_type_id"]
     checks = [
         *_identifier_checks(rows, (*_PLACES_AND_CODES, "event_type", "event_time", "version_time")),
-        _Check(kind.isnull(), Reason.EVENT_TYPE_UNKNOWN, "event_type"),
+        _Check(kind.isnull() & (rows.event_type != WITHHELD).fill_null(True), Reason.EVENT_TYPE_UNKNOWN, "event_type"),
         _Check(rows.encounter_id.isnull(), Reason.ENCOUNTER_ID_MISSING, "encounter_id"),
         _Check(rows.event_time.isnull(), Reason.EVENT_TIME_MISSING, "event_time"),
         *_time_checks(rows, feed, ("event_time",)),
@@ -241,7 +241,7 @@ def _time_checks(rows: ir.Table, feed: Feed, names: Sequence[str]) -> list[_Chec
         day = clock.date()
         is_outside = (day < ibis.literal(feed.plausible.first)) | (day > ibis.literal(feed.plausible.last))
         checks += [
-            _Check(rows[name].notnull() & clock.isnull(), Reason.TIME_UNREADABLE, name),
+            _Check(_is_told(rows[name]) & clock.isnull(), Reason.TIME_UNREADABLE, name),
             _Check(is_outside, Reason.TIME_OUT_OF_RANGE, name),
         ]
         for kind, policy, reason in _clock_changes(feed):
@@ -333,7 +333,12 @@ def _code_checks(rows: ir.Table, names: Sequence[str]) -> list[_Check]:
         "triage_level": Reason.TRIAGE_UNKNOWN,
         "disposition": Reason.DISPOSITION_UNKNOWN,
     }
-    return [_Check(rows[name].notnull() & rows[f"{name}_id"].isnull(), reasons[name], name) for name in names]
+    return [_Check(_is_told(rows[name]) & rows[f"{name}_id"].isnull(), reasons[name], name) for name in names]
+
+
+def _is_told(text: Any) -> Any:
+    """Tell whether there is a text of which more can be said than that the source reader withheld it."""
+    return (text != WITHHELD).fill_null(False)
 
 
 def _verdicts(checks: Sequence[_Check], rules_broken: Any) -> dict[str, Any]:
