@@ -18,10 +18,11 @@ from healthcare_ops.core.config import SITE_FILE
 from healthcare_ops.core.emf import Measured, emf_line
 from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.runs import SUCCEEDED, AttemptRecord, Failure, RunRecord, StateRecord
+from healthcare_ops.incidents.diagnosis import Action
 from healthcare_ops.jobs.audit_log import entries
 from healthcare_ops.operations.alarms import Alarms
 from healthcare_ops.operations.incidents import Incidents
-from healthcare_ops.operations.remedies import Remedies, begin, decision_of
+from healthcare_ops.operations.remedies import Given, Remedies, begin, decision_of, require_given
 from hospital import SITE
 
 MONDAY = datetime(2026, 3, 2, 7, tzinfo=UTC)
@@ -352,3 +353,43 @@ def test_an_approval_is_used_up_by_the_action_that_it_allowed(house):
     begin(house.state, house.incidents, incident, action, decision_of(incident, diagnosis, action, house.clock.now()))
 
     assert decision_of(house.all[name], diagnosis, action, house.clock.now()).verdict == "ask"
+
+
+@pytest.mark.parametrize(
+    ("action", "given", "next_step"),
+    [
+        ("promote", Given(), "Give --version."),
+        ("release", Given(version="flow-1"), "Give --batch."),
+        ("change_rule", Given("flow-1", "visits-000001"), "Run `hops dq rules adopt`."),
+    ],
+)
+def test_what_is_not_said_enough_of_is_refused_before_it_is_approved(action, given, next_step):
+    with pytest.raises(ConfigError) as caught:
+        require_given(given, Action(action, {}, "hops dq rules adopt", is_automatic=False))
+
+    assert caught.value.next_step == next_step
+
+
+def test_an_action_that_is_refused_leaves_no_approval(house):
+    run_id = house.run_ends(DENIED)
+    house.after(minutes=1)
+    (name,) = house.all
+
+    def refuse(action):
+        raise ConfigError(f"not {action.name}")
+
+    with pytest.raises(ConfigError, match="not redrive"):
+        house.incidents.approve(name, "redrive", run_id, **BY, check=refuse)
+
+    assert (house.all[name].approvals, house.audited) == ([], [])
+
+
+# What is silent
+
+
+def test_two_feeds_that_are_silent_are_two_incidents(house):
+    house.late("visits", 30)
+    house.late("beds", 5)
+    house.after(minutes=1)
+
+    assert len(house.all) == 2

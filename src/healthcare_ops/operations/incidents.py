@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -120,12 +120,20 @@ class Incidents:
         return self._decided(incident, "reopened", by=by, reason=reason, patience=patience)
 
     def approve(
-        self, name: str, wanted: str, of: str = "", *, by: str, reason: str, patience: Patience
+        self,
+        name: str,
+        wanted: str,
+        of: str = "",
+        *,
+        by: str,
+        reason: str,
+        patience: Patience,
+        check: Callable[[Action], None] = lambda action: None,
     ) -> tuple[Incident, Diagnosis, Action]:
         """Let a person answer for one action, as long as the evidence is as it was shown.
 
-        `of` is a value of its parameters, where several actions have the name. What is allowed is carried out by the
-        caller.
+        `of` is a value of its parameters, where several actions have the name; `check` raises what speaks against it
+        before anything is written. What is allowed is carried out by the caller.
 
         Raises
         ------
@@ -144,6 +152,7 @@ class Incidents:
                 next_step=f"Look at it again: `hops incidents show {incident.incident_id}`.",
             )
         action = chosen(diagnosis, wanted, of)
+        check(action)
         facts = {
             "action": action.name,
             "parameters": action.parameters,

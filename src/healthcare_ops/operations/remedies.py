@@ -174,12 +174,10 @@ def carry_out(platform: Platform, action: Action, given: Given, *, by: str, reas
     """
     match action.name:
         case "promote":
-            version = given.version or action.parameters["version"]
-            return models.put_to_use(platform, version, by=by, reason=reason).version
+            return models.put_to_use(platform, given.version, by=by, reason=reason).version
         case "rollback":
             return models.roll_back(platform, by=by, reason=reason).version
         case "release":
-            _require("--batch", given.batch)
             rule = action.parameters["rule_id"]
             done = quarantine.decide(platform, "release", rule=rule, batch_id=given.batch, by=by, reason=reason)
             return _or_failure(done.failure, f"{done.let_in} records")
@@ -188,18 +186,24 @@ def carry_out(platform: Platform, action: Action, given: Given, *, by: str, reas
             found = acceptance.accept(platform, finding, [day], by=by, reason=reason)
             return _or_failure(found.failure, finding)
         case _:
-            raise ConfigError(f"{action.name} is not carried out by an approval.", next_step=f"Run `{action.command}`.")
+            raise ConfigError(f"{action.name} is not carried out here.", next_step=f"Run `{action.command}`.")
+
+
+def require_given(given: Given, action: Action) -> None:
+    """Raise `ConfigError` if an action needs to know more than it does, or is not carried out by an approval."""
+    match action.name:
+        case "promote" if not given.version:
+            raise ConfigError("it is not said which model is put to use.", next_step="Give --version.")
+        case "release" if not given.batch:
+            raise ConfigError("it is not said which delivery is released.", next_step="Give --batch.")
+        case "change_rule":
+            raise ConfigError("a rule is changed with a file of rules.", next_step=f"Run `{action.command}`.")
 
 
 def _or_failure(failure: OpsError | None, done: str) -> str:
     if failure:
         raise failure
     return done
-
-
-def _require(option: str, value: str) -> None:
-    if not value:
-        raise ConfigError("the action needs to know of which delivery.", next_step=f"Give {option}.")
 
 
 def _type_of(request: Request) -> RunType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -161,15 +162,18 @@ def approve(
     Example: hops incidents approve last retrain --by Ana --reason demand-has-moved
     """
     from healthcare_ops.core.errors import ConfigError, OpsError
-    from healthcare_ops.operations.remedies import Given, begin, decision_of, end
+    from healthcare_ops.operations.remedies import Given, begin, decision_of, end, require_given
 
-    incidents, patience = _incidents_of(state), patience_of(wait)
-    found, diagnosis, allowed = incidents.approve(incident, action, of, by=by, reason=reason, patience=patience)
+    incidents, patience, given = _incidents_of(state), patience_of(wait), Given(version, batch)
+    check = partial(require_given, given)
+    found, diagnosis, allowed = incidents.approve(
+        incident, action, of, by=by, reason=reason, patience=patience, check=check
+    )
     decision = decision_of(found, diagnosis, allowed, _now())
     if decision.verdict != "act" or not begin(state, incidents, found, allowed, decision, patience=patience):
         raise ConfigError(f"{action} of {found.incident_id} may not be carried out now.", next_step="Approve it again.")
     try:
-        done = _carried_out(state, allowed, Given(version, batch), by=by, reason=reason, wait=wait)
+        done = _carried_out(state, allowed, given, by=by, reason=reason, wait=wait)
     except OpsError as error:
         end(state, incidents, found, allowed, failure=error)
         raise
