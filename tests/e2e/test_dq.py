@@ -771,9 +771,9 @@ def test_no_identifier_of_a_patient_leaves_raw_by_way_of_data_quality(hops, own_
                 ("quarantine", "--json"),
                 ("explain",),
                 ("explain", TRIAGE, "--json"),
-                ("notice", "visits"),
-                ("notice", "visits", "--lang", "pt-BR"),
-                ("assign", TRIAGE, "--to", "Rui Costa", "--by", "Ana Souza"),
+                ("notice", "visits", "--run", "bulk-20260315"),
+                ("notice", "visits", "--run", "bulk-20260315", "--lang", "pt-BR"),
+                ("assign", TRIAGE, "--to", "Rui Costa", "--by", "Ana Souza", "--run", "bulk-20260315"),
                 ("release", "--rule", SHORT, "--batch", LAST_DELIVERY, *BY),
             )
         ),
