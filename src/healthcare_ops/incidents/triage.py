@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from healthcare_ops.incidents.diagnosis import Diagnosis
 from healthcare_ops.incidents.evidence import Evidence, Symptom, Unchecked
 from healthcare_ops.incidents.playbooks import alone, inc_01, inc_02, inc_03
 from healthcare_ops.incidents.playbooks.over import is_over
 from healthcare_ops.incidents.playbooks.quality_roots import family_of, is_readable
+
+# What became stale while a job hung is measured by then.
+_NOTICED = timedelta(minutes=5)
 
 
 def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
@@ -76,8 +80,14 @@ def _bad_data(found: Diagnosis, symptom: Symptom, evidence: Evidence) -> bool:
 
 
 def _newest_tick(found: Diagnosis, symptom: Symptom, evidence: Evidence) -> bool:
+    """Tell whether the newest tick failed of it, or a job that hung while forecasts became stale: ticks wait for it."""
     ticks = [run.run_id for run in evidence.failed_runs if run.run_type == "inference"]
-    return bool(ticks) and ticks[-1] in found.run_ids
+    has_hung = found.root.fault == "timeout" and any(
+        run.started_at <= symptom.since <= run.ended_at + _NOTICED
+        for run in evidence.failed_runs
+        if run.run_id in found.run_ids
+    )
+    return has_hung or (bool(ticks) and ticks[-1] in found.run_ids)
 
 
 def _failed_training(found: Diagnosis, symptom: Symptom, evidence: Evidence) -> bool:

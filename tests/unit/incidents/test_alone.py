@@ -9,7 +9,7 @@ from healthcare_ops.incidents.evidence import Ages, Evidence, FeedAge, GoodRun, 
 from healthcare_ops.incidents.policy import decide
 from healthcare_ops.incidents.triage import diagnose
 from healthcare_ops.operations.alarms import load_alarms
-from unit.incidents.known import AT, LATER, drifted, failed_tick, report, rings, trained
+from unit.incidents.known import AT, LATER, drifted, failed, failed_tick, report, rings, trained
 
 STALE = rings("InferenceStale")
 
@@ -28,6 +28,24 @@ def test_stale_forecasts_are_a_symptom_of_ticks_that_fail():
 
     assert found.root.fault == "transient"
     assert found.symptoms == (STALE,)
+
+
+@pytest.mark.parametrize(
+    ("reason", "since", "count"),
+    [
+        ("Timeout", LATER - timedelta(minutes=20), 1),
+        ("Timeout", LATER + timedelta(minutes=4), 1),
+        ("Timeout", LATER + timedelta(minutes=40), 2),
+        ("Timeout", AT - timedelta(minutes=40), 2),
+        ("AccessDenied", LATER - timedelta(minutes=20), 2),
+    ],
+)
+def test_forecasts_that_become_stale_while_a_job_hangs_are_a_symptom_of_it(reason, since, count):
+    hung = failed(reason, started_at=AT, ended_at=LATER)
+
+    found = diagnose(Evidence(at=LATER, symptoms=(replace(STALE, since=since),), failed_runs=(hung,)))
+
+    assert len(found) == count
 
 
 def test_stale_forecasts_are_a_symptom_of_a_platform_that_was_down():

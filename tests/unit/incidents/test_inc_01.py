@@ -73,6 +73,10 @@ def test_a_run_that_failed_is_classed_by_what_ended_it(run, fault):
             "arn:aws:s3:::lake/raw/ed.csv",
         ),
         ("/srv/lake/raw: Permission denied.", "/srv/lake/raw"),
+        (
+            "/srv/lake/silver/stays/data/920731d6/dt=2026-03-01/data_0.parquet: Permission denied.",
+            "/srv/lake/silver/stays/data",
+        ),
         ("the service refused: ClientError: AccessDenied.", "ingest_bronze"),
     ],
 )

@@ -40,6 +40,8 @@ _ACTIONS = (re.compile(r"perform: ([a-z0-9-]+:[A-Za-z]+)"), re.compile(r"calling
 # Or a path before what the system says of it.
 _RESOURCES = (
     re.compile(r"on resource: \"?(arn:[^\s\"]+)"),
+    # Each try to write a table makes a folder of its own in the table's: the table's is what is denied.
+    re.compile(r"(?:^|: )((?:[a-z0-9]+:/)?/[^:\"']*/lake/[^/]+/[^/]+/(?:data|metadata))/[^:\"']*: "),
     re.compile(r"(?:^|: )((?:[a-z0-9]+:/)?/[^:\"']*): "),
 )
 
