@@ -97,6 +97,7 @@ ARGUMENTS: dict[tuple[str, ...], str] = {
     ("audit", "verify"): "--state {state}",
     ("doctor",): "--state {state}",
     ("drift",): "--state {state}",
+    ("drill",): "--list",
     ("dq", "check"): "--state {state} --as-of {now}",
     ("dq", "history"): "--state {state}",
     ("dq", "quarantine"): "--state {state}",

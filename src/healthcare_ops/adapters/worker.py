@@ -37,14 +37,23 @@ class Worker:
     ----------
     command
         The program and its arguments; it writes its answers to standard output.
+    elapsed_s
+        Tells, in seconds from whenever, the time by which calls take too long.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], elapsed_s: Callable[[], float] = time.monotonic) -> None:
         self._command = list(command)
+        self._elapsed_s = elapsed_s
         self._process: _Process | None = None
         self._busy = Lock()
         self._starting = Lock()
         self._is_closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """Return the number of the process; None if there is none now."""
+        process = self._process
+        return process.pid if process is not None else None
 
     def start(self) -> None:
         """Start the process, unless it runs; it gets ready while others go on."""
@@ -90,7 +99,7 @@ class Worker:
     def _ask(self, process: _Process, request: Any, timeout_s: float | None, is_stopped: Callable[[], bool]) -> Any:
         requests, answers = process.stdin, process.stdout
         assert requests is not None and answers is not None  # noqa: S101, PT018  # both are pipes
-        until = None if timeout_s is None else time.monotonic() + timeout_s
+        until = None if timeout_s is None else self._elapsed_s() + timeout_s
         answer = b""
         try:
             requests.write(json.dumps(request).encode() + b"\n")
@@ -98,7 +107,7 @@ class Worker:
             while not answer.endswith(b"\n"):
                 if is_stopped():
                     raise CallStopped
-                if until is not None and time.monotonic() >= until:
+                if until is not None and self._elapsed_s() >= until:
                     raise CallTimeout
                 if select.select([answers], [], [], _LOOK_EVERY_S)[0]:
                     chunk = os.read(answers.fileno(), _CHUNK)

@@ -50,6 +50,7 @@ def open_engine(
     role: str = "",
     now: Callable[[], datetime] = _CLOCK.now,
     sleep: Callable[[float], None] = time.sleep,
+    elapsed_s: Callable[[], float] = time.monotonic,
     progress: Callable[[str, str], None] = lambda run_id, state: None,
 ) -> Iterator[Engine]:
     """Yield the state directory's engine; runs that another one left unfinished go on at once.
@@ -60,6 +61,8 @@ def open_engine(
         What the process is, for those who find the engine taken.
     now, sleep
         Tell and spend the time in which runs wait and are recorded.
+    elapsed_s
+        Tells, in seconds from whenever, the time by which jobs take too long.
     progress
         Hears of each state that a run enters, by the run's id and the state's name.
 
@@ -72,7 +75,7 @@ def open_engine(
     """
     require_state(state)
     with lock_state(state, Lock.ENGINE, wait_s=_PATIENCE_S, role=role):
-        objects, jobs, closing = LocalObjects(state), Workers(state), Event()
+        objects, jobs, closing = LocalObjects(state), Workers(state, elapsed_s), Event()
 
         def is_stopped(run_id: str) -> bool:
             if closing.is_set():

@@ -59,6 +59,9 @@ class Service:
         How long runs that ended are kept.
     is_replay
         Whether the clock is not the present: each run then takes the instant at which it was due for the present.
+    remembers
+        Whether what became of the schedules so far counts, and is kept; default: unless it is a replay, whose
+        decisions are about another time than what is kept.
     tell
         Hears of what happens: a document with `event` (`started`, `ended`, `lost`, `skipped`, `missed`,
         `trouble`, `alarm`, `incident`, `notified`, `undelivered`) and its facts.
@@ -75,6 +78,7 @@ class Service:
         tell: Tell,
         *,
         is_replay: bool = False,
+        remembers: bool | None = None,
         looks: Mapping[str, Look] = MappingProxyType({}),
     ) -> None:
         self._engine = engine
@@ -84,38 +88,44 @@ class Service:
         self._looks = looks
         self._looked_at: datetime | None = None
         self._is_replay = is_replay
+        self._remembers = not is_replay if remembers is None else remembers
         self._expired_on: date | None = None
         self._troubles: dict[str, str] = {}
         self._took_up_at = engine.now()
         self._watched = engine.durable.live()
-        # What a replay decides is about another time than what is kept.
-        self.tallies = {} if is_replay else read_tallies(engine.objects)
+        self.tallies = read_tallies(engine.objects) if self._remembers else {}
         for schedule in schedules:
             self.tallies.setdefault(schedule.run_type, Tally(until=engine.now().isoformat()))
         self._save()
 
-    def step(self) -> None:
-        """Do what is to be done now; what fails is told, and tried again with the next step.
+    def step(self, *, is_looking: bool = True) -> None:
+        """Do what is to be done now, and look if it is time; what fails is told, and tried again with the next step.
 
         `LockedError` if others may have opened the same runs.
         """
         now = self._engine.now()
         self._engine.durable.require_alone()
+        for schedule in self._schedules:
+            self._try(schedule.run_type, partial(self._keep_to, schedule, now))
+        self.serve(is_looking=is_looking)
+        # A replay is about another time than what is kept.
+        if self._expired_on != now.date() and not self._is_replay:
+            self._try("expiry", partial(self._expire, now.date()))
+
+    def serve(self, *, is_looking: bool = True) -> None:
+        """Do what others ask for and what was left, tell what ended, and look if it is time; schedules rest."""
+        now = self._engine.now()
         self._try("requests", lambda: answer_all(self._engine))
         if abs(now - self._took_up_at) >= _TAKES_UP_EVERY:
             self._took_up_at = now
             self._try("unfinished runs", self._engine.take_up_left)
-        for schedule in self._schedules:
-            self._try(schedule.run_type, partial(self._keep_to, schedule, now))
         self._watched |= self._engine.durable.live()
         has_ended = self._tell_ends()
-        if has_ended or self._looked_at is None or abs(now - self._looked_at) >= _LOOKS_EVERY:
+        is_time = has_ended or self._looked_at is None or abs(now - self._looked_at) >= _LOOKS_EVERY
+        if is_looking and is_time:
             self._looked_at = now
             for name, look in self._looks.items():
                 self.see(name, look)
-        # A replay is about another time than what is kept.
-        if self._expired_on != now.date() and not self._is_replay:
-            self._try("expiry", partial(self._expire, now.date()))
 
     def see(self, name: str, look: Look) -> None:
         """Look at the platform, and tell what is seen or what was the trouble."""
@@ -199,7 +209,7 @@ class Service:
         self._save()
 
     def _save(self) -> None:
-        if self._is_replay:
+        if not self._remembers:
             return
         document = {name: asdict(tally) for name, tally in self.tallies.items()}
         self._engine.objects.write(TALLIES_KEY, json.dumps(document, indent=1).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,16 @@ _CAUTIONS_WITHIN_S = 60.0
 class Workers:
     """Does calls in a process that stays, and some, as their policy says, in one of their own."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, elapsed_s: Callable[[], float] = time.monotonic) -> None:
         self._command = [sys.executable, "-m", _PROGRAM, str(state)]
-        self._warm = Worker([*self._command, "--warm"])
+        self._elapsed_s = elapsed_s
+        self._warm = Worker([*self._command, "--warm"], elapsed_s)
         self._own: set[Worker] = set()
+
+    @property
+    def pids(self) -> list[int]:
+        """Return the numbers of the processes that there are now."""
+        return [worker.pid for worker in (self._warm, *self._own) if worker.pid is not None]
 
     def get_ready(self) -> None:
         """Let the process that stays import what it needs, while others go on."""
@@ -34,7 +41,7 @@ class Workers:
         name = name_of(call["resource"], call["parameters"])
         if not POLICIES.get(name, USUAL_POLICY).has_own_process:
             return _answer(self._warm, call, name, timeout_s, is_stopped)
-        worker = Worker(self._command)
+        worker = Worker(self._command, self._elapsed_s)
         self._own.add(worker)
         try:
             return _answer(worker, call, name, timeout_s, is_stopped)

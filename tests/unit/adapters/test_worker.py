@@ -308,3 +308,22 @@ def test_a_worker_ends_with_the_process_that_has_it_however_that_ends(tmp_path, 
         process.kill()
 
     wait_for(lambda: not is_alive(pid))
+
+
+def test_a_call_takes_too_long_by_the_clock_that_the_worker_was_given():
+    hours_s = iter(range(0, 10**9, 3600))
+    worker = Worker([sys.executable, "-c", JOBS], lambda: next(hours_s))
+
+    with pytest.raises(CallTimeout):
+        ask(worker, timeout_s=3600.0, hang=True)
+
+    assert worker.pid is None
+    worker.close()
+
+
+def test_a_worker_tells_the_number_of_its_process(worker):
+    before = worker.pid
+
+    answered = ask(worker)
+
+    assert (before, worker.pid) == (None, answered["pid"])

@@ -253,6 +253,24 @@ def test_a_quarter_of_an_hour_that_ends_in_a_crash_is_made_good(engine, told):
     assert engine.started == [("inference-20260301T001500Z", "2026-03-01")]
 
 
+def test_a_replay_that_remembers_makes_good_what_was_missed_by_the_time_it_tells(engine, told):
+    engine.objects.write(TALLIES_KEY, json.dumps({"weekly_train": {"until": "2026-02-22T05:00:00+00:00"}}).encode())
+    engine.clock.move_to(SUNDAY + timedelta(days=1))
+
+    Service(engine, SCHEDULES, KEEP, told.append, is_replay=True, remembers=True).step()
+
+    assert ("weekly_train-20260301T050000Z", "2026-02-28") in engine.started
+
+
+def test_who_only_serves_starts_nothing_that_is_due_and_tells_of_what_ended(service, engine, told):
+    service.step()
+    engine.clock.move_to(SUNDAY + timedelta(days=1))
+
+    service.serve()
+
+    assert engine.started == []
+
+
 def test_a_replay_removes_no_run(engine, told):
     go_on(Service(engine, SCHEDULES, KEEP, told.append, is_replay=True), engine, until=SUNDAY + timedelta(hours=1))
 
