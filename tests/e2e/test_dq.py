@@ -490,7 +490,7 @@ def test_a_damaged_file_of_decisions_or_findings_is_named(hops, own_ward, file, 
             "en",
             [
                 "^To: it@hospital.example\nSubject: visits: level\n",
-                "2026-03-13 to 2026-03-15",
+                "2026-03-14",
                 "- column level, sector PS: 9 of 17 records without a value",
                 "Records to look at",
                 r"- visits 14\.csv, \d+\n",
@@ -500,7 +500,7 @@ def test_a_damaged_file_of_decisions_or_findings_is_named(hops, own_ward, file, 
             "pt-BR",
             [
                 "^Para: it@hospital.example\nAssunto: visits: level\n",
-                "13/03/2026 a 15/03/2026",
+                "14/03/2026",
                 "- coluna level, setor PS: 9 de 17 registros sem valor",
                 "Registros a verificar",
                 r"- visits 14\.csv, \d+\n",
@@ -571,7 +571,7 @@ def test_after_a_decision_the_report_of_the_run_is_still_the_one_that_people_see
 
     made = {run["made_by"]: run for run in runs}
     assert [run["made_by"] for run in runs].count("run") == len(MISSING)
-    assert (made["decision"]["days"], made["check"]["days"]) == (3, 2)
+    assert (made["decision"]["days"], made["check"]["days"]) == (1, 2)
     assert made["check"]["run_id"].startswith("check-20260310T150000Z-")
     assert "later:" not in shown.out  # who names a run wants no other
 
@@ -587,12 +587,12 @@ def test_a_decision_leaves_its_own_report_beside_the_newest_and_says_so(hops, ow
     history = hops("dq", "history", *state)
 
     later = after["later_decision"]
-    assert (before["later_decision"], after["run_id"], later["days"]) == (None, before["run_id"], 3)
-    assert f"later:  a report of 3 days after a decision: hops dq show {later['run_id']}" in shown.out
+    assert (before["later_decision"], after["run_id"], later["days"]) == (None, before["run_id"], 1)
+    assert f"later:  a report of 1 day after a decision: hops dq show {later['run_id']}" in shown.out
     assert f"looks into {TRIAGE} of run {before['run_id']}" in given.out.replace("\n", " ")
     assert noticed.exit_code == 0
     assert "made by" in history.out
-    assert hops("dq", "show", later["run_id"], *state, "--json").document["days"]["count"] == 3
+    assert hops("dq", "show", later["run_id"], *state, "--json").document["days"]["count"] == 1
 
 
 def test_rejected_records_stay_out_and_say_so(hops, own_ward):
