@@ -90,6 +90,8 @@ class DrilledPlatform:
             self.now.isoformat(),
             *self._run_types,
         ]
+        # What the one before had still to say is not about this one.
+        self._reports = queue.SimpleQueue()
         log = (self.state.parent / "platform.log").open("ab")
         with log:
             self._process = subprocess.Popen(  # noqa: S603  # this product's own program
@@ -100,8 +102,12 @@ class DrilledPlatform:
                 text=True,
                 env=_ONE_THREAD | os.environ,
             )
-        threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
-        self._await("up")
+        threading.Thread(target=self._listen, args=(self._process, self._reports), daemon=True).start()
+        try:
+            self._await("up")
+        except StepError:
+            self.kill()
+            raise
 
     def close(self) -> None:
         """End the platform, as Ctrl-C would."""
@@ -196,12 +202,11 @@ class DrilledPlatform:
                 next_step=f"See {self.state.parent / 'platform.log'}.",
             )
 
-    def _listen(self, process: subprocess.Popen[str]) -> None:
+    def _listen(self, process: subprocess.Popen[str], reports: queue.SimpleQueue[str]) -> None:
         assert process.stdout is not None  # noqa: S101  # it is a pipe
-        with suppress(OSError, ValueError):
-            self._hear(process.stdout)
-        if process is self._process:
-            self._reports.put("its end")
+        with suppress(OSError, ValueError), process.stdout as lines:
+            self._hear(lines)
+        reports.put("its end")
 
     def _hear(self, lines: IO[str]) -> None:
         for line in lines:
