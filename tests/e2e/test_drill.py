@@ -23,6 +23,7 @@ def test_a_drill_that_is_not_there_is_refused(hops, arguments, code):
     assert outcome.exit_code == code
 
 
+@pytest.mark.slow
 def test_a_damaged_delivery_is_drilled_from_the_fault_to_a_lake_like_a_clean_one(hops, tmp_path):
     outcome = hops("drill", "01d", "--seed", "7", "--keep", tmp_path, "--json")
 
