@@ -7,7 +7,7 @@ import pytest
 
 from accounts import put_back
 from e2e.command import Outcome, rows_of, run_hops
-from e2e.deliveries import NOW
+from e2e.deliveries import NOW, TRAINED, month
 from e2e.desk import Desk, lay_out
 from e2e.ward import load_ward
 
@@ -33,6 +33,18 @@ def first_load(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, Outcome]
     desk = lay_out(folder, folder / "Santa Casa's [bold]*state São")
     options = ("--feed", desk.feed, "--site", desk.site, "--state", desk.state, "--as-of", NOW, "--json")
     return desk, run_hops("load", desk.visits, *options)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, Outcome]:
+    """Return a hospital with 24 days of visits and a model, and the run that made the model; only to be read."""
+    folder = tmp_path_factory.mktemp("trained")
+    desk = lay_out(folder, folder / "state")
+    file, state = desk.write("month.csv", month()), ("--state", desk.state, "--as-of", TRAINED)
+    load = run_hops("load", file, "--feed", desk.feed, "--site", desk.site, *state)
+    run = run_hops("run", "--type", "weekly_train", *state)
+    assert (load.exit_code, run.exit_code) == (0, 0), load.err + run.err
+    return desk, run
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from typing import Any
 HOSTILE = "\x1b[31mEvil\x1b]0;owned\x07 [/red] [bold]x <script>alert(1)</script> \x9b2J \u202egnp"
 # Afterwards, and after the last of the visits: the tests' now.
 NOW = "2026-03-04T12:00:00-03:00"
+# When the hospital with a model has it.
+TRAINED = "2026-03-25T07:30:00-03:00"
 
 SITE = f"""\
 facility_id = "santa-casa"
@@ -102,6 +104,12 @@ def visits() -> str:
             visit(61, start) | {"arrival": "soon"},
         ]
     )
+
+
+def month(first: int = 0, last: int = 490) -> str:
+    """Return the file of visits of the hospital that has a model, by default of its first 24 days."""
+    start = datetime(2026, 3, 1, 0, 5)  # noqa: DTZ001  # the hospital's wall clock
+    return csv_text(visit(number, start + timedelta(minutes=70 * number)) for number in range(first, last))
 
 
 def csv_text(rows: Iterable[dict[str, Any]]) -> str:

@@ -10,33 +10,17 @@ from datetime import datetime, timedelta
 import pyarrow.parquet as pq
 import pytest
 
-from e2e.command import contents, run_hops
-from e2e.deliveries import NOW, REASONS, csv_text, visit
-from e2e.desk import lay_out
+from e2e.command import contents
+from e2e.deliveries import NOW, REASONS, TRAINED, csv_text, visit
 from healthcare_ops.core.tables import ENCOUNTERS, OPS_METRICS_HOURLY, QUARANTINE
 
 LATER = "2026-03-25T09:30:00-03:00"
-EARLIER = "2026-03-25T07:30:00-03:00"
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 
 
 def told(outcome):
     """Return what a command printed, without the line breaks of a narrow terminal."""
     return " ".join(outcome.out.split())
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """Return a hospital with 24 days of visits and a model, and the run that made the model."""
-    folder = tmp_path_factory.mktemp("trained")
-    desk = lay_out(folder, folder / "state")
-    start = datetime(2026, 3, 1, 0, 5)  # noqa: DTZ001  # the hospital's wall clock
-    month = desk.write("month.csv", csv_text(visit(n, start + timedelta(minutes=70 * n)) for n in range(490)))
-    state = ("--state", desk.state)
-    load = run_hops("load", month, "--feed", desk.feed, "--site", desk.site, *state, "--as-of", EARLIER)
-    run = run_hops("run", "--type", "weekly_train", *state, "--as-of", EARLIER)
-    assert (load.exit_code, run.exit_code) == (0, 0), load.err + run.err
-    return desk, run
 
 
 # predict
@@ -51,11 +35,11 @@ def test_a_forecast_as_of_an_earlier_instant_shows_what_it_made_itself(hops, tra
     ask = ("predict", "--state", desk.state, "--json", "--as-of")
 
     later = hops(*ask, LATER).document["predictions"]
-    earlier = hops(*ask, EARLIER).document["predictions"]
+    earlier = hops(*ask, TRAINED).document["predictions"]
     again = hops(*ask, LATER).document["predictions"]
 
     assert instants_of(later, "prediction_ts") == {datetime.fromisoformat(LATER)}
-    assert instants_of(earlier, "prediction_ts") == {datetime.fromisoformat(EARLIER)}
+    assert instants_of(earlier, "prediction_ts") == {datetime.fromisoformat(TRAINED)}
     assert min(instants_of(earlier, "target_time")) == datetime.fromisoformat("2026-03-25T08:00:00-03:00")
     assert again == later
 

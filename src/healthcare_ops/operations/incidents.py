@@ -180,6 +180,8 @@ class Incidents:
             evidence = self._gatherer.gather([*known, complained])
             diagnosis = next(one for one in diagnose(evidence) if told_id in one.complaint_ids)
             name, events = self._matched(diagnosis, incidents, evidence)
+            if all(one.event != "diagnosed" for one in events):  # what was shown then is news, whatever explains it
+                events.append(self._diagnosed_as(diagnosis, evidence))
             before = next((one.state for one in incidents if one.incident_id == name), "")
             details = {"incident": name, "sector": complained.complaint.sector_id, "before": before, "after": "open"}
             self.write_audit("incidents.complain", details, by=by.strip(), reason=reason.strip())
@@ -271,12 +273,14 @@ class Incidents:
             self.event("symptom", alarm=one.alarm, of=one.of, since=one.since, severity=one.severity) for one in fresh
         ]
         if known is None or known.evidence_hash != diagnosis.evidence_hash:
-            found = bundle(evidence, diagnosis)
-            told = self.event("diagnosed", evidence_hash=diagnosis.evidence_hash, diagnosis=diagnosis, evidence=found)
-            return [*events, told]
+            return [*events, self._diagnosed_as(diagnosis, evidence)]
         if more := [one for one in diagnosis.run_ids if one not in known.run_ids]:
             events.append(self.event("failed_again", run_ids=more))
         return events
+
+    def _diagnosed_as(self, diagnosis: Diagnosis, evidence: Evidence) -> IncidentEvent:
+        found = bundle(evidence, diagnosis)
+        return self.event("diagnosed", evidence_hash=diagnosis.evidence_hash, diagnosis=diagnosis, evidence=found)
 
     def _explained_otherwise(self, diagnoses: Sequence[Diagnosis]) -> list[Told]:
         """End symptoms of incidents whose root is found no more where another root explains them by now."""

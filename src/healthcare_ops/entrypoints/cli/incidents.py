@@ -251,7 +251,7 @@ def complaint(
     with open_platform(state, exclusive=False) as platform:
         complained = complaint_of(platform, sector, moment, metric=metric or "", by=by)
     found = incidents.complain(complained, by=by, reason=reason, patience=patience_of(wait))
-    shown = len(complained.predictions)
+    shown = len(complained.predictions) or "no"
     _tell(found, f"{found.incident_id} is {found.state}; {shown} forecasts were shown then.", as_json=as_json)
 
 
