@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -187,3 +188,21 @@ def test_a_hospital_where_nothing_rings_has_no_incidents(hops, watched, tmp_path
     assert hops("incidents", "list", "--state", watched.state).out == "no open incidents\n"
     assert hops("incidents", "list", "--all", "--state", watched.state).out == "no incidents\n"
     assert hops("incidents", "list", "--state", tmp_path / "nothing").exit_code == 3
+
+
+def test_who_runs_the_platform_without_somebody_who_watches_has_no_incident_of_that(hops, own_loaded):
+    state = ("--state", own_loaded.state)
+
+    assert [hops("incidents", "list", *state).out for _ in range(2)] == ["no open incidents\n"] * 2
+    assert "EvaluatorSilent" in hops("alarms", *state).out
+
+
+def test_commands_that_an_incident_lists_name_the_state_directory(hops, failed):
+    desk, run_id = failed
+    incidents_of(hops, desk)
+
+    told = " ".join(hops("incidents", "show", "last", "--state", desk.state).out.split())
+
+    at_state = f"--state {shlex.quote(str(desk.state))}"
+    assert f"hops redrive {run_id} {at_state}" in told
+    assert f"redrive --by NAME --reason WHY {at_state}" in told

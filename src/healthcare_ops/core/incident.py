@@ -83,14 +83,14 @@ class Suffered:
 
 @dataclass(frozen=True)
 class Approval:
-    """Somebody answers for one action, as long as the evidence is that of `evidence_hash`."""
+    """A person allows one action with its parameters, once, as long as the evidence is that of `evidence_hash`."""
 
-    at: datetime
-    by: str
-    reason: str
     action: str
     parameters: Mapping[str, str]
     evidence_hash: str
+    by: str
+    reason: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def _acknowledged(incident: Incident, event: IncidentEvent) -> None:
 def _approved(incident: Incident, event: IncidentEvent) -> None:
     facts = event.facts
     incident.approvals.append(
-        Approval(event.instant, event.by, facts["reason"], facts["action"], facts["parameters"], facts["evidence_hash"])
+        Approval(facts["action"], facts["parameters"], facts["evidence_hash"], event.by, facts["reason"], event.instant)
     )
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from healthcare_ops.core.incident import PLATFORM, Approval
 from healthcare_ops.incidents.actions import ActionRule, action_rules
 from healthcare_ops.incidents.diagnosis import Action, Diagnosis, Phrase
 
-# Who the platform is in the audit log; it cannot approve what it does itself.
-PLATFORM = "hops"
 # Do it now; do it by itself later; a person is to approve; it is for people to do.
 Verdict = Literal["act", "wait", "ask", "leave"]
 
@@ -22,18 +21,6 @@ class Tried:
 
     action: str
     parameters: Mapping[str, str]
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Approval:
-    """A person allows one action with its parameters, once, on the evidence of that moment."""
-
-    action: str
-    parameters: Mapping[str, str]
-    evidence_hash: str
-    by: str
-    reason: str
     at: datetime
 
 
@@ -81,8 +68,8 @@ def is_valid(
 ) -> bool:
     """Tell whether an approval allows an action now.
 
-    It must name a person and a reason, be of this action with these parameters and of the evidence as it is, and not
-    have been used.
+    It must name a person, for the platform cannot approve what it does itself, and a reason, be of this action with
+    these parameters and of the evidence as it is, and not have been used.
     """
     is_used = any(_key_of(one) == _key(action) and one.at >= approval.at for one in tried)
     return (

@@ -66,12 +66,17 @@ class Ringing:
 
 
 def ringing_alarms(changes: Sequence[Transition]) -> dict[tuple[str, Dimensions], Ringing]:
-    """Return the alarms that ring and are not OK again, as people are told of them: a composite one, not its parts."""
+    """Return the alarms that ring and are not OK again, as people are told of them: a composite one, not its parts.
+
+    That nobody watches is news only where somebody did: who starts runs without `hops up` is not told so for ever.
+    """
     parts = {child for one in load_alarms().composite_alarms for child in one.children}
     found: dict[tuple[str, Dimensions], Ringing] = {}
+    was_watched = False
     for change in changes:
         key = change.alarm, tuple(sorted(change.of.items()))
-        if change.alarm in parts:
+        was_watched = was_watched or (change.alarm == EVALUATOR and "OK" in (change.was, change.state))
+        if change.alarm in parts or (change.alarm == EVALUATOR and not was_watched):
             continue
         if change.state == "ALARM":
             since = found[key].since if key in found else datetime.fromisoformat(change.at)

@@ -15,7 +15,7 @@ from healthcare_ops.core.errors import ConfigError, LockedError, OpsError
 from healthcare_ops.core.incident import PLATFORM, Incident
 from healthcare_ops.core.runs import RunType
 from healthcare_ops.incidents.diagnosis import Action, Diagnosis
-from healthcare_ops.incidents.policy import Approval, Decision, Tried, decide
+from healthcare_ops.incidents.policy import Decision, Tried, decide
 from healthcare_ops.operations import acceptance, models, quarantine
 from healthcare_ops.operations.engine import Engine, type_of
 from healthcare_ops.operations.incidents import Incidents, Told
@@ -102,11 +102,7 @@ def request_of(action: Action, *, as_of: str = "") -> Request | None:
 def decision_of(incident: Incident, diagnosis: Diagnosis, action: Action, now: datetime) -> Decision:
     """Return what the policy says of an action, by what was tried and approved of the incident."""
     tried = [Tried(one.action, one.parameters, one.at) for one in incident.taken if one.outcome == "begun"]
-    approvals = [
-        Approval(one.action, one.parameters, one.evidence_hash, one.by, one.reason, one.at)
-        for one in incident.approvals
-    ]
-    return decide(diagnosis, action, now, tried=tried, approvals=approvals)
+    return decide(diagnosis, action, now, tried=tried, approvals=incident.approvals)
 
 
 def begin(

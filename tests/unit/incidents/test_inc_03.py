@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from healthcare_ops.core.incident import Approval
 from healthcare_ops.incidents.evidence import Ages, Change, Complaint, Evidence, FeedAge, Prediction
-from healthcare_ops.incidents.policy import Approval, decide
+from healthcare_ops.incidents.policy import decide
 from healthcare_ops.incidents.triage import diagnose
 from healthcare_ops.incidents.wording.say import say
 from unit.incidents.known import (

@@ -8,11 +8,12 @@ from typing import get_args
 
 import pytest
 
+from healthcare_ops.core.incident import Approval
 from healthcare_ops.core.runs import Failure
 from healthcare_ops.incidents.actions import action, action_rules
 from healthcare_ops.incidents.diagnosis import Diagnosis, Fault, Phrase, Root
 from healthcare_ops.incidents.evidence import Evidence, FailedRun
-from healthcare_ops.incidents.policy import Approval, Tried, decide, is_valid
+from healthcare_ops.incidents.policy import Tried, decide, is_valid
 from healthcare_ops.incidents.triage import diagnose
 
 AT = datetime(2026, 3, 12, 8, tzinfo=UTC)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +10,7 @@ import typer
 
 from healthcare_ops.core.runs import RunRecord, log_key
 from healthcare_ops.entrypoints.cli.failures import say
-from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, Run, State, objects_of
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, Json, Run, State, objects_of, where
 from healthcare_ops.entrypoints.cli.output import console, emit_json, inert, table
 from healthcare_ops.entrypoints.cli.runs import describe_run, print_run
 
@@ -166,11 +165,6 @@ def resume(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     show_result(document, failures[0] if failures else None, as_json=as_json, show=show_all)
 
 
-def _where(state: Path) -> str:
-    """Return the option that names the state directory, if it is not the usual one."""
-    return "" if state == DEFAULT_STATE else f" --state {shlex.quote(str(state))}"
-
-
 def _cell(name: str, value: Any) -> Any:
     match name:
         case "started_at":
@@ -218,6 +212,6 @@ def _facts(state: Path, record: RunRecord) -> list[tuple[str, str]]:
     if failure := record.failure:
         facts.append(("class", f"{failure.error_class}, reason {failure.reason}"))
         facts.append(("next", f"{failure.next_step or '–'}"))
-        facts.append(("then", f"hops redrive {record.run_id}{_where(state)}"))
+        facts.append(("then", f"hops redrive {record.run_id}{where(state)}"))
     facts.append(("log", str(state / log_key(record.run_id))))
     return facts

@@ -48,8 +48,8 @@ _OR: Text = ("or", "ou")
 _MOST_CHANGES = 12
 
 
-def print_incident(incident: Incident, zone: ZoneInfo, language: Language) -> None:
-    """Print all that is known of an incident; instants are of the zone."""
+def print_incident(incident: Incident, zone: ZoneInfo, language: Language, at_state: str) -> None:
+    """Print all that is known of an incident; instants are of the zone, and `at_state` is added to each command."""
     from healthcare_ops.incidents.wording.names import STATES
     from healthcare_ops.operations.incident_words import SEVERITIES
 
@@ -66,7 +66,7 @@ def print_incident(incident: Incident, zone: ZoneInfo, language: Language) -> No
     _hypotheses(found, zone, language)
     _unchecked(incident, language)
     _changed(incident, zone, language)
-    _actions(incident, language)
+    _actions(incident, language, at_state)
     _sentences("advice", found.get("advice", ()), zone, language)
     out.print(text_in(_RUNBOOK, language).format(section=incident.section), markup=False, soft_wrap=True)
     out.print()
@@ -135,7 +135,7 @@ def _changed(incident: Incident, zone: ZoneInfo, language: Language) -> None:
     _table("changed", rows, language)
 
 
-def _actions(incident: Incident, language: Language) -> None:
+def _actions(incident: Incident, language: Language, at_state: str) -> None:
     from healthcare_ops.incidents.actions import action_rules
 
     actions = incident.diagnosis.get("actions", ())
@@ -147,9 +147,9 @@ def _actions(incident: Incident, language: Language) -> None:
         by = "automatic" if one["is_automatic"] else "people" if rule is None or rule.by == "people" else "approval"
         what = f"{rule.text(language)} " if rule else ""
         print_hanging(f"{number}. {what}[{one['name']}, {text_in(_BY[by], language)}]", inset=2)
-        print_hanging(one["command"], inset=5)
+        print_hanging(f"{one['command']}{at_state}", inset=5)
         if by == "approval":
-            approve = f"hops incidents approve {incident.incident_id} {one['name']} --by NAME --reason WHY"
+            approve = f"hops incidents approve {incident.incident_id} {one['name']} --by NAME --reason WHY{at_state}"
             print_hanging(f"{text_in(_OR, language)}: {approve}", inset=5)
     console().print()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from healthcare_ops.entrypoints.cli.incident_report import print_incident
-from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, By, Json, Lang, State, Why, instant, objects_of
+from healthcare_ops.entrypoints.cli.options import DEFAULT_STATE, By, Json, Lang, State, Why, instant, objects_of, where
 from healthcare_ops.entrypoints.cli.output import console, emit_json, inert, steps, table
 from healthcare_ops.entrypoints.cli.waiting import DEFAULT_WAIT, Wait, patience_of
 
@@ -86,7 +86,7 @@ def show(incident: Named, state: State = DEFAULT_STATE, language: Lang = "en", a
     if as_json:
         emit_json(document_of(found))
         return
-    print_incident(found, _zone(state), language)
+    print_incident(found, _zone(state), language, where(state))
 
 
 @app.command("ack")

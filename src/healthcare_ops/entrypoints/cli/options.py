@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +33,11 @@ AsOf = Annotated[
     str,
     typer.Option("--as-of", metavar="INSTANT", help="Pretend that now is this instant (ISO 8601 with offset)."),
 ]
+
+
+def where(state: Path) -> str:
+    """Return what a printed command adds to name the state directory; empty for the usual one."""
+    return "" if state == DEFAULT_STATE else f" --state {shlex.quote(str(state))}"
 
 
 def objects_of(state: Path) -> LocalObjects:
