@@ -20,6 +20,15 @@ _TIMES = (*ENCOUNTER_TIMES, "event_time", "version_time")
 # A shorter number is as likely that of a bed; of a form alone more must be there: rooms have four digits, too. Letters
 # that times have are those of "T", "Z", "AM" and "PM".
 _LEAST_DIGITS, _LEAST_DIGITS_ALONE = 4, 6
+# A time as most write it has no room for an identifier; others are looked at one by one. Some number their patients by
+# the time at which they came: such a number in a time is the time.
+_WITHOUT_ROOM = (
+    r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"  # the day
+    r"([T ]\d{1,2}(:\d{2}){1,2}([.,]\d{1,9})?)?"
+    r"\s?(Z|[AaPp][Mm]|[+-]\d{2}(:?\d{2})?)?\s*$"
+)
+_NUMBERED_BY_DAY = re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{0,9}")
+_EPOCH = re.compile(r"1\d{9}(\d{3})?")
 _LONG, _LETTER = r"\D|\d{4}", r"[b-lnoqrsu-y]"
 
 
@@ -30,7 +39,7 @@ def without_identifiers(columns: Mapping[str, Any], feed: Feed) -> dict[str, Any
     if it has four digits and one of them in it, whatever the signs between; where a place belongs, also if it is of the
     form of one of them (letters, digits and signs as there; of digits alone it takes six). Codes that the feed file
     names, and what is constant there, are no such. Of a bed `bed_pattern` says which texts are some: every other is
-    withheld. A time must have a letter besides those that times have.
+    withheld. A time does if a number of six digits or more among them stands in it and is none of the time itself.
 
     Parameters
     ----------
@@ -46,6 +55,8 @@ def without_identifiers(columns: Mapping[str, Any], feed: Feed) -> dict[str, Any
             is_it = _is_own(name, columns[name], bare)
             if name in _CODES:
                 is_it = _among_codes(name, columns[name], ids, is_it, feed)
+            else:
+                is_it = pc.or_(is_it, _in_times(columns[name], ids))
             found[name] = pc.if_else(is_it, pa.scalar(WITHHELD, pa.string()), columns[name])
     return found
 
@@ -76,6 +87,24 @@ def _among_codes(name: str, texts: Any, ids: Sequence[Any], is_own: Any, feed: F
     is_it = np.zeros(len(texts), dtype=bool)
     is_it[suspects.to_numpy()] = [_tells(name, text, own) for text, *own in zip(*told, strict=True)]
     return pc.or_(pc.or_(found, pa.array(is_it)), _by_record(is_foreign, encoded.indices))
+
+
+def _in_times(texts: Any, ids: Sequence[Any]) -> Any:
+    """Tell whether a text of a time has an identifier of its record in it."""
+    may_be = pc.fill_null(pc.invert(pc.match_substring_regex(texts, _WITHOUT_ROOM)), False)
+    suspects = pc.indices_nonzero(may_be)
+    told = [column.take(suspects).to_pylist() for column in (texts, *ids)]
+    is_it = np.zeros(len(texts), dtype=bool)
+    is_it[suspects.to_numpy()] = [
+        any(_is_in_time(text, own) for own in of if own) for text, *of in zip(*told, strict=True)
+    ]
+    return pa.array(is_it)
+
+
+def _is_in_time(text: str, own: str) -> bool:
+    bare, told = _plain(own), _plain(text)
+    is_time = _NUMBERED_BY_DAY.fullmatch(bare) or (told == bare and _EPOCH.fullmatch(bare))
+    return _digits(own) >= _LEAST_DIGITS_ALONE and not is_time and bare in told
 
 
 def _by_record(flags: Sequence[bool], indices: Any) -> Any:

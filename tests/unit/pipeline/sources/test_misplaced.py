@@ -65,6 +65,21 @@ def test_an_identifier_of_any_form_is_known_where_a_bed_belongs(told, mrn, bed):
     assert told(mrn=mrn, bed=bed)["bed"] == WITHHELD
 
 
+@pytest.mark.parametrize(
+    "arrival", ["8877665501", "2026-11-27 10:00:00 8877665501", "x8877665501", "20261127 8877665501", " 8877665501 "]
+)
+def test_a_number_of_the_patient_where_a_time_belongs_stays_in_raw(told, arrival):
+    assert told(mrn="8877665501", arrival=arrival)["arrival_time"] == WITHHELD
+
+
+@pytest.mark.parametrize(
+    ("visit", "arrival"),
+    [("20261127", "20261127 10:00"), ("1764240000", "1764240000"), ("112710", "2026-11-27 10:00:00"), ("7", "7:07")],
+)
+def test_a_visit_that_is_numbered_by_its_time_has_one(told, visit, arrival):
+    assert told(visit=visit, arrival=arrival)["arrival_time"] == arrival
+
+
 def test_identifiers_among_codes_and_times_stay_in_raw_too(told):
     found = told(level="V-1423")
     named = told(arrival="PATIENT-1", mrn="PATIENT-1")
