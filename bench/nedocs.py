@@ -1,30 +1,31 @@
 """Forecasts of NEDOCS beside "as it is now" and "as it was last week": `nedocs.py STATE…`, of loaded state directories.
 
 Of the last eight weeks, arrivals and stays are forecast by models that know what came before them; the first four
-weeks tell how wide the band must be, the last four are the test. Both simple rules have the quantiles of their own
-errors in the eight weeks before the test.
+weeks tell how wide the band must be, the last four are the test, in which what those of the days before missed corrects
+it. Both simple rules have the quantiles of their own errors in the eight weeks before the test.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Collection, Iterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from pathlib import Path
 
 import numpy as np
 
 from healthcare_ops.bootstrap.platform import open_platform
-from healthcare_ops.core.tables import OPS_METRICS_HOURLY
+from healthcare_ops.core.tables import HOSPITAL, OPS_METRICS_HOURLY
 from healthcare_ops.forecasting.crowding import Department, expected
 from healthcare_ops.forecasting.evaluation import walk_recent
 from healthcare_ops.forecasting.headcounts import sum_pmf
 from healthcare_ops.forecasting.measures import LEVELS
-from healthcare_ops.forecasting.nedocs import Patients, ScoreHours, fit_nedocs
+from healthcare_ops.forecasting.nedocs import NedocsModel, Patients, ScoreHours, fit_nedocs
 from healthcare_ops.forecasting.occupancy import Horizon, fit_occupancy
 from healthcare_ops.forecasting.regressors import minutes
 from healthcare_ops.forecasting.series import entries_name
+from healthcare_ops.forecasting.width import FIRST_LEAD_H, LAST_LEAD_H, DayOfMisses, log_widths
 from healthcare_ops.jobs.context import Context
 from healthcare_ops.jobs.crowding import department
 from healthcare_ops.jobs.people import people
@@ -82,6 +83,29 @@ def naive(known: ScoreHours, origins: list[int], back_of_h: int | None) -> np.nd
     return np.array([source(hour)[:, None] + spread for hour in origins])
 
 
+def corrected(model: NedocsModel, known: ScoreHours, tested: list[Patients]) -> np.ndarray:
+    """Return the quantiles at each origin, of a band that is as much wider as those told before missed too often."""
+    days: dict[date, tuple[int, float]] = {}
+    told = []
+    for one in tested:
+        today = day_of(one.origin)
+        misses = [DayOfMisses("nedocs", HOSPITAL, day, *counts) for day, counts in days.items()]
+        wider = log_widths(misses, today).get(("nedocs", HOSPITAL), 0.0)
+        _, quantiles = model.widened(wider).forecast(known, one)
+        told.append(quantiles)
+        for lead in range(FIRST_LEAD_H, LAST_LEAD_H + 1):
+            came = known.score[one.origin + lead - known.first]
+            if np.isfinite(came):
+                missed = not quantiles[lead, 0] <= came <= quantiles[lead, -1]
+                count, before = days.get(day_of(one.origin + lead), (0, 0.0))
+                days[day_of(one.origin + lead)] = count + 1, before + missed
+    return np.array(told)
+
+
+def day_of(hour: int) -> date:
+    return datetime.fromtimestamp(3600 * hour, UTC).date()
+
+
 def pinball(came: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     gap, levels = came[..., None] - quantiles, np.array(LEVELS)
     return np.maximum(levels * gap, (levels - 1) * gap).mean(axis=-1)
@@ -101,7 +125,8 @@ def judge(state: Path) -> None:
     origins = [one.origin for one in tested]
     came = np.array([known.score[hour - known.first + LEADS] for hour in origins])
     told = {
-        "model": np.array([model.forecast(known, one)[1] for one in tested]),
+        "model": corrected(model, known, tested),
+        "as wide as learnt": np.array([model.forecast(known, one)[1] for one in tested]),
         "as wide as it was": np.array([unmeasured.forecast(known, one)[1] for one in tested]),
         "as now": naive(known, origins, None),
         "last week": naive(known, origins, 168),

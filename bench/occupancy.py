@@ -2,8 +2,9 @@
 
 First the exact distribution of 200 patients beside patientflow's normal approximation of it, each alone in its
 process, in turns. Then quarters 2 to 4 of the sample year: every four weeks a model learns from what precedes, and
-forecasts from every fifth hour. Beside it, with quantiles of the residuals of all hours before: the count at the origin
-(persistence) and that of the same civil hour last week.
+forecasts from every fifth hour, its intervals made wider or narrower by what those of the days before missed. Beside
+it, with quantiles of the residuals of all hours before: the count at the origin (persistence) and that of the same
+civil hour last week.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -39,6 +40,7 @@ from healthcare_ops.forecasting.occupancy import (
 from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.forecasting.series import HourlySeries, seasonal_naive
 from healthcare_ops.forecasting.survival import Stays
+from healthcare_ops.forecasting.width import DayOfMisses, log_widths
 from measured import BEYOND_A_LIMIT, machine
 
 LIBRARY = "patientflow==1.8.7"
@@ -166,6 +168,7 @@ def walk(department: Department, every_h: int) -> tuple[np.ndarray, dict[str, di
     start, end = (minute(datetime.fromisoformat(day)) for day in ("2017-04-01", "2018-01-01"))
     origins = np.arange(start, end - 60 * int(LEADS.max()), 60 * every_h)
     found: dict[str, dict[str, list[Said]]] = {metric: {} for metric in department.stays}
+    misses = {metric: Misses(metric) for metric in department.stays}
     for part in _parts((origins - start) // REFIT_MIN):
         block = origins[part]
         until = int(block[0])
@@ -174,17 +177,40 @@ def walk(department: Department, every_h: int) -> tuple[np.ndarray, dict[str, di
         means = department.entries(department.arrivals_model(until), block, int(LEADS.max()))
         for metric, stays in department.stays.items():
             model = fit_occupancy(stays, until, SWEDEN.calendar, held)
-            said = {"model": forecast(model, stays, block, means), **rules(department, stays, block, until)}
+            said = {
+                "model": forecast(model, stays, block, means, misses[metric]),
+                **rules(department, stays, block, until),
+            }
             for name, one in said.items():
                 found[metric].setdefault(name, []).append(one)
     joined = {metric: {name: _joined(parts) for name, parts in said.items()} for metric, said in found.items()}
     return origins, joined
 
 
-def forecast(model: OccupancyModel, stays: Stays, origins: np.ndarray, means: np.ndarray) -> Said:
+class Misses:
+    """What the intervals told so far missed, by the UTC day of the hours they were of."""
+
+    def __init__(self, metric: str) -> None:
+        self.metric = metric
+        self.days: dict[date, tuple[int, float]] = {}
+
+    def add(self, origin: int, missed: np.ndarray) -> None:
+        for lead, share in zip(LEADS.tolist(), missed.tolist(), strict=True):
+            day = instant(origin + 60 * lead).date()
+            count, before = self.days.get(day, (0, 0.0))
+            self.days[day] = count + 1, before + share
+
+    def log_width(self, origin: int) -> float:
+        told = [DayOfMisses(self.metric, "ED", day, *counts) for day, counts in self.days.items()]
+        return log_widths(told, instant(origin).date()).get((self.metric, "ED"), 0.0)
+
+
+def forecast(model: OccupancyModel, stays: Stays, origins: np.ndarray, means: np.ndarray, misses: Misses) -> Said:
     parts = []
     for origin, coming in zip(origins.tolist(), means, strict=True):
-        said = model.predict(stays, Horizon(origin, origin, LEADS), coming, SWEDEN.calendar)
+        corrected = model.widened(misses.log_width(origin))
+        said = corrected.predict(stays, Horizon(origin, origin, LEADS), coming, SWEDEN.calendar)
+        misses.add(origin, said.missed(seen(stays, origin), LEVELS[0], LEVELS[-1]))
         share = np.random.default_rng(origin).random(len(LEADS))
         parts.append((said.mean, said.quantiles(LEVELS), said.randomised_pit(seen(stays, origin), share)))
     return Said(*(np.array(column) for column in zip(*parts, strict=True)))

@@ -28,6 +28,8 @@ from healthcare_ops.core.tables import (
     STAYS,
     TABLES,
 )
+from healthcare_ops.forecasting.width import DayOfMisses
+from healthcare_ops.jobs.misses import KEY, read_misses
 from healthcare_ops.operations import bulk
 from hospital import Hospital, event, open_hospital, visit
 
@@ -799,6 +801,33 @@ def test_new_hours_are_scored_and_late_visits_change_the_scores_of_theirs(scored
     assert leads(third) == [(11, 0, "m1"), (11, 0, "m2"), (11, 1, "m1"), (11, 5, "m1"), (1, 0, "m1")]
     (late,) = (row for row in third if row["horizon_h"] == 5)
     assert (late["actual"], late["absolute_error"]) == (1.0, 1.0)
+
+
+def test_what_intervals_missed_is_kept_by_day_and_written_the_same_again(tmp_path):
+    with open_hospital(tmp_path, NOW) as hospital:
+        hospital.deliver("visits", usual_visits(), "march.csv")
+        hospital.refine("ingest_bronze", "bronze_to_silver", "dq_check", "silver_to_gold")
+        told = predictions("2026-03-12T08:00:00", {0: 90.0, 1: 90.0, 5: 90.0}).to_pylist()
+        told = [row | {"metric": "occupancy"} for row in told]
+        predict(hospital, pa.Table.from_pylist(told, schema=arrow_schema(PREDICTIONS)))
+        hospital.refine("monitor_models")
+        kept = hospital.context.objects.read(KEY)
+        hospital.context.objects.write(KEY, b"not what it was")
+
+        hospital.refine("monitor_models")
+
+        days = read_misses(hospital.context.objects)
+        assert hospital.context.objects.read(KEY) == kept
+    assert days == [DayOfMisses("occupancy", "ED", date(2026, 3, 12), 2, 2.0)]
+
+
+@pytest.mark.parametrize("kept", [None, b"{", b'{"days": [{"metric": "queue"}]}'])
+def test_intervals_stay_as_they_were_learnt_where_nobody_can_read_what_they_missed(tmp_path, kept):
+    with open_hospital(tmp_path, NOW) as hospital:
+        if kept is not None:
+            hospital.context.objects.write(KEY, kept)
+
+        assert read_misses(hospital.context.objects) == []
 
 
 # Identifiers

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from healthcare_ops.core.clock import AsOfClock
 from healthcare_ops.core.tables import FEATURES, HOSPITAL, PREDICTIONS
 from healthcare_ops.forecasting.champions import load_champion, standing
+from healthcare_ops.forecasting.width import DayOfMisses
 from healthcare_ops.jobs import load_job
 from healthcare_ops.jobs.context import Request
+from healthcare_ops.jobs.misses import KEY
 from healthcare_ops.jobs.pins import find_pin, let_go, pin
 from healthcare_ops.jobs.series import pinned_arrivals
 from hospital import SITE, open_hospital, visit
@@ -91,6 +94,47 @@ def test_how_crowded_it_will_be_is_forecast_where_gold_tells_how_crowded_it_is(t
         usual = -20 + 85.8 * 3 / 10 + 13.4 + 5.64 * 0.5
     assert {row["sector_id"] for row in rows} == {HOSPITAL}
     assert [round(row["mean"]) for row in sorted(rows, key=lambda row: row["horizon_h"])] == [round(usual)] * 49
+
+
+def predicted(hospital, misses):
+    """Return the forecasts of a tick that finds these misses kept."""
+    hospital.context.objects.write(KEY, json.dumps({"days": [one.to_dict() for one in misses]}).encode())
+    load_job("batch_predict")(hospital.context, Request("tick", "inference", hospital.context.clock.now().date()))
+    rows = [row for row in hospital.rows(PREDICTIONS) if row["metric"] in {"occupancy", "queue"}]
+    return sorted(rows, key=lambda row: (row["metric"], row["sector_id"], row["horizon_h"]))
+
+
+def misses(first, last, share):
+    """Return days of the last week of January (1: Monday 26) of which such a share of occupancy forecasts missed."""
+    days = [date(2026, 1, 25) + timedelta(days=number) for number in range(first, last + 1)]
+    return [DayOfMisses("occupancy", "ED", day, 1000, 1000 * share) for day in days]
+
+
+def test_a_sector_whose_intervals_missed_too_much_has_wider_ones_and_no_other(hospital):
+    train(hospital, "sunday")
+
+    plain, wider = predicted(hospital, []), predicted(hospital, misses(1, 6, 0.4))
+
+    changed = {
+        (after["metric"], after["sector_id"]) for before, after in zip(plain, wider, strict=True) if before != after
+    }
+    # Of all sectors together the distribution is that of the sum.
+    assert changed == {("occupancy", "ED"), ("occupancy", HOSPITAL)}
+    widths = [
+        [row["q95"] - row["q05"] for row in rows if (row["metric"], row["sector_id"]) == ("occupancy", "ED")]
+        for rows in (plain, wider)
+    ]
+    # What stands at the very hour is known.
+    assert all(after > before for before, after in list(zip(*widths, strict=True))[1:])
+
+
+def test_a_forecast_is_the_same_to_the_last_bit_when_misses_of_later_hours_are_deleted(hospital):
+    train(hospital, "sunday")
+
+    known = predicted(hospital, misses(1, 6, 0.4))
+
+    # Data end at midnight of 1 February in the hospital, at three of that day in UTC: the day is not over.
+    assert predicted(hospital, [*misses(1, 6, 0.4), *misses(7, 12, 0.9)]) == known
 
 
 def test_where_gold_has_no_score_none_is_forecast(hospital):

@@ -45,6 +45,10 @@ class Calibration:
                 mended[rows] = np.diff(_mapped(until[rows], above[rows], slope), axis=1, prepend=0.0)
         return mended
 
+    def widened(self, log_width: float) -> Calibration:
+        """Return the map of intervals so many times as wide as now, on the log scale of odds; 0 changes nothing."""
+        return Calibration(tuple(slope - log_width for slope in self.slopes))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         return {"slopes": list(self.slopes)}

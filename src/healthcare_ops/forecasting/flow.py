@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from healthcare_ops.core.errors import DataError
+from healthcare_ops.core.tables import HOSPITAL
 from healthcare_ops.forecasting.arrivals import ArrivalsModel
 from healthcare_ops.forecasting.boosted import BoostedModel
 from healthcare_ops.forecasting.calendar import Calendar
@@ -52,6 +53,15 @@ class FlowModel:
         """Return the names of the forecasts of others that the models of arrivals have learnt from, sorted."""
         linear = {climate.name for model in self.arrivals.values() for climate in model.linear.climates}
         return tuple(sorted(linear.union(self.boosted.regressors if self.boosted else ())))
+
+    def widened(self, log_widths: Mapping[tuple[str, str], float]) -> FlowModel:
+        """Return the models with wider intervals, by metric and sector, on the log scale; others stay as they are."""
+        headcounts = {
+            metric: {sector: model.widened(log_widths.get((metric, sector), 0.0)) for sector, model in models.items()}
+            for metric, models in self.headcounts.items()
+        }
+        crowding = self.nedocs and self.nedocs.widened(log_widths.get(("nedocs", HOSPITAL), 0.0))
+        return replace(self, headcounts=headcounts, nedocs=crowding)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the models as plain values, without the trees."""

@@ -102,6 +102,12 @@ class CountForecast:
         rows, seen = np.arange(len(steps)), np.minimum(count, self.pmf.shape[1] - 1)
         return np.asarray(steps[rows, seen] + share * (steps[rows, seen + 1] - steps[rows, seen]))
 
+    def missed(self, count: Ints, low: float, high: float) -> Floats:
+        """Return the share (0–1) of each count's probability that lies outside two levels: P(PIT < low or > high)."""
+        below, until = self.randomised_pit(count, np.zeros(len(count))), self.randomised_pit(count, np.ones(len(count)))
+        size = np.maximum(until - below, _LEAST)
+        return np.asarray(np.clip((low - below) / size, 0.0, 1.0) + np.clip((until - high) / size, 0.0, 1.0))
+
 
 def _total(values: Floats, axis: int) -> Floats:
     """Return sums, added one by one: a plain sum may add in another order where more leads stand beside this one."""

@@ -11,7 +11,7 @@ in the next.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -126,6 +126,10 @@ class NedocsModel:
         last = int(there[-1])
         ahead = np.minimum(target - (known.first + last), _FADES_H)
         return usual + self.fading[ahead] * (rest[last] - self.usual[known.week_hour[last]]), ahead
+
+    def widened(self, log_width: float) -> NedocsModel:
+        """Return the model with a band exp(`log_width`) times as wide."""
+        return replace(self, widths=self.widths * np.exp(log_width))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""

@@ -194,6 +194,10 @@ class OccupancyModel:
         mix = self.survival.mix[clock_cells(60 * horizon.first_hour, hours, calendar) % 24]
         return _Hazards(gathered[:, :, horizon.places], np.tile(mix, _PER_HOUR) / _PER_HOUR)
 
+    def widened(self, log_width: float) -> OccupancyModel:
+        """Return the model with wider intervals, or narrower ones (see `Calibration.widened`)."""
+        return replace(self, calibration=self.calibration.widened(log_width))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the model as plain values."""
         return {

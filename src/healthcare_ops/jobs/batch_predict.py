@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,8 +17,10 @@ from healthcare_ops.forecasting.inference import Forecast, Moment, add_up, predi
 from healthcare_ops.forecasting.registry import StoredModel
 from healthcare_ops.forecasting.regressors import Covariates
 from healthcare_ops.forecasting.series import HourlySeries
+from healthcare_ops.forecasting.width import log_widths
 from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.crowding import department
+from healthcare_ops.jobs.misses import read_misses
 from healthcare_ops.jobs.newest import FORECAST, note_newest
 from healthcare_ops.jobs.people import newest_reader, people
 from healthcare_ops.jobs.series import arrivals_by_sector, covariates, regressor_hours
@@ -64,7 +67,9 @@ def run(context: Context, request: Request) -> Outcome:
     until = gold_known_until(context)
     if until and not withheld:
         moment = Moment(now, min(until, now), _next_full_hour(now), leads)
-        forecasts += _of_people(context, model, arrivals, forecasts, moment, beside)
+        wider = log_widths(read_misses(context.objects), moment.known_until.astimezone(UTC).date())
+        widened = replace(model, flow=model.flow.widened(wider))
+        forecasts += _of_people(context, widened, arrivals, forecasts, moment, beside)
     day = civil_day(now, context.site.tz)
     there = context.lake.read(PREDICTIONS, day, day)
     kept = there.filter(there.prediction_ts != ibis.literal(_naive_utc(now)))

@@ -15,6 +15,7 @@ from healthcare_ops.jobs.context import Context, Outcome, Request
 from healthcare_ops.jobs.drift import watch_drift
 from healthcare_ops.jobs.forecast_quality import judge_forecasts
 from healthcare_ops.jobs.metric_lines import write_metrics
+from healthcare_ops.jobs.misses import keep_misses
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.pipeline.scores import score_predictions
 from healthcare_ops.pipeline.waits import HISTORY_DAYS, score_waits
@@ -68,6 +69,7 @@ def _scored(context: Context, request: Request) -> Outcome:
         )
         (measured,) = context.engine.collect(summary).to_pylist()
         told = judge_forecasts(context, request, rows, known_until)
+    keep_misses(context, known_until)
     return {
         "rows": count,
         "mae": measured["error"],

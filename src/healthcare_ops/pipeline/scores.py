@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
+from itertools import pairwise
 
 import ibis
 import ibis.expr.types as ir
@@ -121,6 +122,24 @@ def daily_mape(scores: ir.Table) -> ir.Table:
     )
 
 
+def daily_misses(scores: ir.Table, first_lead_h: int, last_lead_h: int) -> ir.Table:
+    """Return how many forecasts there were of the hours of each UTC day (`day`), and how many `missed`.
+
+    One row per metric (occupancy, queue and NEDOCS), sector and day; of counts an hour on the edge of the 90 % interval
+    is missed in part, as quantiles that are joined at half integers tell: by the share of it that lies outside.
+    """
+    wanted = scores.metric.isin(("occupancy", "queue", CROWDING))
+    rows = scores.filter(wanted & scores.horizon_h.between(first_lead_h, last_lead_h))
+    below = ibis.ifelse(rows.actual + rows.q05 <= 0.0, 0.05 / _chance_of_none(rows), rows.q05 + 0.5 - rows.actual)
+    outside = below.clip(0.0, 1.0) + (rows.actual + 0.5 - rows.q95).clip(0.0, 1.0)
+    plain = ((rows.actual < rows.q05) | (rows.actual > rows.q95)).cast("float64")
+    told = rows.mutate(
+        day=rows.target_time.date(),
+        outside=ibis.ifelse(rows.metric == CROWDING, plain, outside),
+    )
+    return told.group_by("metric", "sector_id", "day").aggregate(forecasts=told.count(), missed=told.outside.sum())
+
+
 def last_week_error(metrics: ir.Table) -> ir.Table:
     """Return, per metric and sector, the mean error of the same hour one week before, which MASE divides by.
 
@@ -164,3 +183,14 @@ def _pinball(rows: ir.Table, name: str) -> ir.Value:
     level = int(name[1:]) / 100
     gap = rows.actual - rows[name]
     return ibis.ifelse(gap >= 0.0, gap * level, gap * (level - 1.0))
+
+
+def _chance_of_none(rows: ir.Table) -> ir.Value:
+    """Return P(X = 0), which quantiles reach at ½; where the last below is kept at 0, it does not tell exactly."""
+    levels = [int(name[1:]) / 100 for name in QUANTILES]
+    found = levels[-1] / (rows[QUANTILES[-1]] + 0.5)
+    for low, high in reversed(tuple(pairwise(range(len(levels))))):
+        before, after = rows[QUANTILES[low]], rows[QUANTILES[high]]
+        between = levels[low] + (levels[high] - levels[low]) * 0.5 / after
+        found = ibis.ifelse(after > 0.5, ibis.ifelse(before > 0.0, levels[low] / (before + 0.5), between), found)
+    return found

@@ -82,3 +82,21 @@ def test_a_quantile_lies_on_the_line_between_half_integers():
     assert said.quantiles([0.2, 0.45, 0.7])[0].tolist() == pytest.approx([0.5, 1.0, 1.5])
     assert said.mean.tolist() == pytest.approx([1.1])
     assert said.randomised_pit(np.array([1]), np.array([0.5])).tolist() == pytest.approx([0.45])
+
+
+def test_a_count_on_the_edge_of_an_interval_is_missed_in_part():
+    said = CountForecast(np.array([1]), np.array([[0.2, 0.5, 0.25, 0.05]]))
+
+    found = [said.missed(np.array([count]), 0.05, 0.95)[0] for count in range(4)]
+
+    # A quarter of "nobody" lies below the lower end, all of "three" above the upper one.
+    assert found == pytest.approx([0.25, 0.0, 0.0, 1.0])
+
+
+def test_as_much_is_missed_as_lies_outside_if_the_forecast_is_right():
+    pmf = np.exp(counts.log_pmf(np.arange(60), np.array([[0.3], [2.0], [14.0]]), 0.1))
+    said = CountForecast(np.array([1, 2, 3]), pmf)
+
+    expected = sum(pmf[:, count] * said.missed(np.full(3, count), 0.05, 0.95) for count in range(60))
+
+    assert expected == pytest.approx(np.full(3, 0.1), abs=1e-5)

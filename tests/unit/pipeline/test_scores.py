@@ -2,10 +2,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from healthcare_ops.core.tables import HOSPITAL, OPS_METRICS_HOURLY, PREDICTION_SCORES, PREDICTIONS
-from healthcare_ops.pipeline.scores import daily_mape, expected_counts, last_week_error, measured, score_predictions
+from healthcare_ops.forecasting import counts
+from healthcare_ops.forecasting.headcounts import CountForecast
+from healthcare_ops.forecasting.measures import LEVELS
+from healthcare_ops.pipeline.scores import (
+    daily_mape,
+    daily_misses,
+    expected_counts,
+    last_week_error,
+    measured,
+    score_predictions,
+)
 from unit.pipeline.builders import at, rows_of
 
 QUANTILES = {"q05": 1.0, "q10": 2.0, "q25": 3.0, "q50": 4.0, "q75": 5.0, "q90": 6.0, "q95": 7.0}
@@ -221,3 +232,74 @@ def test_last_week_is_the_same_hour_a_week_before(engine):
         "occupancy": 0.0,
         "queue": 0.0,
     }
+
+
+# Misses
+
+
+def misses(engine, rows):
+    found = daily_misses(engine.table(rows_of(PREDICTION_SCORES, rows)), 1, 24).order_by("metric", "sector_id", "day")
+    return engine.collect(found).to_pylist()
+
+
+def headcount(actual, **told):
+    return prediction(metric="occupancy", actual=float(actual)) | told
+
+
+@pytest.mark.parametrize(
+    ("told", "missed"),
+    [
+        (headcount(4), 0.0),
+        (headcount(0), 1.0),
+        (headcount(8), 1.0),
+        (headcount(1), 0.5),
+        (headcount(7), 0.5),
+        (headcount(7, q95=7.3), 0.2),
+        (headcount(7.2, metric="nedocs", sector_id=HOSPITAL), 1.0),
+        (headcount(6.8, metric="nedocs", sector_id=HOSPITAL), 0.0),
+    ],
+)
+def test_an_hour_is_missed_by_the_share_of_it_that_lies_outside_the_interval(engine, told, missed):
+    (row,) = misses(engine, [told])
+
+    assert (row["forecasts"], row["missed"]) == (1, pytest.approx(missed))
+
+
+@pytest.mark.parametrize("mean", [0.02, 0.3, 0.8, 1.4, 2.1, 6.0, 30.0])
+def test_quantiles_tell_of_each_count_what_its_distribution_would_have_told(engine, mean):
+    pmf = np.exp(counts.log_pmf(np.arange(90), np.array([[mean]]), 0.1))
+    said = CountForecast(np.array([1]), pmf)
+    quantiles = dict(zip(QUANTILES, said.quantiles(LEVELS)[0].tolist(), strict=True))
+    came = [count for count in range(60) if pmf[0, count] > 1e-9]
+
+    rows = [headcount(count, sector_id=f"{count:02}", **quantiles) for count in came]
+    found = [row["missed"] for row in misses(engine, rows)]
+
+    assert found == pytest.approx([said.missed(np.array([count]), 0.05, 0.95)[0] for count in came], abs=0.02)
+
+
+def test_misses_are_counted_by_metric_sector_and_the_day_of_the_hour(engine):
+    rows = [
+        headcount(0),
+        headcount(4, target_time=at("2026-03-01 23:00")),
+        headcount(0, target_time=at("2026-03-02 00:00")),
+        headcount(0, metric="queue"),
+        headcount(0, sector_id="WARD"),
+    ]
+
+    found = [
+        (row["metric"], row["sector_id"], row["day"].day, row["forecasts"], row["missed"])
+        for row in misses(engine, rows)
+    ]
+
+    assert found == [
+        ("occupancy", "ED", 1, 2, 1.0),
+        ("occupancy", "ED", 2, 1, 1.0),
+        ("occupancy", "WARD", 1, 1, 1.0),
+        ("queue", "ED", 1, 1, 1.0),
+    ]
+
+
+@pytest.mark.parametrize("told", [{"metric": "arrivals"}, {"horizon_h": 0}, {"horizon_h": 25}])
+def test_neither_arrivals_nor_the_very_hour_nor_what_is_more_than_a_day_ahead_counts(engine, told):
+    assert misses(engine, [headcount(0, **told)]) == []
