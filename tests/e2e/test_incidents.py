@@ -190,6 +190,17 @@ def test_a_hospital_where_nothing_rings_has_no_incidents(hops, watched, tmp_path
     assert hops("incidents", "list", "--state", tmp_path / "nothing").exit_code == 3
 
 
+@pytest.mark.parametrize(("language", "state"), [("en", "open"), ("pt-BR", "aberto")])
+def test_the_page_of_the_hospital_names_what_is_open_and_why(hops, failed, language, state):
+    desk, _ = failed
+    (incident,) = incidents_of(hops, desk)
+
+    hops("report", "--lang", language, "--state", desk.state, "--as-of", NOW)
+
+    page = (desk.state / "report.html").read_text(encoding="utf-8")
+    assert f"<li>■ {incident['incident']} ({state}): " in page
+
+
 def test_who_runs_the_platform_without_somebody_who_watches_has_no_incident_of_that(hops, own_loaded):
     state = ("--state", own_loaded.state)
 

@@ -19,6 +19,7 @@ from healthcare_ops.forecasting.champions import load_champion, standing
 from healthcare_ops.jobs.silver_to_gold import KNOWN_UNTIL
 from healthcare_ops.operations import bulk
 from healthcare_ops.operations.cautions import find_cautions, old_report
+from healthcare_ops.operations.incidents import Incidents
 from healthcare_ops.operations.reading import newest_outline, newest_predictions
 
 _RECENT_H = 7 * 24
@@ -72,6 +73,7 @@ def gather(platform: Platform, *, note: str = "") -> Report:
         tables=tuple(summary["tables"]),
         forecast_made_at=predictions[0]["prediction_ts"].astimezone(platform.context.site.tz) if predictions else None,
         cautions=(*find_cautions(platform, predictions), *old_report(quality)),
+        incidents=tuple(one for one in Incidents(platform.state).read() if not one.is_resolved),
         note=note,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from healthcare_ops.core.incident import Incident
 from healthcare_ops.operations.caution import Caution
 
 # What is forecast of a sector beside its arrivals, in the order in which it is shown.
@@ -82,7 +83,7 @@ class SectorView:
 class Report:
     """The whole page. `hours` are those of the hospital; `quality` and `backtests` are the stored documents.
 
-    `crowding` is NEDOCS: the hours seen, and those ahead.
+    `crowding` is NEDOCS: the hours seen, and those ahead. `incidents` are those that nobody settled.
     """
 
     facility: str
@@ -99,5 +100,6 @@ class Report:
     tables: tuple[Mapping[str, Any], ...]
     forecast_made_at: datetime | None = None
     cautions: tuple[Caution, ...] = ()
+    incidents: tuple[Incident, ...] = ()
     crowding: tuple[tuple[Hour, ...], tuple[Ahead, ...]] = ((), ())
     note: str = ""

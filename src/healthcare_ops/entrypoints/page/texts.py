@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 
+from healthcare_ops.core.incident import Incident
 from healthcare_ops.core.language import Language, Text, as_written, day_in, month_in, text_in
 from healthcare_ops.core.reasons import Reason
 from healthcare_ops.entrypoints.page.quality_texts import QUALITY_PAIRS, TERMINAL_PAIRS
+from healthcare_ops.incidents.wording.names import STATES
 from healthcare_ops.operations.caution import CAUTIONS, Caution, CautionCode
+from healthcare_ops.operations.incident_words import said
 from healthcare_ops.pipeline.quality.wording.texts import REASONS
 
 _PAIRS: Mapping[str, Text] = {
@@ -254,6 +257,12 @@ class Words:
             words, values = _CAUTIONS_PT, {name: _in_portuguese(name, text) for name, text in values.items()}
         message, next_step = (text.format(**values) for text in words[caution.code])
         return f"{message[0].upper()}{message[1:]} {next_step}"
+
+    def incident(self, incident: Incident, zone: tzinfo) -> str:
+        """Return an incident's id, state and cause; instants are of the zone."""
+        cause = incident.diagnosis.get("cause")
+        told = f": {said(cause, self.language, zone)}" if cause else ""
+        return f"{incident.incident_id} ({text_in(STATES[incident.state], self.language)}){told}"
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """Return a number with separators; a dash for null."""
