@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -10,10 +11,13 @@ from itertools import pairwise
 from typing import Any
 
 from healthcare_ops.core.errors import ConfigError
+from healthcare_ops.core.incident import PLATFORM
 from healthcare_ops.jobs.audit_log import LOOK, Entry, entry_key, kept_entries
 from healthcare_ops.ports import ObjectStore
 
 _FIRST = "0" * 64
+# What the platform does by itself; of each a person's way there asks who it is before.
+_OF_THE_PLATFORM = "incidents."
 # The log is kept for ever and read by people.
 _LONGEST = 500
 
@@ -42,7 +46,8 @@ def record(
     ConfigError
         If nobody is named, or no reason; if the log is not whole: what is added to it would be worth nothing.
     """
-    require_said("--by", who)
+    if who != PLATFORM or not action.startswith(_OF_THE_PLATFORM):
+        require_said("--by", who)
     require_said("--reason", reason)
     kept = kept_entries(objects)
     if faults := breaks(kept):
@@ -56,7 +61,10 @@ def record(
 
 
 def require_said(option: str, text: str) -> None:
-    """Raise `ConfigError` if a name or a reason says nothing, is too long, or holds what is no text of one line."""
+    """Raise `ConfigError` if a name or a reason says nothing, is too long, or holds what is no text of one line.
+
+    A name must be a person's: what the platform does by itself stands in the log under its own.
+    """
     if not text.strip():
         raise ConfigError(f"{option} {text!r} names nothing.", next_step="Say who decides, and why.")
     if len(text) > _LONGEST:
@@ -66,6 +74,8 @@ def require_said(option: str, text: str) -> None:
             f"{option} {text!r} holds a line break, a control character or one that turns text around.",
             next_step="Write one line of plain text.",
         )
+    if option in ("--by", "--to") and unicodedata.normalize("NFKC", text).strip().casefold() == PLATFORM:
+        raise ConfigError(f"{option} {text!r} is the platform, no person.", next_step="Say who decides.")
 
 
 def breaks(kept: Mapping[int, Entry | None]) -> list[Fault]:

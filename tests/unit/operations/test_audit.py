@@ -192,3 +192,17 @@ def test_no_entry_is_written_over_where_the_newest_says_another_number(objects):
 
     with pytest.raises(ConfigError, match="says that it is entry 1"):
         audit.record(objects, AT, who="Eve", action="dq.hold", reason="why", details={})
+
+
+@pytest.mark.parametrize("who", ["hops", " HOPS ", "ｈｏｐｓ"])
+def test_nobody_decides_under_the_name_of_the_platform(objects, who):
+    with pytest.raises(ConfigError, match="is the platform, no person"):
+        audit.record(objects, AT, who=who, action="dq.release", reason="looks fine", details={})
+
+    assert len(entries(objects)) == 3
+
+
+def test_what_the_platform_does_by_itself_stands_under_its_name(objects):
+    entry = audit.record(objects, AT, who="hops", action="incidents.act", reason="passes", details={})
+
+    assert entry.who == "hops"
