@@ -508,6 +508,7 @@ def test_a_report_lies_under_the_day_of_its_run_and_tells_what_the_on_call_perso
         "rule_versions",
         "rules",
         "feeds",
+        "unjudged",
     }
     assert (report["verdict"], report["as_of"]) == ("fail", "2026-03-13T18:00:00+00:00")
     assert 60 <= report["dq_risk_score"] <= 100
