@@ -136,7 +136,7 @@ def test_runs_that_fail_of_one_root_are_one_incident(house):
 
     (incident,) = house.all.values()
     assert incident.run_ids == runs
-    assert incident.events[-1].event == "failed_again"
+    assert incident.events[-1].event == "diagnosed"
 
 
 def test_runs_that_fail_of_two_roots_are_two_incidents_though_the_alarm_rings_once(house):
@@ -287,7 +287,7 @@ def test_what_passes_is_tried_again_ever_more_rarely_and_no_more_than_three_time
     assert (first, second, third, later) == (again, again, again, [])
     assert house.audited == [("hops", "incidents.act", "redrive")] * 3
     (incident,) = house.all.values()
-    assert [(one.by, one.outcome) for one in incident.taken] == [("hops", "begun"), ("hops", "done")] * 3
+    assert [(one.by, one.outcome) for one in incident.taken] == [("hops", "begun"), ("hops", "started")] * 3
 
 
 def test_what_only_people_can_mend_is_left_to_them(house):
@@ -341,7 +341,7 @@ def test_an_approval_of_evidence_that_has_changed_is_refused_until_somebody_look
     incident, diagnosis, action = house.incidents.approve(name, "redrive", newest, **BY)
 
     assert action.parameters == {"run_id": newest}
-    assert decision_of(incident, diagnosis, action, house.clock.now()).verdict == "act"
+    assert decision_of(house.incidents, incident, diagnosis, action, house.clock.now()).verdict == "act"
 
 
 def test_an_approval_is_used_up_by_the_action_that_it_allowed(house):
@@ -350,9 +350,15 @@ def test_an_approval_is_used_up_by_the_action_that_it_allowed(house):
     (name,) = house.all
     incident, diagnosis, action = house.incidents.approve(name, "redrive", run_id, **BY)
 
-    begin(house.state, house.incidents, incident, action, decision_of(incident, diagnosis, action, house.clock.now()))
+    begin(
+        house.state,
+        house.incidents,
+        incident,
+        action,
+        decision_of(house.incidents, incident, diagnosis, action, house.clock.now()),
+    )
 
-    assert decision_of(house.all[name], diagnosis, action, house.clock.now()).verdict == "ask"
+    assert decision_of(house.incidents, house.all[name], diagnosis, action, house.clock.now()).verdict == "ask"
 
 
 @pytest.mark.parametrize(
@@ -381,7 +387,7 @@ def test_an_action_that_is_refused_leaves_no_approval(house):
     with pytest.raises(ConfigError, match="not redrive"):
         house.incidents.approve(name, "redrive", run_id, **BY, check=refuse)
 
-    assert (house.all[name].approvals, house.audited) == ([], [])
+    assert house.audited == []
 
 
 # What is silent
@@ -393,3 +399,32 @@ def test_two_feeds_that_are_silent_are_two_incidents(house):
     house.after(minutes=1)
 
     assert len(house.all) == 2
+
+
+def test_an_approval_that_only_the_incident_s_file_tells_of_allows_nothing(house):
+    house.run_ends(DENIED)
+    house.after(minutes=1)
+    (name,) = house.all
+    incident = house.all[name]
+    diagnosis, _ = house.incidents.diagnosis_of(incident)
+    action = next(one for one in diagnosis.actions if one.name == "redrive")
+    facts = {"action": action.name, "parameters": dict(action.parameters), "evidence_hash": diagnosis.evidence_hash}
+
+    house.incidents.note(incident, [house.incidents.event("approved", by="Ana", reason="forged", **facts)])
+
+    decision = decision_of(house.incidents, house.all[name], diagnosis, action, house.clock.now())
+    assert decision.verdict == "ask"
+
+
+def test_an_incident_shows_the_run_that_fails_now_and_no_other_is_approved_in_its_place(house):
+    house.run_ends(DENIED)
+    house.after(minutes=1)
+    (name,) = house.all
+    house.clock.sleep(60)
+    newest = house.run_ends(DENIED)
+
+    with pytest.raises(ConfigError, match="has changed since it was diagnosed"):
+        house.incidents.approve(name, "redrive", newest, **BY)
+
+    shown = [one["parameters"] for one in house.all[name].diagnosis["actions"] if one["name"] == "redrive"]
+    assert {"run_id": newest} in shown

@@ -108,7 +108,7 @@ def test_a_daily_run_that_fails_of_what_passes_is_made_good_unattended_and_gold_
     assert [(one.state, one.diagnosis["root"]["fault"]) for one in mine] == [("mitigated", "transient")]
     assert [(one.by, one.action, one.outcome) for one in mine[0].taken] == [
         ("hops", "redrive", "begun"),
-        ("hops", "redrive", "done"),
+        ("hops", "redrive", "started"),
     ]
     assert ("hops", "redrive", DAILY) in acts_of(state)
     assert run_of(state, DAILY).status == "SUCCEEDED"

@@ -95,7 +95,10 @@ class Approval:
 
 @dataclass(frozen=True)
 class Taken:
-    """An action that was taken: `outcome` is `done`, or `failed` with the detail; `by` is `hops` if nobody approved."""
+    """An action that was taken: `by` is `hops` if nobody approved.
+
+    `outcome` is `begun`, then `started` with the run that was started, `done`, or `failed` with why.
+    """
 
     at: datetime
     by: str
@@ -129,7 +132,6 @@ class Incident:
     diagnosis: Mapping[str, Any] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
     evidence_hash: str = ""
-    approvals: list[Approval] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
     acknowledged_by: str = ""
     mitigated_at: datetime | None = None
@@ -229,13 +231,6 @@ def _acknowledged(incident: Incident, event: IncidentEvent) -> None:
         incident.state = "acknowledged"
 
 
-def _approved(incident: Incident, event: IncidentEvent) -> None:
-    facts = event.facts
-    incident.approvals.append(
-        Approval(facts["action"], facts["parameters"], facts["evidence_hash"], event.by, facts["reason"], event.instant)
-    )
-
-
 def _taken(incident: Incident, event: IncidentEvent) -> None:
     facts = event.facts
     detail = facts.get("detail", "")
@@ -263,7 +258,6 @@ _FOLDS: Mapping[str, Callable[[Incident, IncidentEvent], None]] = {
     "failed_again": _failed_again,
     "complaint": _complaint,
     "acknowledged": _acknowledged,
-    "approved": _approved,
     "action": _taken,
     "mitigated": _mitigated,
     "resolved": _resolved,

@@ -33,6 +33,7 @@ _EVENTS: Mapping[str, Text] = {
 }
 _OUTCOMES: Mapping[str, Text] = {
     "begun": ("begun", "iniciada"),
+    "started": ("run started", "execução iniciada"),
     "done": ("done", "feita"),
     "failed": ("failed", "falhou"),
 }

@@ -16,6 +16,7 @@ from healthcare_ops.core.errors import ConfigError, LockedError, NotFoundError
 from healthcare_ops.core.incident import (
     PLATFORM,
     REOPENED_WITHIN,
+    Approval,
     EventKind,
     Incident,
     IncidentEvent,
@@ -25,6 +26,7 @@ from healthcare_ops.incidents.actions import action_rules
 from healthcare_ops.incidents.diagnosis import Action, Diagnosis
 from healthcare_ops.incidents.evidence import Evidence, Symptom
 from healthcare_ops.incidents.triage import diagnose
+from healthcare_ops.jobs.audit_log import entries
 from healthcare_ops.operations import audit
 from healthcare_ops.operations.incident_bundle import bundle, complained_of, complaint_facts, complaint_ids, plain
 from healthcare_ops.operations.incident_evidence import Complained, Gatherer
@@ -145,7 +147,7 @@ class Incidents:
         if incident.is_resolved:
             raise ConfigError(f"{incident.incident_id} is resolved.", next_step="`hops incidents list` has the others.")
         diagnosis, _ = self.diagnosis_of(incident)
-        if diagnosis is None or diagnosis.evidence_hash != incident.evidence_hash:
+        if diagnosis is None or not _is_shown(diagnosis, incident):
             self.look()
             raise ConfigError(
                 f"the evidence of {incident.incident_id} has changed since it was diagnosed.",
@@ -208,6 +210,22 @@ class Incidents:
             self.write_audit(f"incidents.{_ACTIONS[kind]}", details, by=by, reason=reason)
             self._store.append(name, [event])
         return self.find(name)
+
+    def approvals(self, incident: Incident, action: Action) -> list[Approval]:
+        """Return what people allowed of an action, by the audit log: the incident's own file proves nothing."""
+        told = [one for one in entries(LocalObjects(self._state)) if one.action == f"incidents.{_ACTIONS['approved']}"]
+        mine = [one for one in told if one.details.get("incident") == incident.incident_id]
+        return [
+            Approval(
+                str(one.details.get("action", "")),
+                {name: str(one.details.get(name, "")) for name in action.parameters},
+                str(one.details.get("evidence_hash", "")),
+                one.who,
+                one.reason,
+                datetime.fromisoformat(one.at),
+            )
+            for one in mine
+        ]
 
     def write_audit(self, action: str, details: Mapping[str, Any], *, by: str, reason: str) -> None:
         """Add to the audit log; the caller holds the state's lock."""
@@ -272,7 +290,7 @@ class Incidents:
         events = [
             self.event("symptom", alarm=one.alarm, of=one.of, since=one.since, severity=one.severity) for one in fresh
         ]
-        if known is None or known.evidence_hash != diagnosis.evidence_hash:
+        if known is None or not _is_shown(diagnosis, known):
             return [*events, self._diagnosed_as(diagnosis, evidence)]
         if more := [one for one in diagnosis.run_ids if one not in known.run_ids]:
             events.append(self.event("failed_again", run_ids=more))
@@ -364,6 +382,22 @@ def _flat(facts: Mapping[str, Any]) -> dict[str, str]:
     """Return facts as the audit log has them: one value a name."""
     told = {**facts, **facts.get("parameters", {})}
     return {name: str(value) for name, value in told.items() if name != "parameters"}
+
+
+def _is_shown(diagnosis: Diagnosis, known: Incident) -> bool:
+    """Tell whether an incident shows what is found now: the evidence, and of what the platform would act on."""
+    shown = {
+        (one["name"], *sorted(one["parameters"].items()))
+        for one in known.diagnosis.get("actions", ())
+        if _is_of_platform(one["name"])
+    }
+    offered = {(one.name, *sorted(one.parameters.items())) for one in diagnosis.actions if _is_of_platform(one.name)}
+    return known.evidence_hash == diagnosis.evidence_hash and offered == shown
+
+
+def _is_of_platform(name: str) -> bool:
+    rule = action_rules().get(name)
+    return rule is not None and rule.by == "platform"
 
 
 def _is_news(diagnosis: Diagnosis, settled: Incident) -> bool:

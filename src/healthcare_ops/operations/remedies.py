@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from healthcare_ops.adapters.state_lock import NO_PATIENCE, Lock, Patience, lock_state
 from healthcare_ops.bootstrap.platform import Platform
@@ -56,7 +56,7 @@ class Remedies:
             request = request_of(action, as_of=self._engine.now().isoformat() if self._is_replay else "")
             if request is None or self._engine.running(_type_of(request)):
                 continue
-            decision = decision_of(incident, diagnosis, action, self._engine.now())
+            decision = decision_of(self._incidents, incident, diagnosis, action, self._engine.now())
             if decision.verdict == "act" and begin(self._state, self._incidents, incident, action, decision):
                 return [self._taken(incident, action, partial(grant, self._engine, request))]
         return []
@@ -68,7 +68,7 @@ class Remedies:
         except OpsError as error:
             end(self._state, self._incidents, incident, action, failure=error)
             return told | {"what": f"{action.name} failed ({error.message})"}
-        end(self._state, self._incidents, incident, action, detail=run_id)
+        end(self._state, self._incidents, incident, action, outcome="started", detail=run_id)
         return told | {"what": f"{action.name} begun ({run_id})"}
 
 
@@ -99,10 +99,12 @@ def request_of(action: Action, *, as_of: str = "") -> Request | None:
             return None
 
 
-def decision_of(incident: Incident, diagnosis: Diagnosis, action: Action, now: datetime) -> Decision:
+def decision_of(
+    incidents: Incidents, incident: Incident, diagnosis: Diagnosis, action: Action, now: datetime
+) -> Decision:
     """Return what the policy says of an action, by what was tried and approved of the incident."""
     tried = [Tried(one.action, one.parameters, one.at) for one in incident.taken if one.outcome == "begun"]
-    return decide(diagnosis, action, now, tried=tried, approvals=incident.approvals)
+    return decide(diagnosis, action, now, tried=tried, approvals=incidents.approvals(incident, action))
 
 
 def begin(
@@ -146,14 +148,15 @@ def end(
     incident: Incident,
     action: Action,
     *,
+    outcome: Literal["started", "done"] = "done",
     detail: str = "",
     failure: OpsError | None = None,
 ) -> None:
-    """Write down what became of an action: the run that was begun, or why it was not."""
+    """Write down what became of an action: the run that was started or is done, or why it failed."""
     facts: dict[str, Any] = {
         "action": action.name,
         "parameters": action.parameters,
-        "outcome": "failed" if failure else "done",
+        "outcome": "failed" if failure else outcome,
         "detail": str(failure.reason) if failure else detail,
     }
     with lock_state(state, Lock.INCIDENTS, wait_s=_PATIENCE_S):

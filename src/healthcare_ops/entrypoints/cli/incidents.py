@@ -169,7 +169,7 @@ def approve(
     found, diagnosis, allowed = incidents.approve(
         incident, action, of, by=by, reason=reason, patience=patience, check=check
     )
-    decision = decision_of(found, diagnosis, allowed, _now())
+    decision = decision_of(incidents, found, diagnosis, allowed, _now())
     if decision.verdict != "act" or not begin(state, incidents, found, allowed, decision, patience=patience):
         raise ConfigError(f"{action} of {found.incident_id} may not be carried out now.", next_step="Approve it again.")
     try:
