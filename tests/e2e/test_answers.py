@@ -75,8 +75,7 @@ def test_a_run_without_a_model_says_that_there_is_no_forecast_and_what_to_run(ho
     outcome = hops("run", *day, "--state", own_loaded.state)
 
     assert outcome.exit_code == 0
-    # 20 points for the share that is held, and 10 for a sector too long for a code: 20 · 2 ÷ 65 + 10 · (1 + 1 ÷ 65).
-    judged = "data quality: warn, risk score 10.77 (2 of 65 records held)"
+    judged = "data quality: pass, risk score 0.00 (0 of 21 records held)"
     assert told(outcome).endswith(f"{judged}; forecasts: none, no model yet; run weekly_train")
 
 

@@ -90,6 +90,7 @@ def acts_of(state: Path):
     ]
 
 
+@pytest.mark.slow  # an attempt that waits for the catalog does so for a minute, whatever the clock says
 def test_a_daily_run_that_fails_of_what_passes_is_made_good_unattended_and_gold_is_that_of_a_clean_run(tmp_path):
     state, twin = delivered(tmp_path / "ill"), delivered(tmp_path / "well")
     until = DUE + timedelta(minutes=50)
