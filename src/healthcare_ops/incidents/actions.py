@@ -13,9 +13,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from healthcare_ops.core.alarm_file import Runbook
+from healthcare_ops.core.errors import ConfigError
 from healthcare_ops.core.language import Language
 from healthcare_ops.core.validated import Strict, validated
-from healthcare_ops.incidents.diagnosis import Action, Fault
+from healthcare_ops.incidents.diagnosis import Action, Diagnosis, Fault
 
 POLICY_FILE = "policy.toml"
 
@@ -62,3 +63,18 @@ def action(name: str, fault: Fault, ready_at: datetime | None = None, **paramete
     rule = action_rules()[name]
     command = rule.command.format(**{key: shlex.quote(value) for key, value in parameters.items()})
     return Action(name, parameters, command, rule.by == "platform" and fault in rule.automatic_for, ready_at)
+
+
+def chosen(diagnosis: Diagnosis, wanted: str, of: str) -> Action:
+    """Return the action of a diagnosis that a person means; `ConfigError` if it is none, or one for people."""
+    values = {number: one.parameters.values() for number, one in enumerate(diagnosis.actions) if one.name == wanted}
+    meant = [number for number, told in values.items() if not of or any(value.startswith(of) for value in told)]
+    named = [diagnosis.actions[number] for number in meant]
+    if len(named) != 1:
+        there = ", ".join(dict.fromkeys(one.name for one in diagnosis.actions)) or "nothing"
+        which = "; ".join(", ".join(one.parameters.values()) for one in named)
+        what = f"{len(named)} actions {wanted}, of {which}" if named else f"no action {wanted!r}{of and f' of {of}'}"
+        raise ConfigError(f"the incident has {what}.", next_step=f"It has: {there}; `--of` says which one.")
+    if action_rules()[wanted].by == "people":
+        raise ConfigError(f"{wanted} is for people to do.", next_step=f"Run `{named[0].command}`.")
+    return named[0]

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from healthcare_ops.core.incident import Incident
+from healthcare_ops.incidents.actions import action_rules
 from healthcare_ops.incidents.diagnosis import Diagnosis
 from healthcare_ops.incidents.evidence import Complaint, Evidence, Prediction
 from healthcare_ops.operations.incident_evidence import Complained
@@ -74,3 +75,19 @@ def _prediction(facts: Mapping[str, Any]) -> Prediction:
 
 def _part(document: Mapping[str, Any] | None, names: Iterable[str]) -> dict[str, Any] | None:
     return None if document is None else {name: document[name] for name in names if name in document}
+
+
+def is_shown(diagnosis: Diagnosis, known: Incident) -> bool:
+    """Tell whether an incident shows what is found now: the evidence, and of what the platform would act on."""
+    shown = {
+        (one["name"], *sorted(one["parameters"].items()))
+        for one in known.diagnosis.get("actions", ())
+        if _is_of_platform(one["name"])
+    }
+    offered = {(one.name, *sorted(one.parameters.items())) for one in diagnosis.actions if _is_of_platform(one.name)}
+    return known.evidence_hash == diagnosis.evidence_hash and offered == shown
+
+
+def _is_of_platform(name: str) -> bool:
+    rule = action_rules().get(name)
+    return rule is not None and rule.by == "platform"

@@ -22,19 +22,26 @@ from healthcare_ops.core.incident import (
     IncidentEvent,
     new_incident_id,
 )
-from healthcare_ops.incidents.actions import action_rules
+from healthcare_ops.incidents.actions import chosen
 from healthcare_ops.incidents.diagnosis import Action, Diagnosis
 from healthcare_ops.incidents.evidence import Evidence, Symptom
 from healthcare_ops.incidents.triage import diagnose
 from healthcare_ops.jobs.audit_log import entries
 from healthcare_ops.operations import audit
-from healthcare_ops.operations.incident_bundle import bundle, complained_of, complaint_facts, complaint_ids, plain
+from healthcare_ops.operations.incident_bundle import (
+    bundle,
+    complained_of,
+    complaint_facts,
+    complaint_ids,
+    is_shown,
+    plain,
+)
 from healthcare_ops.operations.incident_evidence import Complained, Gatherer
 from healthcare_ops.operations.incident_words import CURED, FOUND_AGAIN
 from healthcare_ops.operations.schedules import Tally
 
 # Looking takes a moment; whoever does it lets go soon.
-_PATIENCE_S = 10.0
+PATIENCE_S = 10.0
 # An incident that cured itself is settled once it stayed over for so long.
 _RESOLVED_AFTER = timedelta(days=1)
 Told = dict[str, Any]
@@ -90,7 +97,7 @@ class Incidents:
         ringing, self.found = self._gatherer.ringing(), {}
         if not ringing and all(one.is_resolved for one in self.read()):
             return []
-        with lock_state(self._state, Lock.INCIDENTS, wait_s=_PATIENCE_S):
+        with lock_state(self._state, Lock.INCIDENTS, wait_s=PATIENCE_S):
             told = self._diagnosed() if ringing else []
             return told + self._calmed(set(self._gatherer.ringing()))
 
@@ -147,7 +154,7 @@ class Incidents:
         if incident.is_resolved:
             raise ConfigError(f"{incident.incident_id} is resolved.", next_step="`hops incidents list` has the others.")
         diagnosis, _ = self.diagnosis_of(incident)
-        if diagnosis is None or not _is_shown(diagnosis, incident):
+        if diagnosis is None or not is_shown(diagnosis, incident):
             self.look()
             raise ConfigError(
                 f"the evidence of {incident.incident_id} has changed since it was diagnosed.",
@@ -173,7 +180,7 @@ class Incidents:
         told_id = complained.complaint.complaint_id
         with (
             lock_state(self._state, wait_s=patience.wait_s, tell=patience.tell),
-            lock_state(self._state, Lock.INCIDENTS, wait_s=_PATIENCE_S),
+            lock_state(self._state, Lock.INCIDENTS, wait_s=PATIENCE_S),
         ):
             incidents = self.read()
             known = [*complained_of(incidents)]
@@ -202,7 +209,7 @@ class Incidents:
         name, by, reason = incident.incident_id, by.strip(), reason.strip()
         with (
             lock_state(self._state, wait_s=patience.wait_s, tell=patience.tell),
-            lock_state(self._state, Lock.INCIDENTS, wait_s=_PATIENCE_S),
+            lock_state(self._state, Lock.INCIDENTS, wait_s=PATIENCE_S),
         ):
             before = self.find(name).state
             event = self.event(kind, by=by, reason=reason, **facts)
@@ -213,6 +220,8 @@ class Incidents:
 
     def approvals(self, incident: Incident, action: Action) -> list[Approval]:
         """Return what people allowed of an action, by the audit log: the incident's own file proves nothing."""
+        if all(event.event != "approved" for event in incident.events):
+            return []  # the log grows for years, and most incidents need no approval
         told = [one for one in entries(LocalObjects(self._state)) if one.action == f"incidents.{_ACTIONS['approved']}"]
         mine = [one for one in told if one.details.get("incident") == incident.incident_id]
         return [
@@ -256,7 +265,8 @@ class Incidents:
             if events:
                 self._store.append(name, events)
                 told += _told(name, events, diagnosis.root.section)
-        return told + self._explained_otherwise(diagnoses)
+        self._end_what_others_explain(diagnoses)
+        return told
 
     def _matched(
         self, diagnosis: Diagnosis, incidents: Sequence[Incident], evidence: Evidence
@@ -290,7 +300,7 @@ class Incidents:
         events = [
             self.event("symptom", alarm=one.alarm, of=one.of, since=one.since, severity=one.severity) for one in fresh
         ]
-        if known is None or not _is_shown(diagnosis, known):
+        if known is None or not is_shown(diagnosis, known):
             return [*events, self._diagnosed_as(diagnosis, evidence)]
         if more := [one for one in diagnosis.run_ids if one not in known.run_ids]:
             events.append(self.event("failed_again", run_ids=more))
@@ -300,7 +310,7 @@ class Incidents:
         found = bundle(evidence, diagnosis)
         return self.event("diagnosed", evidence_hash=diagnosis.evidence_hash, diagnosis=diagnosis, evidence=found)
 
-    def _explained_otherwise(self, diagnoses: Sequence[Diagnosis]) -> list[Told]:
+    def _end_what_others_explain(self, diagnoses: Sequence[Diagnosis]) -> None:
         """End symptoms of incidents whose root is found no more where another root explains them by now."""
         roots = {one.root.key for one in diagnoses}
         explained = {_key(symptom): one.root.key for one in diagnoses for symptom in one.symptoms}
@@ -311,7 +321,6 @@ class Incidents:
             events = [self.event("over", alarm=one.alarm, of=one.of, explained_by=explained[one.key]) for one in over]
             if events:
                 self._store.append(incident.incident_id, events)
-        return []
 
     # What is over
 
@@ -363,41 +372,10 @@ _AFTER: Mapping[str, Any] = {
 }
 
 
-def chosen(diagnosis: Diagnosis, wanted: str, of: str) -> Action:
-    """Return the action of a diagnosis that a person means; `ConfigError` if it is none, or one for people."""
-    values = {number: one.parameters.values() for number, one in enumerate(diagnosis.actions) if one.name == wanted}
-    meant = [number for number, told in values.items() if not of or any(value.startswith(of) for value in told)]
-    named = [diagnosis.actions[number] for number in meant]
-    if len(named) != 1:
-        there = ", ".join(dict.fromkeys(one.name for one in diagnosis.actions)) or "nothing"
-        which = "; ".join(", ".join(one.parameters.values()) for one in named)
-        what = f"{len(named)} actions {wanted}, of {which}" if named else f"no action {wanted!r}{of and f' of {of}'}"
-        raise ConfigError(f"the incident has {what}.", next_step=f"It has: {there}; `--of` says which one.")
-    if action_rules()[wanted].by == "people":
-        raise ConfigError(f"{wanted} is for people to do.", next_step=f"Run `{named[0].command}`.")
-    return named[0]
-
-
 def _flat(facts: Mapping[str, Any]) -> dict[str, str]:
     """Return facts as the audit log has them: one value a name."""
     told = {**facts, **facts.get("parameters", {})}
     return {name: str(value) for name, value in told.items() if name != "parameters"}
-
-
-def _is_shown(diagnosis: Diagnosis, known: Incident) -> bool:
-    """Tell whether an incident shows what is found now: the evidence, and of what the platform would act on."""
-    shown = {
-        (one["name"], *sorted(one["parameters"].items()))
-        for one in known.diagnosis.get("actions", ())
-        if _is_of_platform(one["name"])
-    }
-    offered = {(one.name, *sorted(one.parameters.items())) for one in diagnosis.actions if _is_of_platform(one.name)}
-    return known.evidence_hash == diagnosis.evidence_hash and offered == shown
-
-
-def _is_of_platform(name: str) -> bool:
-    rule = action_rules().get(name)
-    return rule is not None and rule.by == "platform"
 
 
 def _is_news(diagnosis: Diagnosis, settled: Incident) -> bool:

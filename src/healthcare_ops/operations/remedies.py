@@ -18,11 +18,9 @@ from healthcare_ops.incidents.diagnosis import Action, Diagnosis
 from healthcare_ops.incidents.policy import Decision, Tried, decide
 from healthcare_ops.operations import acceptance, models, quarantine
 from healthcare_ops.operations.engine import Engine, type_of
-from healthcare_ops.operations.incidents import Incidents, Told
+from healthcare_ops.operations.incidents import PATIENCE_S, Incidents, Told
 from healthcare_ops.operations.requests import Request, grant
 from healthcare_ops.operations.schedules import Tally
-
-_PATIENCE_S = 10.0
 
 
 class Remedies:
@@ -133,7 +131,7 @@ def begin(
     try:
         with (
             lock_state(state, wait_s=patience.wait_s, tell=patience.tell),
-            lock_state(state, Lock.INCIDENTS, wait_s=_PATIENCE_S),
+            lock_state(state, Lock.INCIDENTS, wait_s=PATIENCE_S),
         ):
             incidents.write_audit("incidents.act", details, by=PLATFORM, reason=reason)
             incidents.note(incident, [incidents.event("action", **facts)])
@@ -159,7 +157,7 @@ def end(
         "outcome": "failed" if failure else outcome,
         "detail": str(failure.reason) if failure else detail,
     }
-    with lock_state(state, Lock.INCIDENTS, wait_s=_PATIENCE_S):
+    with lock_state(state, Lock.INCIDENTS, wait_s=PATIENCE_S):
         incidents.note(incident, [incidents.event("action", **facts)])
 
 
