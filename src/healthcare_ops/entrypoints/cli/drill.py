@@ -33,7 +33,8 @@ def drill(
 
     Each drill injects, detects, hears the alarm, diagnoses, remediates and verifies, on a throw-away state directory
     and a clock of its own; what it checks is what `hops … --json` prints and what tables export. Your own state
-    directory is never touched. All of them take up to 20 minutes. Ends with 0 only if all passed, else with 5.
+    directory is never touched. All of them may take an hour on a busy machine. Ends with 0 only if all passed, else
+    with 5.
 
     Example: hops drill 01a --seed 7
     """

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -253,13 +252,3 @@ def kill_process(pid: int) -> None:
     """End a process at once."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-
-
-def wait_until(is_so: Callable[[], bool], *, patience_s: float = 60.0) -> bool:
-    """Wait until something is so; return whether it came to be."""
-    until = time.monotonic() + patience_s
-    while not is_so():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.02)
-    return True
